@@ -1,0 +1,162 @@
+"""What there is: the models and targets are folders, the recipes files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dockyard import documents, graph
+from dockyard.places import MODELS, RECIPES, ROOT, SHARED, TARGETS, shown
+from shared.contract.errors import InputProblem, nearest
+from shared.contract.model import Model, Network, Pipeline
+from shared.contract.recipe import Recipe
+
+REFERENCE = "tensorflow"
+"""The target that everything is compared with."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target as its target.json tells.
+
+    Attributes:
+        toolchains: releases, the default first.
+        source: what its `convert` reads: `frozen graph` or `onnx`.
+        methods: description, data splits and option schema of each method.
+        definitions: what the option schemas refer to.
+    """
+
+    name: str
+    description: str
+    toolchains: tuple[str, ...]
+    source: str
+    methods: Mapping[str, Mapping[str, Any]]
+    definitions: Mapping[str, Any]
+
+    def option_schema(self, method: str) -> dict[str, Any]:
+        """Return the JSON Schema of a method's options."""
+        return {**self.methods[method]["options"], "$defs": self.definitions}
+
+
+def names(folder: Path, marker: str) -> list[str]:
+    """Return the sorted names of the folders that hold the file `marker`."""
+    return sorted(p.parent.name for p in folder.glob(f"*/{marker}"))
+
+
+def load_target(name: str, where: str) -> Target:
+    """Load a target. Raises InputProblem with the nearest name when there is none."""
+    known = names(TARGETS, "target.json")
+    if name not in known:
+        raise InputProblem(f"there is no target '{name}'", where, nearest(name, known))
+    path = TARGETS / name / "target.json"
+    document = documents.read_json(path)
+    documents.check(document, documents.load_schema(SHARED / "contract" / "target.schema.json"), shown(path))
+    return Target(
+        name,
+        document["description"],
+        tuple(document["toolchains"]),
+        document["source"],
+        document["methods"],
+        document.get("$defs", {}),
+    )
+
+
+def load_model(name: str, where: str, models: Path = MODELS) -> Model:
+    """Load a network or a pipeline and check its graph: checksum, protobuf, tensor names, input shape.
+
+    Raises:
+        InputProblem: with the place and the nearest valid name.
+    """
+    known = names(models, "model.json")
+    if name not in known:
+        raise InputProblem(f"there is no model '{name}'", where, nearest(name, known))
+    path = models / name / "model.json"
+    document = documents.read_json(path)
+    documents.check(document, documents.load_schema(SHARED / "contract" / "model.schema.json"), shown(path))
+    if "pipeline" in document:
+        return Pipeline.from_json(name, document)
+    network = Network.from_json(name, document)
+    _check_input(network, shown(path))
+    check_graph(network, path.parent)
+    return network
+
+
+def _check_input(network: Network, where: str) -> None:
+    channels = {"RGB": 3, "BGR": 3, "GRAY": 1}[network.input.channels]
+    if network.input.channel_count != channels or network.input.shape[0] != 1:
+        raise InputProblem(
+            f"the shape {list(network.input.shape)} in the layout {network.input.layout} is not one image of {channels} channel(s)",
+            f"{where}: $.input.shape",
+        )
+    for key, values in (("mean", network.input.mean), ("scale", network.input.scale)):
+        if len(values) not in (1, channels):
+            raise InputProblem(f"{len(values)} values for {channels} channel(s)", f"{where}: $.input.{key}", "give one, or one a channel")
+
+
+def check_graph(network: Network, folder: Path) -> None:
+    """Check a network's graph file against its model.json. Raises InputProblem."""
+    where = shown(folder / "model.json")
+    path = folder / network.graph
+    if folder.resolve() not in path.resolve().parents:
+        raise InputProblem(f"the path '{network.graph}' leaves the model's folder", f"{where}: $.graph.file")
+    if not path.is_file():
+        raise InputProblem(f"there is no graph '{network.graph}'", f"{where}: $.graph.file", f"put it in {shown(folder)}/")
+    outline = graph.read_outline(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != network.sha256:
+        raise InputProblem(
+            f"{network.graph} has the checksum {digest}, not {network.sha256[:12]}...",
+            f"{where}: $.graph.sha256",
+            "restore the graph, or write the new checksum after having looked at why it changed",
+        )
+    graph.check_names(network, outline, where)
+
+
+def find_recipe(name: str) -> Path:
+    """Return the recipe's file: a path, or a name in recipes/ with or without its ending."""
+    given = Path(name)
+    if given.is_absolute() or len(given.parts) > 1:
+        if given.is_file():
+            return given
+        if ".." in given.parts:
+            raise InputProblem("no such file", name, "give a path to a recipe, or the name of one in recipes/")
+    for candidate in (given, RECIPES / name, RECIPES / f"{name}.json"):
+        if candidate.is_file():
+            return candidate
+    raise InputProblem(f"there is no recipe '{name}'", shown(RECIPES), nearest(name, recipe_names()))
+
+
+def recipe_names() -> list[str]:
+    """Return the files in recipes/ that are recipes, sorted."""
+    return sorted(p.name for p in RECIPES.glob("*.json") if p.name != "recipe.schema.json")
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe and check its form: JSON, known keys and types.
+
+    Raises:
+        InputProblem: with file and JSON path.
+    """
+    path = find_recipe(name)
+    document = documents.read_json(path)
+    documents.check(document, documents.load_schema(RECIPES / "recipe.schema.json"), shown(path))
+    recipe = Recipe.from_json(path.stem, document)
+    if recipe.measure.max_rounds < recipe.measure.rounds:
+        raise InputProblem(
+            f"max_rounds ({recipe.measure.max_rounds}) is below rounds ({recipe.measure.rounds})", f"{shown(path)}: $.measure.max_rounds"
+        )
+    return recipe
+
+
+def data_folder(recipe: Recipe) -> Path:
+    """Return the user's own data folder of a recipe. Raises InputProblem when it is not there or leaves the repository."""
+    where = f"{recipe.name}: $.data"
+    folder = (ROOT / str(recipe.data)).resolve()
+    if ROOT not in folder.parents:
+        raise InputProblem(f"the path '{recipe.data}' leaves the repository", where, "put the data below the repository, or link it there")
+    if not folder.is_dir():
+        raise InputProblem(f"there is no folder '{recipe.data}'", where)
+    return folder

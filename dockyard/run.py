@@ -1,0 +1,231 @@
+"""Run a plan's jobs on an engine, in order; every job gives an outcome, whatever happens to it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dockyard import artifacts, documents
+from dockyard.datasets import DataSet, read_progress
+from dockyard.engines import Ended, Engine, Limits
+from dockyard.places import MODELS, SHARED, STATE, TARGETS
+from dockyard.plan import Plan, Planned, Source
+from dockyard.statistics import STABLE_WITHIN, stability
+from shared.contract.errors import DockyardError, EnvironmentProblem, InputProblem
+
+LOG_LINES = 40
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one job.
+
+    Attributes:
+        status: `done`, `failed` or `not measured`.
+        reason: why it is not done.
+        result: result.json, checked against its schema; empty where there is none.
+        outputs: the folder it left, or None.
+        log: its last lines.
+        cached: the outputs were made by an earlier run.
+        seconds: that its process took, from start to end.
+    """
+
+    planned: Planned
+    status: str
+    reason: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Path | None = None
+    log: tuple[str, ...] = ()
+    cached: bool = False
+    identity: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Display:
+    """What is told of a run while it goes on; this one tells nothing."""
+
+    def job(self, planned: Planned, number: int, total: int) -> None:
+        """A job begins."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """A step of the job advanced; total 0 is unknown."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """A job ended."""
+
+
+@dataclass
+class _Run:
+    plan: Plan
+    engine: Engine
+    data: Mapping[str, DataSet]
+    display: Display
+    force: bool
+    done: dict[str, Outcome] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    identities: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+
+
+def run_plan(
+    plan: Plan, engine: Engine, data: Mapping[str, DataSet], display: Display, scratch: Path, force: bool = False
+) -> Iterator[Outcome]:
+    """Run every job of the plan, then more measuring rounds while the medians disagree and the limit allows.
+
+    Args:
+        data: of each model (`datasets.prepare`).
+        scratch: an empty folder for outputs that only this run needs.
+        force: make artifacts anew that an earlier run has left.
+
+    Yields:
+        One outcome a job, failures included. A job whose input is missing because an earlier one failed fails too.
+
+    Raises:
+        EnvironmentProblem: after the outcome of the job that met it: the engine is gone or the disk is full.
+    """
+    run = _Run(plan, engine, data, display, force)
+    total = len(plan.jobs)
+    medians: dict[tuple[str, str], list[float]] = {}
+    number = 0
+    for round_number in range(plan.recipe.measure.rounds, plan.recipe.measure.max_rounds + 1):
+        jobs = plan.jobs if round_number == plan.recipe.measure.rounds else plan.round(round_number)
+        total += 0 if jobs is plan.jobs else len(jobs)
+        for planned in jobs:
+            number += 1
+            display.job(planned, number, total)
+            outcome, problem = _run_one(run, planned, scratch)
+            run.done[planned.job.id] = outcome
+            display.outcome(outcome)
+            yield outcome
+            if problem is not None:
+                raise problem
+            if planned.job.stage == "benchmark" and outcome.status == "done":
+                samples = outcome.result["timing"]["samples_ns"]["total"]
+                medians.setdefault((planned.job.model, planned.variant), []).append(sorted(samples)[len(samples) // 2])
+        if all(stability(values) <= STABLE_WITHIN for values in medians.values()):
+            return
+
+
+def _run_one(run: _Run, planned: Planned, scratch: Path) -> tuple[Outcome, EnvironmentProblem | None]:
+    job = planned.job
+    for needed in planned.needs:
+        before = run.done.get(needed)
+        if before is None or before.status != "done":
+            status = before.status if before is not None else "failed"
+            reason = before.reason if before is not None else "an earlier job did not run"
+            return Outcome(planned, status, reason, log=before.log if before else ()), None
+    log: deque[str] = deque(maxlen=LOG_LINES)
+    try:
+        outcome = _work(run, planned, scratch, log)
+    except EnvironmentProblem as problem:
+        return Outcome(planned, "failed", str(problem), log=tuple(log)), problem
+    except DockyardError as problem:
+        return Outcome(planned, "failed", str(problem), log=tuple(log)), None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "the disk is full" if full else f"{type(error).__name__}: {error.strerror or error}"
+        found = EnvironmentProblem(what, job.id, f"make room at {STATE}" if full else "")
+        return Outcome(planned, "failed", str(found), log=tuple(log)), found
+    return outcome, None
+
+
+def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcome:
+    job = planned.job
+    toolchain = (job.target, job.toolchain)
+    if toolchain not in run.identities:
+        run.display.progress(f"prepare {job.target} {job.toolchain}", 0, 0)
+        run.identities[toolchain] = run.engine.prepare(*toolchain, on_line=lambda line: run.display.progress(line[:80], 0, 0))
+    identity = run.identities[toolchain]
+    key = artifacts.key_of(planned, identity, run.engine.name, {p: _content(run, s) for p, s in planned.sources.items()})
+    run.keys[job.id] = key
+    if job.stage in artifacts.KEPT_STAGES and not run.force:
+        kept = artifacts.find(key)
+        if kept is not None:
+            return Outcome(planned, "done", result=kept[1], outputs=kept[0], cached=True, identity=identity)
+    jobs = STATE / "jobs"
+    jobs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=job.id.replace("/", "-") + "-", dir=jobs) as name:
+        folder = Path(name)
+        assemble(run, planned, folder)
+
+        def on_line(line: str) -> None:
+            step = read_progress(line)
+            if step is not None:
+                run.display.progress(*step)
+            elif line.strip():
+                log.append(line)
+
+        measure = run.plan.recipe.measure
+        ended = run.engine.run(*toolchain, folder, Limits(measure.time_limit_s, measure.memory_mb), on_line)
+        result = read_result(folder, ended)
+        outputs = folder / "outputs"
+        if result["status"] == "done" and job.stage in artifacts.KEPT_STAGES:
+            outputs = artifacts.keep(key, outputs, result)
+        elif outputs.is_dir():
+            outputs = Path(shutil.move(str(outputs), scratch / job.id.replace("/", "-")))
+    return Outcome(
+        planned,
+        result["status"],
+        result.get("reason", ""),
+        result,
+        outputs,
+        tuple(log) if result["status"] != "done" else (),
+        identity=identity,
+        seconds=ended.seconds,
+    )
+
+
+def _content(run: _Run, source: Source) -> str:
+    """Return what identifies the content of an input."""
+    if source.kind == "graph":
+        return run.plan.networks[source.name].sha256
+    if source.kind == "data":
+        return run.data[source.name].digests[source.part]
+    return f"{run.keys[source.name]}/{source.part}"
+
+
+def assemble(run: _Run, planned: Planned, folder: Path) -> None:
+    """Fill a job folder: job.json, the code that runs in the target's environment, the inputs."""
+    job = planned.job
+    (folder / "job.json").write_text(json.dumps(job.to_json()))
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignore)
+    shutil.copytree(TARGETS / job.target, folder / "code" / "targets" / job.target, ignore=ignore)
+    (folder / "outputs").mkdir()
+    for path, source in planned.sources.items():
+        destination = folder / "inputs" / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if source.kind == "graph":
+            destination.mkdir()
+            shutil.copyfile(MODELS / source.name / run.plan.networks[source.name].graph, destination / run.plan.networks[source.name].graph)
+        elif source.kind == "data":
+            shutil.copytree(run.data[source.name].folder / source.part, destination)
+        else:
+            outputs = run.done[source.name].outputs
+            assert outputs is not None
+            if source.part:
+                shutil.copyfile(outputs / source.part, destination)
+            else:
+                shutil.copytree(outputs, destination)
+
+
+def read_result(folder: Path, ended: Ended) -> dict[str, Any]:
+    """Read what a job left; a job that the engine ended, or that left nothing valid, has failed."""
+    if ended.reason:
+        return {"version": 1, "status": "failed", "reason": ended.reason}
+    schema = documents.load_schema(SHARED / "contract" / "result.schema.json")
+    path = folder / "result.json"
+    if not path.is_file():
+        return {"version": 1, "status": "failed", "reason": f"the job ended with exit code {ended.exit_code} and left no result"}
+    with contextlib.suppress(InputProblem, ValueError, RecursionError):
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        documents.check(result, schema, "result.json")
+        return result
+    return {"version": 1, "status": "failed", "reason": "the job left a result that does not fit its schema"}

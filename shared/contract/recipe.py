@@ -1,0 +1,103 @@
+"""A recipe: one model or pipeline, one target, the optimizations to try, what the client requires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """One method of a target with the options a recipe gives it."""
+
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What the client accepts.
+
+    Attributes:
+        max_drop: largest loss of the main metric against the reference, absolute (0.01 = one point).
+        max_latency_ms: largest median time in milliseconds (of the pipeline, where there is one), or None.
+        min_speedup: smallest speedup over the reference, or None.
+    """
+
+    max_drop: float = 0.01
+    max_latency_ms: Optional[float] = None
+    min_speedup: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a recipe is measured.
+
+    Attributes:
+        threads: inference threads, for reference and variants alike; 0 takes every CPU this process may use.
+        rounds: rounds at least; each round runs the reference and every variant once, in fresh processes.
+        max_rounds: rounds at most, when the medians do not agree.
+        runs: timed calls of the network in a round, one input many times.
+        warmup: calls before them that are not timed.
+        images: test images of the pipeline's rounds; 0 takes the whole test split.
+        time_limit_s: seconds that one job may take.
+        memory_mb: memory that one job may take, in MB.
+    """
+
+    threads: int = 0
+    rounds: int = 3
+    max_rounds: int = 6
+    runs: int = 100
+    warmup: int = 20
+    images: int = 0
+    time_limit_s: int = 3600
+    memory_mb: int = 8192
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe as it was read, defaults filled in. `name` is the file's name without its ending."""
+
+    name: str
+    model: str
+    target: str
+    optimizations: Tuple[Optimization, ...]
+    toolchain: str = ""
+    description: str = ""
+    requirements: Requirements = Requirements()
+    measure: Measure = Measure()
+    data: Optional[str] = None
+
+    @staticmethod
+    def from_json(name: str, document: Mapping[str, Any]) -> "Recipe":
+        """Build a recipe from a document that the recipe schema has accepted."""
+        optimizations = tuple(
+            Optimization(item) if isinstance(item, str) else Optimization(item["method"], {k: v for k, v in item.items() if k != "method"})
+            for item in document["optimizations"]
+        )
+        return Recipe(
+            name=name,
+            model=document["model"],
+            target=document["target"],
+            optimizations=optimizations,
+            toolchain=document.get("toolchain", ""),
+            description=document.get("description", ""),
+            requirements=Requirements(**document.get("requirements", {})),
+            measure=Measure(**document.get("measure", {})),
+            data=document.get("data"),
+        )
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return the recipe as JSON, every default written out; `from_json` reads it back."""
+        document: Dict[str, Any] = {
+            "description": self.description,
+            "model": self.model,
+            "target": self.target,
+            "toolchain": self.toolchain,
+            "optimizations": [{"method": o.method, **o.options} for o in self.optimizations],
+            "requirements": {k: v for k, v in vars(self.requirements).items() if v is not None},
+            "measure": dict(vars(self.measure)),
+        }
+        if self.data is not None:
+            document["data"] = self.data
+        return document

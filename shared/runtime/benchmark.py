@@ -1,0 +1,99 @@
+"""Clocks: one network alone, and the pipeline from encoded files to readings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, Dict, List, Mapping, Tuple
+
+from shared.contract.dataset import read_split
+from shared.contract.model import Network
+from shared.contract.steps import STEPS
+from shared.runtime import tasks
+from shared.runtime.evaluate import load_reference
+from shared.runtime.preprocess import crop, decode, to_input
+from shared.runtime.progress import track
+from shared.runtime.toolchain import Session
+
+
+def benchmark_network(session: Session, reference: Path, warmup: int, runs: int) -> Dict[str, Any]:
+    """Time one call of the network many times on one real input (`repeat` protocol).
+
+    A time covers one call: input ready in host memory to outputs in host memory.
+
+    Returns:
+        Timing as in result.json: scope `network`, raw samples in nanoseconds.
+    """
+    image = load_reference(reference)[0][:1].copy()
+    for _ in track(range(warmup), "warm up", warmup):
+        session.run(image)
+    samples: List[int] = []
+    for _ in track(range(runs), "measure", runs):
+        start = perf_counter_ns()
+        session.run(image)
+        samples.append(perf_counter_ns() - start)
+    return {"scope": "network", "protocol": "repeat", "samples_ns": {"total": samples}}
+
+
+def benchmark_pipeline(
+    networks: Tuple[Network, Network], sessions: Tuple[Session, Session], split: Path, margin: float, warmup: int, images: int
+) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """Time and score the pipeline on whole frames, each once, from the encoded bytes to the reading.
+
+    Args:
+        networks, sessions: detector, reader.
+        split: a split folder with readings.csv.
+        margin: share of the box added on each side before the crop.
+        warmup: images run before the clock counts.
+        images: images measured; 0 takes all.
+
+    Returns:
+        Timing (scope `pipeline`, nanoseconds for each of STEPS and image) and quality. Where the detector finds
+        no plate the reading is None and counts as wrong, and the reader's steps are 0.
+    """
+    samples = read_split(split, "reading")
+    samples = samples[:images] if images else samples
+    encoded = [s.path.read_bytes() for s in samples]
+    for sample, data in zip(samples[:warmup], encoded):
+        _run_once(networks, sessions, data, sample.id, margin)
+    times: Dict[str, List[int]] = {name: [] for name in STEPS}
+    rows: List[Dict[str, Any]] = []
+    for sample, data in track(zip(samples, encoded), "frames to readings", len(samples)):
+        prediction, clock = _run_once(networks, sessions, data, sample.id, margin)
+        for name in STEPS:
+            times[name].append(clock.get(name, 0))
+        scores = {"exact": 0.0, "country": 0.0} if prediction is None else tasks.reading_scores(prediction, sample)
+        text = None if prediction is None else f"{prediction[0]} {prediction[1] or ''}".strip()
+        rows.append({"id": sample.id, "scores": scores, "prediction": text})
+    quality = {"main": "exact", "metrics": tasks.means([r["scores"] for r in rows]), "samples": rows}
+    return {"scope": "pipeline", "protocol": "dataset", "samples_ns": times}, quality
+
+
+def _run_once(
+    networks: Tuple[Network, Network], sessions: Tuple[Session, Session], data: bytes, name: str, margin: float
+) -> Tuple[Any, Mapping[str, int]]:
+    detector, reader = networks
+    marks: List[Tuple[str, int]] = [("", perf_counter_ns())]
+
+    def lap(step: str) -> None:
+        marks.append((step, perf_counter_ns()))
+
+    image = decode(data, name)
+    lap("decode")
+    tensor, placement = to_input(image, detector.input)
+    lap("detector_input")
+    outputs = sessions[0].run(tensor)
+    lap("detector")
+    box = tasks.decode_box(detector, outputs, placement)
+    lap("detector_output")
+    prediction = None
+    if box is not None:
+        plate, _ = to_input(crop(image, box, margin), reader.input)
+        lap("reader_input")
+        outputs = sessions[1].run(plate)
+        lap("reader")
+        prediction = tasks.decode_reading(reader, outputs)
+        lap("reader_output")
+    clock = {step: end - start for (_, start), (step, end) in zip(marks, marks[1:])}
+    clock["total"] = marks[-1][1] - marks[0][1]
+    return prediction, clock

@@ -1,0 +1,70 @@
+"""What was read from the machine that a job ran on; whatever cannot be read is left out."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import cpuinfo
+import psutil
+
+from shared.contract.device import LOW_PRECISION
+
+
+def read_text(path: str) -> Optional[str]:
+    """Return the stripped text of a file, or None where it cannot be read."""
+    try:
+        return Path(path).read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def cpu_quota() -> Optional[float]:
+    """Return the CPUs that the cgroup allows (quota over period, cgroup v2 or v1), or None without a limit."""
+    v2 = (read_text("/sys/fs/cgroup/cpu.max") or "").split()
+    if len(v2) == 2:
+        return None if v2[0] == "max" else int(v2[0]) / int(v2[1])
+    quota = read_text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    period = read_text("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota and period and int(quota) > 0:
+        return int(quota) / int(period)
+    return None
+
+
+def temperature_c() -> Optional[float]:
+    """Return the highest temperature that the sensors tell in degrees Celsius, or None."""
+    sensors = psutil.sensors_temperatures()
+    return max((reading.current for readings in sensors.values() for reading in readings), default=None)
+
+
+def describe() -> Dict[str, Any]:
+    """Return the device as it is now: CPU, affinity, quota, governor, temperature, throttling, load."""
+    base = "/sys/devices/system/cpu/cpu0/"
+    cpu = cpuinfo.get_cpu_info()
+    frequency = psutil.cpu_freq()
+    found: Dict[str, Any] = {
+        "cpu": cpu.get("brand_raw", cpu.get("arch_string_raw", "unknown")),
+        "flags": " ".join(f for f in LOW_PRECISION if f in cpu.get("flags", ())),
+        "machine": platform.machine(),
+        "kernel": platform.release(),
+        "cpus": os.cpu_count(),
+        "memory_mb": round(psutil.virtual_memory().total / 1e6),
+        "affinity": sorted(os.sched_getaffinity(0)),
+        "cpu_quota": cpu_quota(),
+        "governor": read_text(base + "cpufreq/scaling_governor"),
+        "frequency_mhz": frequency.current if frequency else None,
+        "throttled": read_text(base + "thermal_throttle/core_throttle_count"),
+        "temperature_c": temperature_c(),
+        "load_before": os.getloadavg()[0],
+    }
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def pin(threads: int) -> int:
+    """Pin this process to `threads` of the CPUs that it may use (0: all of them); return how many it got."""
+    allowed = sorted(os.sched_getaffinity(0))
+    chosen = allowed[:threads] if threads else allowed
+    os.sched_setaffinity(0, chosen)
+    return len(chosen)
