@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -24,6 +25,7 @@ def guarded(body: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         from shared.contract.errors import DockyardError
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             body(*args, **kwargs)
         except KeyboardInterrupt:
@@ -34,6 +36,8 @@ def guarded(body: Callable[..., None]) -> Callable[..., None]:
                 raise
             print(f"error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             if kwargs.get("debug"):
                 raise

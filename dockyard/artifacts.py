@@ -46,7 +46,7 @@ def find(key: str) -> tuple[Path, dict[str, Any]] | None:
         result: dict[str, Any] = json.loads((folder / "result.json").read_text())
         artifact = Artifact.from_json(result["artifact"])
         whole = all(file_hash(folder / "outputs" / f.path) == f.sha256 for f in artifact.files)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return (folder / "outputs", result) if whole else None
 

@@ -118,15 +118,15 @@ def check_graph(network: Network, folder: Path) -> None:
 def find_recipe(name: str) -> Path:
     """Return the recipe's file: a path, or a name in recipes/ with or without its ending."""
     given = Path(name)
-    if given.is_absolute() or len(given.parts) > 1:
-        if given.is_file():
-            return given
-        if ".." in given.parts:
-            raise InputProblem("no such file", name, "give a path to a recipe, or the name of one in recipes/")
-    for candidate in (given, RECIPES / name, RECIPES / f"{name}.json"):
-        if candidate.is_file():
-            return candidate
-    raise InputProblem(f"there is no recipe '{name}'", shown(RECIPES), nearest(name, recipe_names()))
+    try:
+        found = next((p for p in (given, RECIPES / name, RECIPES / f"{name}.json") if p.is_file()), None)
+    except (OSError, ValueError) as error:
+        raise InputProblem(f"no file name ({error})", name[:80]) from None
+    if found is not None:
+        return found
+    if len(given.parts) > 1:
+        raise InputProblem("no such file", name, "give a path to a recipe, or the name of one in recipes/")
+    raise InputProblem(f"there is no recipe '{name}'", shown(RECIPES), nearest(given.stem, [Path(n).stem for n in recipe_names()]))
 
 
 def recipe_names() -> list[str]:
@@ -143,7 +143,7 @@ def load_recipe(name: str) -> Recipe:
     path = find_recipe(name)
     document = documents.read_json(path)
     documents.check(document, documents.load_schema(RECIPES / "recipe.schema.json"), shown(path))
-    recipe = Recipe.from_json(path.stem, document)
+    recipe = Recipe.from_json(path.stem, document, shown(path.resolve()))
     if recipe.measure.max_rounds < recipe.measure.rounds:
         raise InputProblem(
             f"max_rounds ({recipe.measure.max_rounds}) is below rounds ({recipe.measure.rounds})", f"{shown(path)}: $.measure.max_rounds"
@@ -153,10 +153,13 @@ def load_recipe(name: str) -> Recipe:
 
 def data_folder(recipe: Recipe) -> Path:
     """Return the user's own data folder of a recipe. Raises InputProblem when it is not there or leaves the repository."""
-    where = f"{recipe.name}: $.data"
-    folder = (ROOT / str(recipe.data)).resolve()
+    where = f"{recipe.file}: $.data"
+    try:
+        folder = (ROOT / str(recipe.data)).resolve()
+    except (OSError, ValueError) as error:
+        raise InputProblem(f"no path ({error})", where) from None
     if ROOT not in folder.parents:
-        raise InputProblem(f"the path '{recipe.data}' leaves the repository", where, "put the data below the repository, or link it there")
+        raise InputProblem(f"the path '{recipe.data}' leaves the repository", where, "put the data below the repository")
     if not folder.is_dir():
         raise InputProblem(f"there is no folder '{recipe.data}'", where)
     return folder

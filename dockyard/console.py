@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dockyard.plan import Planned
@@ -63,7 +65,7 @@ class LiveDisplay(Display):
     def progress(self, what: str, done: int, total: int) -> None:
         self._step = (what, done, total)
         label = f"{self._text}: {what}" if what and self._text else (what or self._text)
-        self._progress.update(self._task, description=label[:70], completed=done, total=total or None)
+        self._progress.update(self._task, description=escape(label[:70]), completed=done, total=total or None)
 
     def outcome(self, outcome: Outcome) -> None:
         planned = outcome.planned
@@ -85,6 +87,5 @@ def _figure(outcome: Outcome) -> str:
     if outcome.planned.job.stage == "evaluate" and quality:
         return ", " + ", ".join(f"{name} {value:.4f}" for name, value in quality["metrics"].items())
     if timing and outcome.planned.job.stage == "benchmark":
-        samples = sorted(timing["samples_ns"]["total"])
-        return f", median {samples[len(samples) // 2] / 1e6:.2f} ms"
+        return f", median {statistics.median(timing['samples_ns']['total']) / 1e6:.2f} ms"
     return ""

@@ -80,6 +80,7 @@ def generated(generator: str, on_progress: OnProgress) -> Path:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
     ) as process:
         try:
             assert process.stdout is not None
@@ -105,7 +106,7 @@ def read_progress(line: str) -> tuple[str, int, int] | None:
     try:
         step: Any = json.loads(line)[PROGRESS_KEY]
         return str(step["what"])[:80], int(step["done"]), int(step["total"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

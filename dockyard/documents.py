@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,36 @@ def read_json(path: Path) -> Any:
     if not text.strip():
         raise InputProblem("the file is empty", shown(path), "restore it, or start from a file beside it")
     try:
-        return json.loads(text)
+        return parse(text)
     except json.JSONDecodeError as error:
         raise InputProblem(
             f"not valid JSON: {error.msg}", f"{shown(path)}:{error.lineno}:{error.colno}", "is the file cut off, or a comma missing?"
         ) from None
     except RecursionError:
         raise InputProblem("nested too deeply", shown(path)) from None
+    except ValueError as error:
+        raise InputProblem(f"not usable JSON: {error}", shown(path)) from None
+
+
+def parse(text: str) -> Any:
+    """Parse JSON as its standard has it: no NaN, no Infinity; a number without a fraction (3.0) is an integer.
+
+    Raises:
+        ValueError: no such JSON, or a number beyond what a float holds.
+        RecursionError: nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse, parse_float=_number)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _number(text: str) -> float | int:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return int(value) if value.is_integer() else value
 
 
 @cache
@@ -47,13 +71,14 @@ def load_schema(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def check(document: Any, schema: Any, where: str) -> None:
+def check(document: Any, schema: Any, where: str, root: str = "$") -> None:
     """Validate a document.
 
     Args:
         document: what was read.
         schema: a JSON Schema (draft 2020-12).
         where: the file's name, put before the JSON path.
+        root: the JSON path of the document within that file.
 
     Raises:
         InputProblem: the first error that matters, with its JSON path and the nearest valid name.
@@ -64,7 +89,7 @@ def check(document: Any, schema: Any, where: str) -> None:
     error = best_match(Draft202012Validator(schema).iter_errors(document))
     if error is None:
         return
-    place = f"{where}: {error.json_path}"
+    place = f"{where}: {root}{error.json_path[1:]}"
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         valid = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in valid)

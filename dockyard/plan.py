@@ -106,7 +106,7 @@ def make_plan(recipe: Recipe, only: str | None = None) -> Plan:
     Raises:
         InputProblem: unknown model, target, toolchain, method or option, a graph that does not fit its model.json.
     """
-    where = recipe.name
+    where = recipe.file
     target = catalog.load_target(recipe.target, f"{where}: $.target")
     if recipe.target == REFERENCE:
         raise InputProblem(
@@ -153,15 +153,15 @@ def _networks(model: Any, where: str) -> dict[str, Network]:
 def _methods(recipe: Recipe, target: Target) -> dict[str, Optimization]:
     methods: dict[str, Optimization] = {}
     for number, optimization in enumerate(recipe.optimizations):
-        where = f"{recipe.name}: $.optimizations[{number}]"
+        place = f"$.optimizations[{number}]"
         method = optimization.method
         if method not in target.methods:
-            raise InputProblem(f"{target.name} has no method '{method}'", where, nearest(method, target.methods))
+            raise InputProblem(f"{target.name} has no method '{method}'", f"{recipe.file}: {place}", nearest(method, target.methods))
         schema = target.option_schema(method)
         options = dict(optimization.options)
         if "max_drop" in schema.get("properties", {}):
             options.setdefault("max_drop", recipe.requirements.max_drop)
-        documents.check(options, schema, where)
+        documents.check(options, schema, recipe.file, place)
         same = sum(o.method == method for o in methods.values())
         methods[f"{method}-{same + 1}" if same else method] = Optimization(method, options)
     return methods

@@ -14,7 +14,6 @@ from dockyard.hashing import json_hash, tree_hash
 from dockyard.places import MODELS, SHARED, TARGETS, shown
 from dockyard.plan import REFERENCE_METHOD, Plan
 from dockyard.run import Outcome
-from shared.contract.errors import InputProblem
 from shared.contract.job import Artifact
 from shared.contract.model import Network
 from shared.contract.recipe import Optimization
@@ -54,8 +53,7 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
     optimization = plan.methods.get(variant, Optimization(REFERENCE_METHOD))
     reference = variant == REFERENCE_METHOD
     target = "tensorflow" if reference else plan.target.name
-    if status == "measured":
-        _check_bytes(own, optimized)
+    wrong = _other_bytes(own, optimized) if status == "measured" else ""
     return Record(
         run=run,
         recipe={"name": plan.recipe.name, **plan.recipe.to_json()},
@@ -66,10 +64,10 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
         target=target,
         toolchain=plan.reference_toolchain if reference else plan.toolchain,
         engine=engine,
-        status=status,
+        status="failed" if wrong else status,
         measured_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        reason=(bad.reason if bad else "" if measured else "the run ended before it was measured"),
-        stage=bad.planned.job.stage if bad else "",
+        reason=wrong or (bad.reason if bad else "" if measured else "the run ended before it was measured"),
+        stage=bad.stage if bad else "benchmark" if wrong else "",
         log=bad.log if bad else (),
         device=first.get("device", {}),
         versions=first.get("versions", {}),
@@ -94,8 +92,8 @@ def _files(network: Network, optimized: Outcome | None, reference: bool) -> list
     return list(optimized.result.get("artifact", [])) if optimized else []
 
 
-def _check_bytes(own: Iterable[Outcome], optimized: dict[str, Outcome | None]) -> None:
-    """Refuse a measurement of other bytes than those of the artifact."""
+def _other_bytes(own: Iterable[Outcome], optimized: dict[str, Outcome | None]) -> str:
+    """Return which job measured other bytes than those of the artifact, or an empty text."""
     for name, made in optimized.items():
         if made is None:
             continue
@@ -103,7 +101,8 @@ def _check_bytes(own: Iterable[Outcome], optimized: dict[str, Outcome | None]) -
         for outcome in own:
             loaded = outcome.result.get("measured", {}).get(name)
             if outcome.planned.job.stage in ("evaluate", "benchmark") and loaded != expected:
-                raise InputProblem(f"{outcome.planned.job.id} measured {loaded}, not the artifact {expected}")
+                return f"{outcome.planned.job.id} measured {loaded}, not the artifact {expected}"
+    return ""
 
 
 def _code_hash(target: str) -> str:
@@ -136,8 +135,13 @@ def read_records(folder: Path) -> list[Record]:
 def publish(run_folder: Path, recipe: str, results: Path) -> None:
     """Put a whole run's records in the place of the recipe's earlier ones, at once."""
     destination = results / "records" / recipe
-    fresh = destination.with_name(f".{recipe}.new")
+    fresh = results / f".{recipe}.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(run_folder, fresh)
+    try:
+        shutil.copytree(run_folder, fresh)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    destination.parent.mkdir(exist_ok=True)
     shutil.rmtree(destination, ignore_errors=True)
     fresh.rename(destination)

@@ -24,7 +24,7 @@ COLUMNS = (
 def write_report(results: Path) -> list[Judged]:
     """Write results.csv, report.md and plots/ of a results folder anew from its records/; return the judged records."""
     judged = judge(read_records(results / "records"))
-    judged.sort(key=lambda j: (str(j.record.recipe["name"]), j.record.target, _order(j.record), _variant_order(j.record)))
+    judged.sort(key=lambda j: (str(j.record.recipe["name"]), _order(j.record), _variant_order(j.record)))
     write_csv(judged, results / "results.csv")
     pictures = write_plots(judged, results / "plots")
     (results / "report.md").write_text(markdown(judged, pictures), encoding="utf-8")

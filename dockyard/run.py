@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
+import os
 import shutil
 import tempfile
 from collections import deque
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dockyard import artifacts, documents
 from dockyard.datasets import DataSet, read_progress
@@ -30,6 +32,7 @@ class Outcome:
 
     Attributes:
         status: `done`, `failed` or `not measured`.
+        stage: the stage that is not done: the job's own, or that of the earlier job it needed.
         reason: why it is not done.
         result: result.json, checked against its schema; empty where there is none.
         outputs: the folder it left, or None.
@@ -41,6 +44,7 @@ class Outcome:
     planned: Planned
     status: str
     reason: str = ""
+    stage: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
     outputs: Path | None = None
     log: tuple[str, ...] = ()
@@ -89,14 +93,12 @@ def run_plan(
 
     Raises:
         EnvironmentProblem: after the outcome of the job that met it: the engine is gone or the disk is full.
+        KeyboardInterrupt: after the outcome of the job that was interrupted.
     """
     run = _Run(plan, engine, data, display, force)
-    total = len(plan.jobs)
     medians: dict[tuple[str, str], list[float]] = {}
-    number = 0
-    for round_number in range(plan.recipe.measure.rounds, plan.recipe.measure.max_rounds + 1):
-        jobs = plan.jobs if round_number == plan.recipe.measure.rounds else plan.round(round_number)
-        total += 0 if jobs is plan.jobs else len(jobs)
+    jobs, number, total = list(plan.jobs), 0, len(plan.jobs)
+    for extra_round in range(plan.recipe.measure.rounds + 1, plan.recipe.measure.max_rounds + 2):
         for planned in jobs:
             number += 1
             display.job(planned, number, total)
@@ -108,31 +110,34 @@ def run_plan(
                 raise problem
             if planned.job.stage == "benchmark" and outcome.status == "done":
                 samples = outcome.result["timing"]["samples_ns"]["total"]
-                medians.setdefault((planned.job.model, planned.variant), []).append(sorted(samples)[len(samples) // 2])
-        if all(stability(values) <= STABLE_WITHIN for values in medians.values()):
-            return
+                medians.setdefault((planned.job.model, planned.variant), []).append(float(np.median(samples)))
+        unsettled = {model for (model, _), values in medians.items() if stability(values) > STABLE_WITHIN}
+        jobs = [p for p in plan.round(extra_round) if p.job.model in unsettled]
+        total += len(jobs)
 
 
-def _run_one(run: _Run, planned: Planned, scratch: Path) -> tuple[Outcome, EnvironmentProblem | None]:
+def _run_one(run: _Run, planned: Planned, scratch: Path) -> tuple[Outcome, BaseException | None]:
     job = planned.job
     for needed in planned.needs:
         before = run.done.get(needed)
         if before is None or before.status != "done":
-            status = before.status if before is not None else "failed"
-            reason = before.reason if before is not None else "an earlier job did not run"
-            return Outcome(planned, status, reason, log=before.log if before else ()), None
+            if before is None:
+                return Outcome(planned, "failed", "an earlier job did not run", job.stage), None
+            return Outcome(planned, before.status, before.reason, before.stage, log=before.log), None
     log: deque[str] = deque(maxlen=LOG_LINES)
     try:
         outcome = _work(run, planned, scratch, log)
+    except KeyboardInterrupt as interrupt:
+        return Outcome(planned, "failed", "interrupted", job.stage, log=tuple(log)), interrupt
     except EnvironmentProblem as problem:
-        return Outcome(planned, "failed", str(problem), log=tuple(log)), problem
+        return Outcome(planned, "failed", str(problem), job.stage, log=tuple(log)), problem
     except DockyardError as problem:
-        return Outcome(planned, "failed", str(problem), log=tuple(log)), None
+        return Outcome(planned, "failed", str(problem), job.stage, log=tuple(log)), None
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
         what = "the disk is full" if full else f"{type(error).__name__}: {error.strerror or error}"
         found = EnvironmentProblem(what, job.id, f"make room at {STATE}" if full else "")
-        return Outcome(planned, "failed", str(found), log=tuple(log)), found
+        return Outcome(planned, "failed", str(found), job.stage, log=tuple(log)), found
     return outcome, None
 
 
@@ -164,7 +169,7 @@ def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcom
 
         measure = run.plan.recipe.measure
         ended = run.engine.run(*toolchain, folder, Limits(measure.time_limit_s, measure.memory_mb), on_line)
-        result = read_result(folder, ended)
+        result = read_result(folder, ended, job.stage)
         outputs = folder / "outputs"
         if result["status"] == "done" and job.stage in artifacts.KEPT_STAGES:
             outputs = artifacts.keep(key, outputs, result)
@@ -174,6 +179,7 @@ def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcom
         planned,
         result["status"],
         result.get("reason", ""),
+        "" if result["status"] == "done" else job.stage,
         result,
         outputs,
         tuple(log) if result["status"] != "done" else (),
@@ -203,8 +209,9 @@ def assemble(run: _Run, planned: Planned, folder: Path) -> None:
         destination = folder / "inputs" / path
         destination.parent.mkdir(parents=True, exist_ok=True)
         if source.kind == "graph":
-            destination.mkdir()
-            shutil.copyfile(MODELS / source.name / run.plan.networks[source.name].graph, destination / run.plan.networks[source.name].graph)
+            graph = run.plan.networks[source.name].graph
+            (destination / graph).parent.mkdir(parents=True)
+            shutil.copyfile(MODELS / source.name / graph, destination / graph)
         elif source.kind == "data":
             shutil.copytree(run.data[source.name].folder / source.part, destination)
         else:
@@ -216,7 +223,7 @@ def assemble(run: _Run, planned: Planned, folder: Path) -> None:
                 shutil.copytree(outputs, destination)
 
 
-def read_result(folder: Path, ended: Ended) -> dict[str, Any]:
+def read_result(folder: Path, ended: Ended, stage: str) -> dict[str, Any]:
     """Read what a job left; a job that the engine ended, or that left nothing valid, has failed."""
     if ended.reason:
         return {"version": 1, "status": "failed", "reason": ended.reason}
@@ -224,8 +231,25 @@ def read_result(folder: Path, ended: Ended) -> dict[str, Any]:
     path = folder / "result.json"
     if not path.is_file():
         return {"version": 1, "status": "failed", "reason": f"the job ended with exit code {ended.exit_code} and left no result"}
-    with contextlib.suppress(InputProblem, ValueError, RecursionError):
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        result: dict[str, Any] = documents.parse(path.read_text(encoding="utf-8"))
         documents.check(result, schema, "result.json")
-        return result
-    return {"version": 1, "status": "failed", "reason": "the job left a result that does not fit its schema"}
+        _check_whole(stage, result)
+    except (InputProblem, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:500]
+        return {"version": 1, "status": "failed", "reason": f"the job left a result that cannot be used: {reason}"}
+    return result
+
+
+def _check_whole(stage: str, result: Mapping[str, Any]) -> None:
+    """Refuse a `done` result without what its stage is for. Raises InputProblem."""
+    if result["status"] != "done":
+        return
+    needed = {"convert": ("artifact", "conversion"), "optimize": ("artifact",), "evaluate": ("quality", "timing"), "benchmark": ("timing",)}
+    missing = [key for key in needed.get(stage, ()) if not result.get(key)]
+    if missing:
+        raise InputProblem(f"a done {stage} without {missing[0]}")
+    if "timing" in result and not result["timing"]["samples_ns"].get("total"):
+        raise InputProblem("a timing without samples")
+    if "quality" in result and result["quality"]["main"] not in result["quality"]["metrics"]:
+        raise InputProblem("a quality without its main metric")

@@ -6,6 +6,7 @@ load_recipe -> Recipe -> make_plan -> Plan -> run_plan -> records -> judge -> ve
 from __future__ import annotations
 
 import fcntl
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -71,7 +72,9 @@ def build(
         display.say(f"{recipe.name}: {len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}; engine: {why}")
         data = datasets.prepare(plan, display.progress)
         digests = {model: dict(d.digests) for model, d in data.items()}
-        (STATE / "scratch").mkdir(parents=True, exist_ok=True)
+        for leftover in ("jobs", "scratch"):
+            shutil.rmtree(STATE / leftover, ignore_errors=True)
+            (STATE / leftover).mkdir(parents=True)
         try:
             with tempfile.TemporaryDirectory(dir=STATE / "scratch") as scratch:
                 for outcome in run_plan(plan, chosen, data, display, Path(scratch), force):

@@ -35,9 +35,9 @@ def choose_engine(wanted: str, context: str | None, toolchains: dict[str, str], 
         return DockerEngine(context), f"Docker{f' context {context}' if context else ''}, as asked"
     try:
         engine = DockerEngine()
+        missing = [f"{t} {c}" for t, c in toolchains.items() if images.current_image(t, c) is None]
     except EnvironmentProblem as problem:
         return VenvEngine(), f"virtual environments, because {problem.what[:120]}"
-    missing = [f"{t} {c}" for t, c in toolchains.items() if images.current_image(t, c) is None]
     if not missing:
         return engine, "Docker, because an engine answers and has the images"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tarfile
 import tempfile
@@ -170,6 +171,12 @@ def unpack(archive: IO[bytes], folder: Path, limit: int) -> None:
         raise JobFailed(f"the container returned no readable archive ({error})") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise JobFailed(f"the container returned the same path twice ({error.filename})") from None
+    except ValueError as error:
+        raise JobFailed(f"the container returned a path that is none ({error})") from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise JobFailed("the container returned a path that is too long") from None
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -74,16 +74,16 @@ def _read_boxes(folder: Path) -> List[Sample]:
         boxes: Dict[int, Tuple[float, float, float, float]] = {}
         for annotation in coco["annotations"]:
             x, y, w, h = (float(v) for v in annotation["bbox"])
-            if annotation["image_id"] in boxes:
-                raise InputProblem(f"two boxes for image {files[annotation['image_id']]}", str(path), "give the one box to be found")
-            boxes[annotation["image_id"]] = (x, y, x + w, y + h)
+            image = annotation["image_id"]
+            if image not in files:
+                raise InputProblem(f"an annotation names the image id {image}, which is not under 'images'", str(path))
+            if image in boxes:
+                raise InputProblem(f"two boxes for image {files[image]}", str(path), "give the one box to be found")
+            boxes[image] = (x, y, x + w, y + h)
     except FileNotFoundError:
         raise InputProblem("no annotations", str(path), "boxes are read from a COCO JSON file") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputProblem(f"not a COCO JSON file ({type(error).__name__}: {error})", str(path)) from None
-    unknown = sorted(set(boxes) - set(files))
-    if unknown:
-        raise InputProblem(f"an annotation names the image id {unknown[0]}, which is not under 'images'", str(path))
     prefix = "" if all(name.startswith("images/") for name in files.values()) else "images/"
     return [
         Sample(prefix + name, folder / (prefix + name), box=boxes.get(key)) for key, name in sorted(files.items(), key=lambda item: item[1])
@@ -99,10 +99,16 @@ def _read_rows(folder: Path, task: str) -> List[Sample]:
             missing = columns - set(rows.fieldnames or ())
             if missing:
                 raise InputProblem(f"no column '{sorted(missing)[0]}'", str(path), f"columns: {', '.join(sorted(columns))}")
-            return [
-                Sample(r["file"], folder / r["file"], reading=r.get("reading"), country=r.get("country"), label=r.get("label"))
-                for r in sorted(rows, key=lambda row: row["file"])
-            ]
+            samples = []
+            for row in rows:
+                if not all(row[column] for column in columns):
+                    raise InputProblem(f"a row without {' or '.join(sorted(columns))}", f"{path}:{rows.line_num}")
+                samples.append(
+                    Sample(
+                        row["file"], folder / row["file"], reading=row.get("reading"), country=row.get("country"), label=row.get("label")
+                    )
+                )
+            return sorted(samples, key=lambda sample: sample.id)
     except FileNotFoundError:
         raise InputProblem("no annotations", str(path), f"{task} is read from {name}") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -113,9 +119,14 @@ def _check_image(folder: Path, sample: Sample) -> None:
     for path in (sample.path, sample.mask):
         if path is None:
             continue
-        if folder.resolve() not in path.resolve().parents:
+        try:
+            inside = folder.resolve() in path.resolve().parents
+            there = path.is_file()
+        except (OSError, ValueError) as error:
+            raise InputProblem(f"no file name ({error}): {sample.id[:80]!r}", str(folder)) from None
+        if not inside:
             raise InputProblem(f"'{sample.id}' leaves the data set's folder", str(folder))
-        if not path.is_file():
+        if not there:
             raise InputProblem("an annotation names an image that is not there", str(path), "restore it or take its row out")
         if path.stat().st_size == 0:
             raise InputProblem("the image is empty (zero bytes)", str(path), "restore it or take its row out")
@@ -144,6 +155,7 @@ def refuse_overlap(splits: Mapping[str, List[Sample]]) -> Dict[str, str]:
                     advice="a quality measured on seen images says nothing; take one of them out",
                 )
             seen[digest] = (split, sample_id)
-        truth = [(s.id, s.box, s.reading, s.country, s.label) for s in samples]
+        masks = [hashlib.sha256(s.mask.read_bytes()).hexdigest() for s in samples if s.mask is not None]
+        truth = [masks, *((s.id, s.box, s.reading, s.country, s.label) for s in samples)]
         digests[split] = hashlib.sha256(json.dumps([sorted(hashes), truth]).encode()).hexdigest()
     return digests

@@ -21,6 +21,7 @@ class InputSpec:
         channels: `RGB`, `BGR` or `GRAY`.
         mean, scale: one value for each channel; the input is (pixel - mean) / scale, pixels 0 to 255.
         pad: the fill of a letterbox, 0 to 255.
+        interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing), `linear`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class InputSpec:
     mean: Tuple[float, ...] = (0.0,)
     scale: Tuple[float, ...] = (1.0,)
     pad: int = 0
+    interpolation: str = "area"
 
     @property
     def size(self) -> Tuple[int, int]:

@@ -56,7 +56,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as it was read, defaults filled in. `name` is the file's name without its ending."""
+    """A recipe as it was read, defaults filled in. `name` is the file's name without its ending, `file` its path in messages."""
 
     name: str
     model: str
@@ -67,9 +67,10 @@ class Recipe:
     requirements: Requirements = Requirements()
     measure: Measure = Measure()
     data: Optional[str] = None
+    file: str = "recipe"
 
     @staticmethod
-    def from_json(name: str, document: Mapping[str, Any]) -> "Recipe":
+    def from_json(name: str, document: Mapping[str, Any], file: str = "recipe") -> "Recipe":
         """Build a recipe from a document that the recipe schema has accepted."""
         optimizations = tuple(
             Optimization(item) if isinstance(item, str) else Optimization(item["method"], {k: v for k, v in item.items() if k != "method"})
@@ -85,6 +86,7 @@ class Recipe:
             requirements=Requirements(**document.get("requirements", {})),
             measure=Measure(**document.get("measure", {})),
             data=document.get("data"),
+            file=file,
         )
 
     def to_json(self) -> Dict[str, Any]:

@@ -62,7 +62,8 @@ def benchmark_pipeline(
         prediction, clock = _run_once(networks, sessions, data, sample.id, margin)
         for name in STEPS:
             times[name].append(clock.get(name, 0))
-        scores = {"exact": 0.0, "country": 0.0} if prediction is None else tasks.reading_scores(prediction, sample)
+        missed = ("", "" if "country" in networks[1].outputs else None)
+        scores = tasks.reading_scores(prediction or missed, sample)
         text = None if prediction is None else f"{prediction[0]} {prediction[1] or ''}".strip()
         rows.append({"id": sample.id, "scores": scores, "prediction": text})
     quality = {"main": "exact", "metrics": tasks.means([r["scores"] for r in rows]), "samples": rows}

@@ -16,6 +16,8 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
+import cv2
+
 from shared.contract.errors import DockyardError
 from shared.contract.job import Artifact, ArtifactFile, Job
 from shared.contract.model import Network
@@ -43,6 +45,7 @@ def run_folder(folder: Path, make_toolchain: Callable[[], Toolchain]) -> Dict[st
         job = Job.from_json(json.loads((folder / "job.json").read_text()))
         threads = machine.pin(int(job.measure.get("threads", 0)))
         result["device"] = {**machine.describe(), "threads": threads}
+        cv2.setNumThreads(threads)
         report(f"{job.stage}: load {job.target} {job.toolchain}", 0, 0)
         toolchain = make_toolchain()
         result["versions"] = toolchain.versions()
@@ -89,7 +92,7 @@ def _convert(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads
         told = "; ".join(
             f"'{r['output']}' "
             + (
-                "is missing or has another shape"
+                "is missing, has another shape or is not finite"
                 if r["difference"] is None
                 else f"differs by {r['difference']:.2g} of its largest value (limit {r['limit']:g})"
             )
