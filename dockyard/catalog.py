@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dockyard import documents, graph
-from dockyard.places import MODELS, RECIPES, ROOT, SHARED, TARGETS, shown
+from dockyard.places import MODELS, RECIPES, ROOT, TARGETS, shown
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import Model, Network, Pipeline
 from shared.contract.recipe import Recipe
@@ -53,7 +53,7 @@ def load_target(name: str, where: str) -> Target:
         raise InputProblem(f"there is no target '{name}'", where, nearest(name, known))
     path = TARGETS / name / "target.json"
     document = documents.read_json(path)
-    documents.check(document, documents.load_schema(SHARED / "contract" / "target.schema.json"), shown(path))
+    documents.check(document, documents.load_schema(TARGETS / "target.schema.json"), shown(path))
     return Target(
         name,
         document["description"],
@@ -75,7 +75,7 @@ def load_model(name: str, where: str, models: Path = MODELS) -> Model:
         raise InputProblem(f"there is no model '{name}'", where, nearest(name, known))
     path = models / name / "model.json"
     document = documents.read_json(path)
-    documents.check(document, documents.load_schema(SHARED / "contract" / "model.schema.json"), shown(path))
+    documents.check(document, documents.load_schema(MODELS / "model.schema.json"), shown(path))
     if "pipeline" in document:
         return Pipeline.from_json(name, document)
     network = Network.from_json(name, document)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dockyard.catalog import data_folder
 from dockyard.hashing import tree_hash
 from dockyard.places import MODELS, STATE, shown
 from dockyard.plan import Plan
+from dockyard.processes import stream
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import PROGRESS_KEY
@@ -73,29 +73,17 @@ def generated(generator: str, on_progress: OnProgress) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    last = ""
-    with subprocess.Popen(
-        [sys.executable, str(script), "--output", str(folder), "--workers", str(len(os.sched_getaffinity(0)))],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                step = read_progress(line)
-                if step is not None:
-                    on_progress(*step)
-                elif line.strip():
-                    last = line.strip()
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode != 0:
+
+    def on_line(line: str) -> None:
+        step = read_progress(line)
+        if step is not None:
+            on_progress(*step)
+
+    workers = str(len(os.sched_getaffinity(0)))
+    code, last = stream([sys.executable, str(script), "--output", str(folder), "--workers", workers], None, on_line)
+    if code != 0:
         shutil.rmtree(folder, ignore_errors=True)
-        raise EnvironmentProblem(f"the data generator failed (exit code {process.returncode})", shown(script), last[:300])
+        raise EnvironmentProblem(f"the data generator failed (exit code {code})", shown(script), "\n  ".join(last[-3:]))
     return folder
 
 

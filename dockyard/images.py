@@ -15,12 +15,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from dockyard import mirror
+from dockyard.processes import stream
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
 
 Stage = Literal["runtime", "build"]
@@ -148,7 +148,7 @@ def build_image(
             str(DOCKER_FOLDER / target),
         ]
         environment = {**_environment(context), "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": _builder(client, context)}
-        code, last = _stream(command, environment, on_line)
+        code, last = stream(command, environment, on_line)
         if code != 0:
             raise EnvironmentProblem(
                 f"image {tag} could not be built: {_build_error(last)}",
@@ -175,7 +175,7 @@ def bootstrap_base(on_line: OnLine, *, context: str | None = None) -> None:
             f"context {context or 'default'}",
             f"run docker/base/make-base.sh on a machine of that kind, or load {PUBLIC_BASE} on the engine",
         )
-    code, last = _stream([str(script)], _environment(context), on_line)
+    code, last = stream([str(script)], _environment(context), on_line)
     if code != 0:
         said = "\n  ".join(last[-4:])
         raise EnvironmentProblem(f"the base image could not be made (exit code {code})", "docker/base", said)
@@ -198,7 +198,7 @@ def _base(context: str | None, bootstrap: bool, on_line: OnLine) -> str:
     if _present(client, context, PUBLIC_BASE):
         return PUBLIC_BASE
     on_line(f"pulling {PUBLIC_BASE}")
-    code, last = _stream([*_in_context(client, context), "pull", PUBLIC_BASE], _environment(context), on_line)
+    code, last = stream([*_in_context(client, context), "pull", PUBLIC_BASE], _environment(context), on_line)
     if code == 0:
         return PUBLIC_BASE
     if shutil.which("mmdebstrap") is not None:
@@ -293,28 +293,3 @@ def _ask(client: Sequence[str], context: str | None, *arguments: str) -> str | N
     except subprocess.TimeoutExpired:
         return None
     return answer.stdout.strip() if answer.returncode == 0 and answer.stdout.strip() else None
-
-
-def _stream(command: Sequence[str], environment: Mapping[str, str], on_line: OnLine) -> tuple[int, list[str]]:
-    """Run a command, hand on each line as it comes, and return its exit code and its last lines."""
-    last: deque[str] = deque(maxlen=_LAST_LINES)
-    with subprocess.Popen(
-        list(command),
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        try:
-            assert process.stdout is not None
-            for raw in process.stdout:
-                line = raw.rstrip()
-                if line:
-                    last.append(line)
-                    on_line(line)
-        except BaseException:
-            process.terminate()  # an interrupted build goes on in the engine otherwise
-            raise
-    return process.returncode, list(last)

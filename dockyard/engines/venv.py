@@ -16,6 +16,7 @@ from pathlib import Path
 from dockyard import images, mirror
 from dockyard.engines import Ended, Limits, OnLine, entry_script
 from dockyard.places import STATE, shown
+from dockyard.processes import stream
 from shared.contract.errors import EnvironmentProblem
 
 MARKER = "dockyard-lock"
@@ -103,28 +104,9 @@ class VenvEngine:
     def _uv(command: list[str], on_line: OnLine) -> None:
         environment = {**mirror.uv_environment(), "UV_PYTHON_DOWNLOADS": "never"}
         environment.pop("VIRTUAL_ENV", None)
-        with subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            assert process.stdout is not None
-            lines = []
-            try:
-                for line in process.stdout:
-                    lines.append(line.rstrip())
-                    on_line(line.rstrip())
-            except BaseException:
-                process.terminate()
-                raise
-        if process.returncode != 0:
-            raise EnvironmentProblem(
-                f"the virtual environment could not be made (uv exit code {process.returncode})", "", "\n  ".join(lines[-5:])
-            )
+        code, lines = stream(command, environment, on_line)
+        if code != 0:
+            raise EnvironmentProblem(f"the virtual environment could not be made (uv exit code {code})", "", "\n  ".join(lines[-5:]))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

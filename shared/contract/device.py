@@ -7,7 +7,6 @@ LOW_PRECISION = (
     "avx512f",
     "avx_vnni",
     "avx512_vnni",
-    "avx512vnni",
     "avx512_bf16",
     "avx512_fp16",
     "amx_tile",
