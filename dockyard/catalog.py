@@ -91,6 +91,12 @@ def _check_input(network: Network, where: str) -> None:
             f"the shape {list(network.input.shape)} in the layout {network.input.layout} is not one image of {channels} channel(s)",
             f"{where}: $.input.shape",
         )
+    symbols = network.outputs.get("symbols", {})
+    if symbols.get("blank", 0) > len(symbols.get("alphabet", "")):
+        raise InputProblem(
+            f"the blank {symbols['blank']} is beyond the {len(symbols['alphabet'])} symbols of the alphabet",
+            f"{where}: $.outputs.symbols.blank",
+        )
     for key, values in (("mean", network.input.mean), ("scale", network.input.scale)):
         if len(values) not in (1, channels):
             raise InputProblem(f"{len(values)} values for {channels} channel(s)", f"{where}: $.input.{key}", "give one, or one a channel")

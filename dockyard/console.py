@@ -73,7 +73,9 @@ class LiveDisplay(Display):
             seconds = f"{outcome.seconds:.1f} s"
             self.say(f"  {planned.job.id}: {'reused' if outcome.cached else seconds}{_figure(outcome)}")
         else:
-            self.say(f"  {planned.job.id}: {outcome.status}: {outcome.reason.splitlines()[0] if outcome.reason else ''}")
+            reason = outcome.reason.splitlines()[0] if outcome.reason else ""
+            inherited = outcome.stage != planned.job.stage
+            self.say(f"  {planned.job.id}: {outcome.status}: " + (f"its {outcome.stage} did not succeed" if inherited else reason))
 
     def _tick(self) -> None:
         while not self._stop.wait(PLAIN_INTERVAL_S):

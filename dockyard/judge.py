@@ -88,8 +88,11 @@ def _judge_one(record: Record, reference: Record | None) -> Judged:
     if reference is None or reference.status != "measured":
         return Judged(record, "not measured", times, metric, quality, size_mb=_size(record))
     mine, theirs = record.scores(metric), reference.scores(metric)
-    shared = sorted(mine.keys() & theirs.keys())
-    drop = paired_bootstrap([theirs[i] for i in shared], [mine[i] for i in shared])
+    if mine.keys() != theirs.keys() or not mine:
+        return Judged(
+            replace(record, status="failed", reason="it scored other samples than the reference"), "failed", size_mb=_size(record)
+        )
+    drop = paired_bootstrap([theirs[i] for i in mine], [mine[i] for i in mine])
     gain = speedup(reference.totals_ns, record.totals_ns)
     return Judged(
         record,

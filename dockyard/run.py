@@ -22,6 +22,7 @@ from dockyard.places import MODELS, SHARED, STATE, TARGETS
 from dockyard.plan import Plan, Planned, Source
 from dockyard.statistics import STABLE_WITHIN, stability
 from shared.contract.errors import DockyardError, EnvironmentProblem, InputProblem
+from shared.contract.steps import STEPS
 
 LOG_LINES = 40
 
@@ -249,7 +250,26 @@ def _check_whole(stage: str, result: Mapping[str, Any]) -> None:
     missing = [key for key in needed.get(stage, ()) if not result.get(key)]
     if missing:
         raise InputProblem(f"a done {stage} without {missing[0]}")
-    if "timing" in result and not result["timing"]["samples_ns"].get("total"):
-        raise InputProblem("a timing without samples")
-    if "quality" in result and result["quality"]["main"] not in result["quality"]["metrics"]:
+    if "timing" in result:
+        _check_times(result["timing"])
+    if "quality" in result:
+        _check_quality(result["quality"])
+
+
+def _check_times(timing: Mapping[str, Any]) -> None:
+    samples = timing["samples_ns"]
+    total = samples.get("total", [])
+    if not total or min(total) <= 0:
+        raise InputProblem("a timing without samples, or with a time of zero")
+    if timing["scope"] == "pipeline" and any(len(samples.get(step, [])) != len(total) for step in STEPS):
+        raise InputProblem(f"a pipeline's timing without each of its steps: {', '.join(STEPS)}")
+
+
+def _check_quality(quality: Mapping[str, Any]) -> None:
+    metrics, scores = quality["metrics"], [sample["scores"] for sample in quality["samples"]]
+    if quality["main"] not in metrics:
         raise InputProblem("a quality without its main metric")
+    for name, value in metrics.items():
+        values = [s[name] for s in scores if name in s]
+        if not values or abs(float(np.mean(values)) - value) > 1e-6:
+            raise InputProblem(f"the metric {name} is not the mean of its samples' scores")

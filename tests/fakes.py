@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,27 @@ from shared.contract.record import Record
 from shared.runtime.run_job import describe_artifact
 
 Answer = Callable[[Job, Path], Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E", bound=BaseException)
+
+
+def attempt(kind: type[E], call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R | None, E | None]:
+    """Return what a call returns, or its error of that kind, where either is right; other errors are raised."""
+    try:
+        return call(*args, **kwargs), None
+    except kind as error:
+        return None, error
+
+
+def until_raised(kind: type[E], items: Iterable[R]) -> tuple[list[R], E]:
+    """Return what comes before an error of that kind, which must come, and the error."""
+    found: list[R] = []
+    try:
+        found.extend(item for item in items)
+    except kind as error:
+        return found, error
+    raise AssertionError(f"no {kind.__name__} came")
 
 
 def good_answer(job: Job, folder: Path) -> dict[str, Any]:

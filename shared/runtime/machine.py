@@ -7,7 +7,6 @@ import platform
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-import cpuinfo
 import psutil
 
 from shared.contract.device import LOW_PRECISION
@@ -19,6 +18,12 @@ def read_text(path: str) -> Optional[str]:
         return Path(path).read_text(errors="replace").strip()
     except OSError:
         return None
+
+
+def cpu_info() -> Dict[str, str]:
+    """Return the fields of the last CPU in /proc/cpuinfo (py-cpuinfo takes a second for the same, in every job)."""
+    lines = (read_text("/proc/cpuinfo") or "").splitlines()
+    return {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
 
 
 def cpu_quota() -> Optional[float]:
@@ -42,11 +47,11 @@ def temperature_c() -> Optional[float]:
 def describe() -> Dict[str, Any]:
     """Return the device as it is now: CPU, affinity, quota, governor, temperature, throttling, load."""
     base = "/sys/devices/system/cpu/cpu0/"
-    cpu = cpuinfo.get_cpu_info()
+    cpu = cpu_info()
     frequency = psutil.cpu_freq()
     found: Dict[str, Any] = {
-        "cpu": cpu.get("brand_raw", cpu.get("arch_string_raw", "unknown")),
-        "flags": " ".join(f for f in LOW_PRECISION if f in cpu.get("flags", ())),
+        "cpu": cpu.get("model name", platform.processor() or platform.machine()),
+        "flags": " ".join(f for f in LOW_PRECISION if f in cpu.get("flags", "").split()),
         "machine": platform.machine(),
         "kernel": platform.release(),
         "cpus": os.cpu_count(),

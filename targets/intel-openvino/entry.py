@@ -82,7 +82,7 @@ class IntelOpenvino:
 
 
 def _output(model: Any, name: str) -> Any:
-    for op in model.get_ops():
+    for op in (op for op in model.get_ops() if op.get_type_name() != "Result"):
         for port in op.outputs():
             if {name, f"{name}:0"} & port.get_names():
                 port.get_tensor().set_names({name})

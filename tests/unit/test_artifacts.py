@@ -1,0 +1,185 @@
+"""An artifact is reused exactly when everything that went into it is the same and it is whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockyard import artifacts
+from dockyard.hashing import file_hash, json_hash, tree_hash
+from dockyard.plan import Plan, Planned
+from shared.contract.job import Artifact
+from shared.runtime.run_job import describe_artifact
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """What a job left: two files."""
+    folder = tmp_path / "outputs"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "model.xml").write_text("graph")
+    (folder / "sub" / "model.bin").write_bytes(b"\0\1")
+    return folder
+
+
+@pytest.fixture
+def kept(state: Path, outputs: Path) -> Path:
+    """The outputs kept under the key `key`."""
+    return artifacts.keep("key", outputs, {"status": "done", "artifact": describe_artifact(outputs).to_json()})
+
+
+def test_kept_is_found(kept: Path) -> None:
+    """What was kept is found with its result and its files."""
+    found = artifacts.find("key")
+    assert found is not None
+    assert (found[0], found[1]["status"]) == (kept, "done")
+    assert (kept / "sub" / "model.bin").read_bytes() == b"\0\1"
+
+
+def test_unknown_key(state: Path) -> None:
+    """Nothing is found under a key that nothing was kept under."""
+    assert artifacts.find("key") is None
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "result missing", "result cut", "result without artifact"])
+def test_damaged_counts_as_none(kept: Path, damage: str) -> None:
+    """An artifact of which anything is changed or missing is not taken."""
+    result = kept.parent / "result.json"
+    if damage == "changed":
+        (kept / "model.xml").write_text("graph!")
+    elif damage == "missing":
+        (kept / "sub" / "model.bin").unlink()
+    elif damage == "result missing":
+        result.unlink()
+    elif damage == "result cut":
+        result.write_text(result.read_text()[:-5])
+    else:
+        result.write_text("{}")
+    assert artifacts.find("key") is None
+
+
+@given(
+    st.sampled_from(["null", "[]", "3", '"x"', '{"artifact": null}', '{"artifact": [3]}', '{"artifact": {"a": 1}}']) | st.text(max_size=20)
+)
+def test_any_result_counts_as_none(state: Path, text: str) -> None:
+    """Whatever stands in the place of a kept result, it is at worst not taken."""
+    folder = state / "artifacts" / "odd"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(text, errors="replace")
+    assert artifacts.find("odd") is None
+
+
+def test_keeping_again_replaces(state: Path, kept: Path, tmp_path: Path) -> None:
+    """A key holds what was kept last, nothing of what was kept before."""
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "other.bin").write_bytes(b"2")
+    folder = artifacts.keep("key", again, {"artifact": describe_artifact(again).to_json()})
+    assert [p.name for p in folder.iterdir()] == ["other.bin"]
+    assert [p.name for p in (state / "artifacts").iterdir()] == ["key"]
+
+
+def optimize_job(plan: Plan) -> Planned:
+    return next(p for p in plan.jobs if p.job.id == "digits/int8/optimize")
+
+
+BASE: dict[str, Any] = {"identity": {"lock": "1"}, "engine": "venv", "inputs": {"digits": "a", "data/calibration": "b"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"identity": {"lock": "2"}},
+        {"identity": {"lock": "1", "image_digest": "sha256:1"}},
+        {"engine": "docker"},
+        {"inputs": {"digits": "A", "data/calibration": "b"}},
+        {"inputs": {"digits": "a", "data/calibration": "B"}},
+        {"inputs": {"digits": "a"}},
+    ],
+)
+def test_key_follows_surroundings(digits_plan: Plan, change: dict[str, Any]) -> None:
+    """Another lock, image, engine, graph or data gives another key."""
+    planned = optimize_job(digits_plan)
+    key = artifacts.key_of(planned, **BASE)
+    assert artifacts.key_of(planned, **{**BASE, **change}) != key
+    assert artifacts.key_of(planned, **BASE) == key
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"options": {"subset_size": 5}}, False),
+        ({"method": "int8-accuracy-aware"}, False),
+        ({"toolchain": "2023.3"}, False),
+        ({"data": {"validation": "inputs/data/validation"}}, False),
+        ({"networks": {"digits": {"input": {"mean": [0]}}}}, False),
+        ({"id": "digits/int8-2/optimize"}, True),
+        ({"measure": {"threads": 1, "runs": 5}}, True),
+    ],
+)
+def test_key_follows_the_job(digits_plan: Plan, change: dict[str, Any], same: bool) -> None:
+    """Whatever of a job decides its output changes the key; its name and how it is measured do not."""
+    planned = optimize_job(digits_plan)
+    changed = replace(planned, job=replace(planned.job, **change))
+    assert (artifacts.key_of(changed, **BASE) == artifacts.key_of(planned, **BASE)) is same
+
+
+def test_key_follows_the_code(digits_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another entry script or another harness gives another key."""
+    planned = optimize_job(digits_plan)
+    for name in ("shared", "targets/intel-openvino"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "code.py").write_text("1")
+    monkeypatch.setattr(artifacts, "SHARED", tmp_path / "shared")
+    monkeypatch.setattr(artifacts, "TARGETS", tmp_path / "targets")
+    keys = [artifacts.key_of(planned, **BASE)]
+    for name in ("shared", "targets/intel-openvino"):
+        (tmp_path / name / "code.py").write_text("2")
+        keys.append(artifacts.key_of(planned, **BASE))
+    assert len(set(keys)) == 3
+
+
+def test_tree_hash_follows_names_and_contents(tmp_path: Path) -> None:
+    """A folder's hash changes with a name, a place or a content, and not with compiled files."""
+    (tmp_path / "a.py").write_text("1")
+    hashes = [tree_hash(tmp_path)]
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_text("x")
+    assert tree_hash(tmp_path) == hashes[0]
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    hashes.append(tree_hash(tmp_path))
+    (tmp_path / "b.py").write_text("2")
+    hashes.append(tree_hash(tmp_path))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "b.py").rename(tmp_path / "sub" / "b.py")
+    hashes.append(tree_hash(tmp_path))
+    assert len(set(hashes)) == 4
+
+
+def test_file_hash_is_sha256(tmp_path: Path) -> None:
+    """A file's hash is its SHA-256, as sha256sum prints it."""
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=5))
+def test_json_hash_ignores_order(document: dict[str, Any]) -> None:
+    """A document's hash does not depend on the order of its keys, and follows its values."""
+    assert json_hash(dict(reversed(document.items()))) == json_hash(document)
+    assert json_hash({**document, "new": 1}) != json_hash({**document, "new": 2})
+
+
+def test_artifact_hash_is_of_its_listing(outputs: Path) -> None:
+    """An artifact's hash is that of its files' listing, and follows every one of them."""
+    artifact = describe_artifact(outputs)
+    assert Artifact.from_json(json.loads(json.dumps(artifact.to_json()))) == artifact
+    assert [f.path for f in artifact.files] == ["model.xml", "sub/model.bin"]
+    assert artifact.megabytes == pytest.approx(7e-6)
+    (outputs / "sub" / "model.bin").write_bytes(b"\0\2")
+    assert describe_artifact(outputs).sha256 != artifact.sha256

@@ -1,0 +1,60 @@
+"""What a run tells is told as it is, on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from dockyard import console as console_module
+from dockyard.console import LiveDisplay
+from dockyard.plan import Plan
+from dockyard.run import Outcome
+
+
+def terminal(stream: io.StringIO) -> Console:
+    return Console(file=stream, force_terminal=True, width=120, color_system=None)
+
+
+@pytest.mark.parametrize("text", ["[/opt/tools] step", "[build 2/3] RUN pip", "[red]", "100 % [", "\\[x]"])
+def test_any_text_is_shown_as_it_is(text: str) -> None:
+    """A step's text that looks like markup neither breaks the display nor loses a word."""
+    stream = io.StringIO()
+    with LiveDisplay(terminal(stream)) as display:
+        display.progress(text, 0, 0)
+        display.say(text)
+        display._progress.refresh()
+    assert stream.getvalue().count(text) >= 2
+
+
+def test_outcomes_are_told(digits_plan: Plan) -> None:
+    """Each job's end is a line: how long it took, that it was reused, or why it is not done."""
+    stream = io.StringIO()
+    convert = digits_plan.jobs[1]
+    with LiveDisplay(Console(file=stream, width=200)) as display:
+        display.job(convert, 2, 15)
+        display.outcome(Outcome(convert, "done", seconds=1.25))
+        display.outcome(Outcome(convert, "done", cached=True))
+        display.outcome(Outcome(convert, "failed", "output 'digit' differs\nmore", "convert"))
+        display.outcome(Outcome(digits_plan.jobs[2], "failed", "output 'digit' differs", "convert"))
+    assert [line.strip() for line in stream.getvalue().splitlines()] == [
+        "digits/convert: 1.2 s",
+        "digits/convert: reused",
+        "digits/convert: failed: output 'digit' differs",
+        "digits/baseline/optimize: failed: its convert did not succeed",
+    ]
+
+
+def test_never_silent(digits_plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no terminal a line says again and again what goes on and how far it is."""
+    monkeypatch.setattr(console_module, "PLAIN_INTERVAL_S", 0.02)
+    stream = io.StringIO()
+    with LiveDisplay(Console(file=stream, width=200)) as display:
+        display.job(digits_plan.jobs[0], 1, 15)
+        display.progress("evaluate digits", 3, 200)
+        deadline = time.monotonic() + 10
+        while "evaluate digits 3/200" not in stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert "digits/reference/evaluate evaluate digits 3/200" in stream.getvalue()

@@ -1,0 +1,355 @@
+"""A data set is read as its annotation files say, and what cannot be trusted in it is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dockyard import catalog, datasets
+from dockyard.plan import Plan
+from shared.contract.dataset import SPLITS, read_split, refuse_overlap
+from shared.contract.errors import InputProblem
+from tests.fakes import attempt
+
+WriteImage = Callable[..., Path]
+
+
+def coco(*boxes: list[float], names: list[str] | None = None) -> dict[str, Any]:
+    """A COCO document with one image for each box."""
+    given_names = names or [f"{i}.png" for i in range(len(boxes))]
+    return {
+        "images": [{"id": i, "file_name": name} for i, name in enumerate(given_names)],
+        "annotations": [{"image_id": i, "bbox": box} for i, box in enumerate(boxes)],
+    }
+
+
+@pytest.fixture
+def split(tmp_path: Path, write_image: WriteImage) -> Path:
+    """A split folder with two images and no annotations."""
+    for i in range(2):
+        write_image(tmp_path / "test" / "images" / f"{i}.png", i)
+    return tmp_path / "test"
+
+
+def refused(split: Path, task: str) -> InputProblem:
+    with pytest.raises(InputProblem) as caught:
+        read_split(split, task)
+    assert len(str(caught.value).splitlines()) <= 2
+    return caught.value
+
+
+def test_boxes(split: Path) -> None:
+    """Boxes come as corners from COCO's corner and size, in the order of the names; an image without one has none."""
+    (split / "annotations.json").write_text(json.dumps(coco([1, 2, 10, 20], names=["1.png", "0.png"])))
+    samples = read_split(split, "detection")
+    assert [(s.id, s.box) for s in samples] == [("images/0.png", None), ("images/1.png", (1, 2, 11, 22))]
+
+
+def test_box_names_with_folder(split: Path) -> None:
+    """File names may be given with or without `images/`."""
+    (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=["images/0.png"])))
+    assert read_split(split, "detection")[0].path == split / "images" / "0.png"
+
+
+def test_readings_and_labels(split: Path) -> None:
+    """Readings, countries and labels come from the CSV files as text."""
+    (split / "readings.csv").write_text("file,reading,country\nimages/1.png,AB123,D\nimages/0.png,007,GB\n")
+    (split / "labels.csv").write_text("file,label\nimages/0.png,7\n")
+    assert [(s.reading, s.country) for s in read_split(split, "reading")] == [("007", "GB"), ("AB123", "D")]
+    assert [s.label for s in read_split(split, "classification")] == ["7"]
+
+
+def test_readings_without_country(split: Path) -> None:
+    """The country's column may be left out."""
+    (split / "readings.csv").write_text("file,reading\nimages/0.png,AB123\n")
+    assert read_split(split, "reading")[0].country is None
+
+
+def test_masks(split: Path, write_image: WriteImage) -> None:
+    """Each image of a segmentation has the mask of its name."""
+    for i in range(2):
+        write_image(split / "masks" / f"{i}.png")
+    assert [s.mask and s.mask.name for s in read_split(split, "segmentation")] == ["0.png", "1.png"]
+
+
+@pytest.mark.parametrize("task", ["detection", "reading", "classification"])
+def test_no_annotations(split: Path, task: str) -> None:
+    """A split without its annotation file is refused, the file named."""
+    assert "no annotations" in refused(split, task).what
+
+
+@pytest.mark.parametrize("task", ["detection", "reading", "classification", "segmentation"])
+def test_no_split(tmp_path: Path, task: str) -> None:
+    """A split that is not there is refused."""
+    assert "no such split" in refused(tmp_path / "nowhere", task).what
+
+
+def test_no_images(split: Path) -> None:
+    """A split that names no image is refused, for each task."""
+    (split / "annotations.json").write_text('{"images": [], "annotations": []}')
+    (split / "labels.csv").write_text("file,label\n")
+    (split / "readings.csv").write_text("file,reading\n")
+    for file in (split / "images").iterdir():
+        file.unlink()
+    for task in ("detection", "reading", "classification", "segmentation"):
+        assert "no images" in refused(split, task).what
+
+
+def test_zero_byte_image(split: Path) -> None:
+    """An empty image file is refused and named."""
+    (split / "images" / "1.png").write_bytes(b"")
+    (split / "labels.csv").write_text("file,label\nimages/0.png,7\nimages/1.png,7\n")
+    problem = refused(split, "classification")
+    assert "zero bytes" in problem.what
+    assert problem.where.endswith("1.png")
+
+
+def test_annotation_for_missing_image(split: Path, write_image: WriteImage) -> None:
+    """An annotation for an image that is not there is refused and the image named, for each task."""
+    (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=["9.png"])))
+    (split / "labels.csv").write_text("file,label\nimages/9.png,7\n")
+    (split / "readings.csv").write_text("file,reading\nimages/9.png,A\n")
+    for task in ("detection", "reading", "classification"):
+        problem = refused(split, task)
+        assert "image that is not there" in problem.what
+        assert problem.where.endswith("9.png")
+    write_image(split / "masks" / "0.png")
+    assert refused(split, "segmentation").where.endswith("masks/1.png")
+
+
+@pytest.mark.parametrize("name", ["../../secret.png", "/etc/passwd", "images/../../test2/x.png", "."])
+def test_path_escape(split: Path, name: str) -> None:
+    """A file name that leaves the data set's folder is refused, for each task that names files."""
+    (split.parent / "secret.png").write_bytes(b"x")
+    (split / "labels.csv").write_text(f"file,label\n{name},7\n")
+    assert "leaves the data set's folder" in refused(split, "classification").what
+
+
+def test_box_path_escape(split: Path) -> None:
+    """A COCO file name that leaves the data set's folder is refused."""
+    (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=["../../x.png"])))
+    assert "leaves the data set's folder" in refused(split, "detection").what
+
+
+def test_link_out_of_the_folder(split: Path) -> None:
+    """A link that leads out of the data set's folder is refused."""
+    (split / "images" / "2.png").symlink_to("/etc/passwd")
+    (split / "labels.csv").write_text("file,label\nimages/2.png,7\n")
+    assert "leaves the data set's folder" in refused(split, "classification").what
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "x" * 300 + ".png"], ids=["NUL", "300 characters"])
+def test_impossible_names(split: Path, name: str) -> None:
+    """A file name that no file can have is wrong input like any other."""
+    (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=[name])))
+    refused(split, "detection")
+
+
+@pytest.mark.parametrize(
+    ("task", "header", "told"),
+    [
+        ("classification", "file,lable", "no column 'label'"),
+        ("classification", "name,label", "no column 'file'"),
+        ("reading", "file,country", "no column 'reading'"),
+        ("reading", "", "no column"),
+    ],
+)
+def test_missing_column(split: Path, task: str, header: str, told: str) -> None:
+    """A CSV file without a column that its task needs is refused, the column named."""
+    for name in ("labels.csv", "readings.csv"):
+        (split / name).write_text(f"{header}\nimages/0.png,7\n" if header else "")
+    problem = refused(split, task)
+    assert told in problem.what
+    assert problem.where.endswith(".csv")
+
+
+@pytest.mark.parametrize("content", ["label,file\n7\n", "file,label\nimages/0.png\n"], ids=["no file", "no label"])
+def test_short_row(split: Path, content: str) -> None:
+    """A row that lacks its file or its label is refused, instead of counting as a wrong answer."""
+    (split / "labels.csv").write_text(content)
+    refused(split, "classification")
+
+
+def test_no_text(split: Path) -> None:
+    """Annotations that are no text are refused."""
+    (split / "labels.csv").write_bytes(b"file,label\n\xff\xfe,7\n")
+    (split / "annotations.json").write_bytes(b"\xff\xfe")
+    assert "not a CSV file" in refused(split, "classification").what
+    assert "not a COCO JSON file" in refused(split, "detection").what
+
+
+def test_two_boxes(split: Path) -> None:
+    """An image with two boxes is refused and named."""
+    document = coco([0, 0, 1, 1])
+    document["annotations"] *= 2
+    (split / "annotations.json").write_text(json.dumps(document))
+    assert "two boxes for image 0.png" in refused(split, "detection").what
+
+
+def test_box_of_no_image(split: Path) -> None:
+    """A box for an image id that is not listed is refused with the id."""
+    document = coco([0, 0, 1, 1])
+    document["annotations"][0]["image_id"] = 7
+    (split / "annotations.json").write_text(json.dumps(document))
+    assert "image id 7" in refused(split, "detection").what
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"images": []}',
+        '{"images": [{"id": 1}], "annotations": []}',
+        json.dumps(coco([0, 0, 1])),
+        json.dumps({"images": [], "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}, {"image_id": "a", "bbox": [0, 0, 1, 1]}]}),
+        "[" * 100_000,
+    ],
+    ids=["empty", "list", "cut off", "no annotations", "no file name", "three numbers", "ids of two types", "deep"],
+)
+def test_no_coco(split: Path, content: str) -> None:
+    """An annotations.json that is not COCO is refused with its name."""
+    (split / "annotations.json").write_text(content)
+    assert refused(split, "detection").where.endswith("annotations.json")
+
+
+@given(st.text(max_size=80) | st.text(",\"\n\r'ab.", max_size=80).map(lambda body: "file,label\n" + body))
+def test_any_csv_is_read_or_refused(tmp_path: Path, content: str) -> None:
+    """Whatever text a CSV file holds, it is read or refused as wrong input."""
+    folder = tmp_path / "any"
+    folder.mkdir(exist_ok=True)
+    (folder / "labels.csv").write_text(content, encoding="utf-8", errors="replace", newline="")
+    with pytest.raises(InputProblem):
+        read_split(folder, "classification")
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "images": st.lists(st.fixed_dictionaries({"id": st.integers(0, 3), "file_name": st.text(max_size=5) | st.none()}), max_size=3),
+            "annotations": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "image_id": st.integers(0, 3) | st.text(max_size=2) | st.lists(st.integers(), max_size=1),
+                        "bbox": st.lists(st.floats() | st.text(max_size=2), max_size=5),
+                    }
+                ),
+                max_size=3,
+            ),
+        }
+    )
+)
+def test_any_coco_is_read_or_refused(tmp_path: Path, document: dict[str, Any]) -> None:
+    """Whatever a COCO file holds, it is read or refused as wrong input (here it names no image that is there)."""
+    folder = tmp_path / "any"
+    folder.mkdir(exist_ok=True)
+    (folder / "annotations.json").write_text(json.dumps(document))
+    with pytest.raises(InputProblem):
+        read_split(folder, "detection")
+
+
+def labelled(folder: Path, write_image: WriteImage, seeds: list[int]) -> Path:
+    """Write a classification split whose images follow from the seeds."""
+    for i, seed in enumerate(seeds):
+        write_image(folder / "images" / f"{i}.png", seed)
+    (folder / "labels.csv").write_text("file,label\n" + "".join(f"images/{i}.png,7\n" for i in range(len(seeds))))
+    return folder
+
+
+def test_splits_must_not_overlap(tmp_path: Path, write_image: WriteImage) -> None:
+    """The same image in two splits, under whatever name, is refused and both files are named."""
+    a = labelled(tmp_path / "validation", write_image, [1, 2, 3])
+    b = labelled(tmp_path / "test", write_image, [4, 3])
+    splits = {"validation": read_split(a, "classification"), "test": read_split(b, "classification")}
+    with pytest.raises(InputProblem) as caught:
+        refuse_overlap(splits)
+    assert "test/images/1.png" in caught.value.what
+    assert "validation/images/2.png" in caught.value.what
+
+
+def test_digest_follows_content(tmp_path: Path, write_image: WriteImage) -> None:
+    """A split's digest is that of its images and annotations: it changes when either does, and only then."""
+    folder = labelled(tmp_path / "test", write_image, [1, 2])
+
+    def digest() -> str:
+        return refuse_overlap({"test": read_split(folder, "classification")})["test"]
+
+    before = digest()
+    assert digest() == before
+    (folder / "labels.csv").write_text((folder / "labels.csv").read_text().replace("0.png,7", "0.png,8"))
+    relabelled = digest()
+    write_image(folder / "images" / "0.png", 9)
+    assert len({before, relabelled, digest()}) == 3
+
+
+def test_digest_follows_masks(split: Path, write_image: WriteImage) -> None:
+    """A segmentation's digest changes when a mask does."""
+    for i in range(2):
+        write_image(split / "masks" / f"{i}.png", i)
+    before = refuse_overlap({"test": read_split(split, "segmentation")})
+    write_image(split / "masks" / "0.png", 5)
+    assert refuse_overlap({"test": read_split(split, "segmentation")}) != before
+
+
+@pytest.fixture
+def own_plan(tmp_path: Path, digits_plan: Plan, write_image: WriteImage, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The example's plan on a user's own data folder, `own`."""
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    for number, split in enumerate(SPLITS):
+        labelled(tmp_path / "own" / split, write_image, [10 * number, 10 * number + 1])
+    return replace(digits_plan, recipe=replace(digits_plan.recipe, data="own"))
+
+
+def test_prepare_takes_the_users_folder(own_plan: Plan, tmp_path: Path) -> None:
+    """A user's own folder is checked and taken in the place of the model's data."""
+    prepared = datasets.prepare(own_plan, lambda *_: None)["digits"]
+    assert prepared.folder == tmp_path / "own"
+    assert dict(prepared.sizes) == dict.fromkeys(SPLITS, 2)
+    assert len(set(prepared.digests.values())) == 3
+
+
+def test_prepare_takes_the_models_data(digits_plan: Plan) -> None:
+    """Without a folder of the user's the model's own data is taken."""
+    told: list[str] = []
+    prepared = datasets.prepare(digits_plan, lambda what, *_: told.append(what))["digits"]
+    assert prepared.folder.parts[-3:] == ("models", "digits", "data")
+    assert set(prepared.sizes) == set(SPLITS)
+    assert told
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("content", [b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", b"BM", b"II*\0\x08\0\0\0"])
+def test_unreadable_image(own_plan: Plan, tmp_path: Path, content: bytes) -> None:
+    """A file that is no image, or only an image's beginning, is refused before any job sees it."""
+    bad = tmp_path / "own" / "validation" / "images" / "1.png"
+    bad.write_bytes(content)
+    with pytest.raises(InputProblem, match="no readable image") as caught:
+        datasets.prepare(own_plan, lambda *_: None)
+    assert caught.value.where.endswith("validation/images/1.png")
+
+
+@given(st.integers(0, 2000), st.binary(max_size=4))
+def test_damaged_image_is_taken_or_refused(own_plan: Plan, tmp_path: Path, cut: int, tail: bytes) -> None:
+    """However an image file is damaged, the data set is taken or refused as wrong input."""
+    path = tmp_path / "own" / "test" / "images" / "1.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:cut] + tail or b"x")
+    prepared, problem = attempt(InputProblem, datasets.prepare, own_plan, lambda *_: None)
+    path.write_bytes(whole)
+    assert (prepared is not None and prepared["digits"].sizes["test"] == 2) or (problem is not None and problem.where.endswith("1.png"))
+
+
+def test_missing_split_of_the_user(own_plan: Plan, tmp_path: Path) -> None:
+    """A user's folder without one of the splits is refused, the split named."""
+    (tmp_path / "own" / "calibration").rename(tmp_path / "own" / "calib")
+    with pytest.raises(InputProblem, match="no such split") as caught:
+        datasets.prepare(own_plan, lambda *_: None)
+    assert caught.value.where.endswith("own/calibration")

@@ -1,0 +1,233 @@
+"""A run leaves one record for each model and variant, and the results change as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dockyard.compare import compare_runs
+from dockyard.datasets import DataSet
+from dockyard.judge import judge
+from dockyard.places import SHARED
+from dockyard.plan import Plan
+from dockyard.records import make_records, new_run, publish, read_records, write_records
+from dockyard.report import COLUMNS, headline, write_report
+from dockyard.run import Display, Outcome, run_plan
+from shared.contract.errors import EnvironmentProblem, InputProblem
+from shared.contract.job import Job
+from shared.contract.record import Record
+from tests.fakes import FakeEngine, good_answer, quality, record
+
+SCHEMA = json.loads((SHARED / "contract" / "record.schema.json").read_text())
+DIGESTS = {"digits": {"test": "0" * 64}}
+
+Records = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def run(state: Path, digits_plan: Plan, digits_data: dict[str, DataSet], tmp_path: Path) -> Records:
+    """Run the example's plan on an engine, as far as it goes, and make its records."""
+
+    def do(engine: FakeEngine) -> list[Record]:
+        outcomes: list[Outcome] = []
+        (tmp_path / "scratch").mkdir()
+        try:
+            for outcome in run_plan(digits_plan, engine, digits_data, Display(), tmp_path / "scratch"):
+                outcomes.append(outcome)
+        except (EnvironmentProblem, KeyboardInterrupt):
+            assert outcomes
+        return make_records(digits_plan, "run", "fake", outcomes, DIGESTS)
+
+    return do
+
+
+def by_variant(records: list[Record]) -> dict[str, Record]:
+    return {r.variant: r for r in records}
+
+
+def test_one_record_a_variant(run: Records) -> None:
+    """A run that goes well gives a measured record for the reference and each variant, with what it was made of."""
+    records = run(FakeEngine())
+    assert [(r.variant, r.status) for r in records] == [("reference", "measured"), ("baseline", "measured"), ("int8", "measured")]
+    int8 = by_variant(records)["int8"]
+    assert (int8.target, int8.toolchain, int8.method, len(int8.rounds_ns)) == ("intel-openvino", "2026.4", "int8", 3)
+    assert [f["path"] for f in int8.artifacts["digits"]] == ["model.bin"]
+    assert int8.conversion[0]["agrees"]
+    assert int8.identity["lock"] == "lock of intel-openvino 2026.4"
+    assert int8.data == DIGESTS["digits"]
+    assert int8.dataset_ns == [5, 6, 7, 8]
+    assert int8.optimize_s == 1.0
+    assert by_variant(records)["reference"].artifacts["digits"][0]["path"] == "digits.pb"
+
+
+def test_records_fit_their_schema(run: Records, tmp_path: Path) -> None:
+    """Records are written in their schema and read back as they were."""
+    records = run(FakeEngine({"digits/int8/optimize": lambda job, folder: {"version": 1, "status": "failed", "reason": "broken"}}))
+    for one in records:
+        assert list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(one.to_json())))) == []
+    write_records(records, tmp_path / "out")
+    read = by_variant(read_records(tmp_path / "out"))
+    assert {v: r.to_json() for v, r in read.items()} == {r.variant: json.loads(json.dumps(r.to_json())) | {"log": r.log} for r in records}
+
+
+def test_failure_has_stage_reason_and_log(run: Records) -> None:
+    """A variant that failed has its stage, its reason and the last lines of its log; the others are measured."""
+    records = by_variant(
+        run(FakeEngine({"digits/int8/optimize": lambda job, folder: {"version": 1, "status": "failed", "reason": "broken"}}))
+    )
+    int8 = records["int8"]
+    assert (int8.status, int8.stage, int8.reason, int8.log) == ("failed", "optimize", "broken", ("log of digits/int8/optimize",))
+    assert records["baseline"].status == "measured"
+
+
+def test_wrong_conversion_fails_every_variant(run: Records) -> None:
+    """When the converted graph disagrees with the reference every variant has failed, with output and amount."""
+    rows = [{"output": "digit", "difference": 0.4, "limit": 1e-3, "agrees": False}]
+    answer = {"version": 1, "status": "failed", "reason": "output 'digit' differs by 0.4", "conversion": rows}
+    records = by_variant(run(FakeEngine({"digits/convert": lambda job, folder: answer})))
+    for variant in ("baseline", "int8"):
+        assert (records[variant].status, records[variant].stage) == ("failed", "convert")
+        assert records[variant].reason == "output 'digit' differs by 0.4"
+        assert records[variant].conversion == rows
+    assert records["reference"].status == "measured"
+
+
+def test_not_measured(run: Records) -> None:
+    """What the device cannot do is not measured, for the reason given."""
+    answer = {"version": 1, "status": "not measured", "reason": "this CPU has no bfloat16 instructions"}
+    records = by_variant(run(FakeEngine({"digits/int8/optimize": lambda job, folder: answer})))
+    assert (records["int8"].status, records["int8"].reason) == ("not measured", "this CPU has no bfloat16 instructions")
+
+
+@pytest.mark.parametrize("error", [EnvironmentProblem("the engine is gone"), KeyboardInterrupt()])
+def test_run_that_ends_early(run: Records, error: BaseException) -> None:
+    """A run cut short leaves a record for every variant: what was not reached says so."""
+    records = by_variant(run(FakeEngine({"digits/int8/optimize": lambda job, folder: error})))
+    assert len(records) == 3
+    assert all(r.status != "measured" and r.reason for r in records.values())
+    assert all(list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(r.to_json())))) == [] for r in records.values())
+
+
+def test_only_the_artifact_counts(run: Records) -> None:
+    """A variant measured on other bytes than those of its artifact has failed, and only that one."""
+
+    def swapped(job: Job, folder: Path) -> Any:
+        return {**good_answer(job, folder), "measured": {"digits": "f" * 64}}
+
+    records = by_variant(run(FakeEngine({"digits/int8/benchmark/2": swapped})))
+    assert {v: r.status for v, r in records.items()} == {"reference": "measured", "baseline": "measured", "int8": "failed"}
+
+
+def results_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def write_run(folder: Path, *records: Record) -> Path:
+    write_records(records, folder)
+    return folder
+
+
+def test_publish_replaces_the_whole(tmp_path: Path) -> None:
+    """Published records take the place of the recipe's earlier ones, none of which is left; other recipes' stay."""
+    results = tmp_path / "results"
+    publish(write_run(tmp_path / "1", record("reference"), record("fp16")), "digits", results)
+    publish(write_run(tmp_path / "other", record("reference")), "other", results)
+    publish(write_run(tmp_path / "2", record("reference"), record("int8")), "digits", results)
+    assert sorted(results_of(results / "records")) == [
+        "digits/digits/int8.json",
+        "digits/digits/reference.json",
+        "other/digits/reference.json",
+    ]
+
+
+def test_writing_a_run_leaves_the_results(tmp_path: Path) -> None:
+    """Records of a run that is not published leave the earlier results as they were."""
+    results = tmp_path / "results"
+    publish(write_run(tmp_path / "1", record("reference")), "digits", results)
+    before = results_of(results)
+    write_run(tmp_path / "2", record("reference", status="failed"))
+    assert results_of(results) == before
+
+
+def test_publishing_that_breaks_leaves_the_results(tmp_path: Path) -> None:
+    """When publishing breaks off the earlier results are read as before, with nothing beside them."""
+    results = tmp_path / "results"
+    publish(write_run(tmp_path / "1", record("reference"), record("int8")), "digits", results)
+    broken = write_run(tmp_path / "2", record("reference"), record("fp16"))
+    (broken / "lost.json").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match=r"nowhere|lost"):
+        publish(broken, "digits", results)
+    assert [r.variant for r in read_records(results / "records")] == ["int8", "reference"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": 2}'])
+def test_no_record(tmp_path: Path, content: str) -> None:
+    """A file among the records that is none is refused by name."""
+    (tmp_path / "int8.json").write_text(content)
+    with pytest.raises(InputProblem, match=r"int8\.json"):
+        read_records(tmp_path)
+
+
+def test_run_names_are_sorted_by_time() -> None:
+    """A run's name is its time, and can name a folder."""
+    assert new_run() <= new_run()
+    assert new_run().isalnum()
+
+
+def test_report_has_no_hole(tmp_path: Path) -> None:
+    """The report has a row for each record, failures and their reasons included, and the columns that others read."""
+    write_run(
+        tmp_path / "records" / "digits",
+        record("reference"),
+        record("int8"),
+        record("fp16", status="failed", quality=None, rounds_ns=[], reason="broken", stage="optimize"),
+        record("baseline", quality=quality([0.0] * 5 + [1.0] * 95)),
+    )
+    write_report(tmp_path)
+    lines = (tmp_path / "results.csv").read_text().splitlines()
+    assert lines[0].split(",") == list(COLUMNS)
+    assert len(lines) == 5
+    promised = (
+        "recipe, model, target, toolchain, method, device, engine, status, verdict, metric, quality, reference_quality, drop, mean_ms, "
+        "std_ms, min_ms, median_ms, p90_ms, p99_ms, max_ms, runs, rounds, stability, reference_mean_ms, speedup, pipeline_ms, fps, "
+        "artifact_mb, size_ratio, optimize_s, artifact_sha256, image_digest, measured_at"
+    )
+    assert set(promised.split(", ")) <= set(COLUMNS)
+    text = (tmp_path / "report.md").read_text()
+    for told in ("`fp16`: failed in optimize: broken", "too lossy: it loses 0.0500 of accuracy", "**recommended**"):
+        assert told in text
+    assert [p.name for p in (tmp_path / "plots").iterdir()] == ["digits-digits.png"]
+
+
+def test_report_of_nothing(tmp_path: Path) -> None:
+    """Without records the report says what to do."""
+    assert write_report(tmp_path) == []
+    assert "./inv build" in (tmp_path / "report.md").read_text()
+
+
+def test_headline_answers_the_question() -> None:
+    """The headline says how much faster, on which hardware and at what loss, or that nothing meets."""
+    told = headline(judge([record("reference"), record("int8")]))
+    for part in ("int8", "4.00x", "fake, 2 threads", "drop +0.0000"):
+        assert part in told
+    assert "No variant of digits meets" in headline(judge([record("reference"), record("int8", status="failed")]))
+
+
+def test_compare(tmp_path: Path) -> None:
+    """Two runs of a recipe are put side by side; runs of two recipes are refused."""
+    a = write_run(tmp_path / "a", record("reference"), record("int8"))
+    b = write_run(tmp_path / "b", record("reference"), record("fp16"))
+    table = compare_runs(str(a), str(b))
+    assert table.row_count == 3
+    other = record("reference")
+    c = write_run(tmp_path / "c", replace(other, recipe={**other.recipe, "name": "lp_intel"}))
+    with pytest.raises(InputProblem, match="different recipes"):
+        compare_runs(str(a), str(c))
+    with pytest.raises(InputProblem, match="there is no run"):
+        compare_runs(str(a), "nowhere")
