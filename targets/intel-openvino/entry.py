@@ -119,7 +119,7 @@ def quantize(network: Network, model: Any, output: Path, method: str, options: M
     calibration = nncf.Dataset(list(track(data.inputs("calibration"), "read calibration images", data.size("calibration"))))
     scope = options.get("ignored_scope", {})
     common: Dict[str, Any] = {
-        "preset": nncf.QuantizationPreset(options.get("preset", "mixed")),
+        "preset": nncf.QuantizationPreset(options.get("preset", "performance")),
         "target_device": nncf.TargetDevice(options.get("target_device", "CPU")),
         "subset_size": size,
         "ignored_scope": nncf.IgnoredScope(**scope) if scope else None,

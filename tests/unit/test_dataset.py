@@ -149,7 +149,7 @@ def test_link_out_of_the_folder(split: Path) -> None:
 def test_impossible_names(split: Path, name: str) -> None:
     """A file name that no file can have is wrong input like any other."""
     (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=[name])))
-    refused(split, "detection")
+    assert refused(split, "detection")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_missing_column(split: Path, task: str, header: str, told: str) -> None:
 def test_short_row(split: Path, content: str) -> None:
     """A row that lacks its file or its label is refused, instead of counting as a wrong answer."""
     (split / "labels.csv").write_text(content)
-    refused(split, "classification")
+    assert refused(split, "classification")
 
 
 def test_no_text(split: Path) -> None:

@@ -240,7 +240,7 @@ def test_benchmark_job(folder: Path) -> None:
         (Unsupported("this CPU has no bfloat16"), "not measured", "this CPU has no bfloat16"),
         (ValueError("wrong preset"), "failed", "ValueError: wrong preset"),
         (MemoryError(), "failed", "MemoryError"),
-        (RuntimeError("x" * 50_000), "failed", "RuntimeError: xxx"),
+        (RuntimeError("y" * 50_000), "failed", "RuntimeError: yyy"),
     ],
 )
 def test_whatever_is_raised_is_a_result(folder: Path, error: Exception, status: str, told: str) -> None:

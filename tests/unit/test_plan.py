@@ -51,7 +51,7 @@ def test_rounds_go_round_robin(digits_plan: Plan) -> None:
     assert ids(digits_plan.round(7)) == [f"digits/{v}/benchmark/7" for v in ("reference", "baseline", "int8")]
 
 
-def check_whole(plan: Plan) -> None:
+def assert_whole(plan: Plan) -> None:
     """Check what holds for every plan: unique jobs, needs among the earlier ones, sources for every path."""
     before: set[str] = set()
     for planned in plan.jobs:
@@ -74,7 +74,7 @@ def check_whole(plan: Plan) -> None:
 
 def test_every_job_can_run(digits_plan: Plan) -> None:
     """No job needs a later one, and every path of a job has a source."""
-    check_whole(digits_plan)
+    assert_whole(digits_plan)
 
 
 methods = st.lists(st.sampled_from(["baseline", "fp16", "bf16", "int8", "int8-accuracy-aware"]), min_size=1, max_size=6)
@@ -84,7 +84,7 @@ methods = st.lists(st.sampled_from(["baseline", "fp16", "bf16", "int8", "int8-ac
 def test_any_plan_can_run(digits: Recipe, chosen: list[str], rounds: int) -> None:
     """Whatever methods a recipe has, and however often, each gets its own variant and every job can run."""
     plan = make_plan(replace(with_methods(digits, *chosen), measure=Measure(rounds=rounds)))
-    check_whole(plan)
+    assert_whole(plan)
     assert [o.method for o in plan.methods.values()] == chosen
     assert len(plan.jobs) == 2 + 2 * len(chosen) + rounds * (1 + len(chosen))
 
@@ -103,7 +103,7 @@ def test_only(digits: Recipe) -> None:
     plan = make_plan(digits, "int8")
     assert plan.variants == ["reference", "int8"]
     assert not [i for i in ids(plan.jobs) if "baseline" in i]
-    check_whole(plan)
+    assert_whole(plan)
 
 
 @pytest.mark.parametrize("only", ["fp16", "int9", "reference", ""])

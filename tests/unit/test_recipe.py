@@ -53,7 +53,7 @@ def test_missing_recipe_offers_the_nearest() -> None:
 @pytest.mark.parametrize("name", ["nowhere/own.json", "/nowhere/own.json", "../nowhere/own.json", "recipes", "", "x" * 300])
 def test_path_without_a_recipe(name: str) -> None:
     """A path that leads to no file, whatever its form, is wrong input."""
-    refused(name)
+    assert refused(name)
 
 
 def test_names_and_paths_find_a_recipe(write: Write) -> None:
@@ -92,18 +92,18 @@ def test_syntax_error_has_line_and_column(write: Write) -> None:
 @pytest.mark.parametrize("value", ["NaN", "1" * 5000], ids=["NaN", "5000 digits"])
 def test_numbers_that_json_does_not_have(write: Write, value: str) -> None:
     """NaN and integers that Python will not read are errors of the recipe, not of the program."""
-    refused(write(json.dumps(GOOD)[:-1] + ', "measure": {"time_limit_s": ' + value + "}}"))
+    assert refused(write(json.dumps(GOOD)[:-1] + ', "measure": {"time_limit_s": ' + value + "}}"))
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_requirement_is_a_number(write: Write, value: str) -> None:
     """A requirement that nothing can exceed (NaN, infinity) is refused: it would make every variant meet it."""
-    refused(write(json.dumps(GOOD)[:-1] + ', "requirements": {"max_latency_ms": ' + value + "}}"))
+    assert refused(write(json.dumps(GOOD)[:-1] + ', "requirements": {"max_latency_ms": ' + value + "}}"))
 
 
 def test_nan_drop_is_refused(write: Write) -> None:
     """An allowed drop of NaN is refused: no drop is larger than it."""
-    refused(write(json.dumps(GOOD)[:-1] + ', "requirements": {"max_drop": NaN}}'))
+    assert refused(write(json.dumps(GOOD)[:-1] + ', "requirements": {"max_drop": NaN}}'))
 
 
 def test_whole_floats_are_integers(write: Write) -> None:

@@ -84,7 +84,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         tar.addfile(link)
         tar.addfile(tarfile.TarInfo("outputs/x"))
     stream.seek(0)
-    refused(stream, tmp_path)
+    assert refused(stream, tmp_path)
 
 
 def test_too_many_bytes(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_path_as_file_and_folder(tmp_path: Path, members: list[tuple[str, Any]])
 @pytest.mark.parametrize("name", ["a\0b", "x" * 300], ids=["NUL", "300 characters"])
 def test_impossible_names(tmp_path: Path, name: str) -> None:
     """A name that no file can have fails the job, not the run."""
-    refused(archive(("a", b"x"), pax_headers={"path": name}), tmp_path)
+    assert refused(archive(("a", b"x"), pax_headers={"path": name}), tmp_path)
 
 
 @given(st.integers(0, 3000), st.binary(min_size=1, max_size=20))
