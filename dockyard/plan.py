@@ -182,7 +182,13 @@ def _job(plan: Plan, model: str, variant: str, stage: str, sources: Mapping[str,
         method=optimization.method if variant in plan.methods else (REFERENCE_METHOD if reference else ""),
         networks={name: plan.networks[name].to_json() for name in names},
         artifacts={name: f"inputs/{name}" for name in names},
-        measure={"threads": measure.threads, "runs": measure.runs, "warmup": measure.warmup, "images": measure.images},
+        measure={
+            "threads": measure.threads,
+            "runs": measure.runs,
+            "warmup": measure.warmup,
+            "seconds": measure.seconds,
+            "images": measure.images,
+        },
         **fields,
     )
     return Planned(job, sources, variant, number)

@@ -21,7 +21,7 @@ class Job:
         data: split name -> folder under `inputs/`.
         reference: file under `inputs/` with real inputs and the reference's outputs, or empty.
         crop_margin: of a pipeline.
-        measure: `threads`, `runs`, `warmup`, `images`.
+        measure: `threads`, `runs`, `warmup`, `seconds`, `images`.
         source: what a conversion reads (`tensorflow` or `onnx`).
     """
 

@@ -37,8 +37,9 @@ class Measure:
         threads: inference threads, for reference and variants alike; 0 takes every CPU this process may use.
         rounds: rounds at least; each round runs the reference and every variant once, in fresh processes.
         max_rounds: rounds at most, when the medians do not agree.
-        runs: timed calls of the network in a round, one input many times.
-        warmup: calls before them that are not timed.
+        runs: timed calls of the network in a round at least, one input many times.
+        warmup: calls before them at least, not timed.
+        seconds: that the timed calls of a round take at least, and the calls before them half as long.
         images: test images of the pipeline's rounds; 0 takes the whole test split.
         time_limit_s: seconds that one job may take.
         memory_mb: memory that one job may take, in MB.
@@ -52,6 +53,7 @@ class Measure:
     images: int = 0
     time_limit_s: int = 3600
     memory_mb: int = 8192
+    seconds: int = 2
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,40 @@ from shared.contract.dataset import read_split
 from shared.contract.model import Network
 from shared.contract.steps import STEPS
 from shared.runtime import tasks
+from shared.runtime.arrays import Array
 from shared.runtime.evaluate import load_reference
 from shared.runtime.preprocess import crop, decode, to_input
-from shared.runtime.progress import track
+from shared.runtime.progress import report, track
 from shared.runtime.toolchain import Session
 
 
-def benchmark_network(session: Session, reference: Path, warmup: int, runs: int) -> Dict[str, Any]:
+def benchmark_network(session: Session, reference: Path, warmup: int, runs: int, seconds: float) -> Dict[str, Any]:
     """Time one call of the network many times on one real input (`repeat` protocol).
 
     A time covers one call: input ready in host memory to outputs in host memory.
+
+    Args:
+        warmup, runs: calls before the clock counts, and timed calls; at least so many.
+        seconds: that the timed calls take at least, and the calls before them half as long.
 
     Returns:
         Timing as in result.json: scope `network`, raw samples in nanoseconds.
     """
     image = load_reference(reference)[0][:1].copy()
-    for _ in track(range(warmup), "warm up", warmup):
-        session.run(image)
+    report("warm up", 0, 0)
+    _repeat(session, image, warmup, seconds / 2)
+    report("measure", 0, 0)
+    return {"scope": "network", "protocol": "repeat", "samples_ns": {"total": _repeat(session, image, runs, seconds)}}
+
+
+def _repeat(session: Session, image: Array, runs: int, seconds: float) -> List[int]:
     samples: List[int] = []
-    for _ in track(range(runs), "measure", runs):
+    end = perf_counter_ns() + int(seconds * 1e9)
+    while len(samples) < runs or perf_counter_ns() < end:
         start = perf_counter_ns()
         session.run(image)
         samples.append(perf_counter_ns() - start)
-    return {"scope": "network", "protocol": "repeat", "samples_ns": {"total": samples}}
+    return samples
 
 
 def benchmark_pipeline(

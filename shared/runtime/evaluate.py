@@ -12,7 +12,7 @@ from shared.contract.dataset import Sample, read_split
 from shared.contract.model import Network
 from shared.runtime import tasks
 from shared.runtime.arrays import Array
-from shared.runtime.preprocess import read_image, to_input
+from shared.runtime.preprocess import Placement, read_image, to_input
 from shared.runtime.progress import track
 from shared.runtime.toolchain import Session, Tensors
 
@@ -100,16 +100,22 @@ class SplitCalibration:
     def __init__(self, network: Network, splits: Dict[str, Path]) -> None:
         self._network = network
         self._samples: Dict[str, List[Sample]] = {name: read_split(path, network.task) for name, path in splits.items()}
+        self._placements: Dict[Tuple[str, int], Placement] = {}
 
     def size(self, split: str) -> int:
         return len(self._samples[split])
 
     def inputs(self, split: str) -> Iterator[Array]:
-        for sample in self._samples[split]:
-            yield to_input(read_image(sample.path), self._network.input)[0]
+        for index in range(self.size(split)):
+            yield self._prepare(split, index)
 
     def score(self, split: str, index: int, outputs: Tensors) -> float:
-        sample = self._samples[split][index]
-        placement = to_input(read_image(sample.path), self._network.input)[1]
+        if (split, index) not in self._placements:
+            self._prepare(split, index)
+        sample, placement = self._samples[split][index], self._placements[split, index]
         scores = tasks.predict_and_score(self._network, outputs, placement, sample)[1]
         return scores[tasks.METRICS[self._network.task][0]]
+
+    def _prepare(self, split: str, index: int) -> Array:
+        image, self._placements[split, index] = to_input(read_image(self._samples[split][index].path), self._network.input)
+        return image

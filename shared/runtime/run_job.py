@@ -125,7 +125,9 @@ def _benchmark(job: Job, toolchain: Toolchain, folder: Path, output: Path, threa
     settings = {network.name: dict(session.settings) for (network, _), session in zip(pairs, sessions)}
     warmup = job.measure["warmup"]
     if len(pairs) == 1:
-        timing = benchmark.benchmark_network(sessions[0], folder / job.reference, warmup, job.measure["runs"])
+        timing = benchmark.benchmark_network(
+            sessions[0], folder / job.reference, warmup, job.measure["runs"], job.measure.get("seconds", 0)
+        )
         return {"timing": timing, "settings": settings[pairs[0][0].name]}
     timing, quality = benchmark.benchmark_pipeline(
         (pairs[0][0], pairs[1][0]),

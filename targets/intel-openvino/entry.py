@@ -34,8 +34,7 @@ class CompiledSession:
             {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": 1},
         )
         self._request = compiled.create_infer_request()
-        names = [output.get_any_name().split(":")[0] for output in compiled.outputs]
-        self._outputs = {name: self._request.get_output_tensor(i) for i, name in enumerate(names)}
+        self._outputs = {name: self._request.get_tensor(compiled.output(name)) for name in network.tensors}
         self.settings: Mapping[str, Any] = {
             "inference_precision": str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()),
             "threads": compiled.get_property("INFERENCE_NUM_THREADS"),
@@ -151,12 +150,11 @@ def _with_accuracy_control(
     def validate(compiled: Any, samples: Iterable[Tuple[int, np.ndarray]]) -> Tuple[float, List[float]]:
         rounds["count"] += 1
         batch = list(samples)
-        names = [output.get_any_name().split(":")[0] for output in compiled.outputs]
         request = compiled.create_infer_request()
         scores = []
         for index, image in track(batch, f"accuracy control, pass {rounds['count']}", len(batch)):
             request.infer([image], share_inputs=True)
-            outputs = {name: request.get_output_tensor(i).data for i, name in enumerate(names)}
+            outputs = {name: request.get_tensor(compiled.output(name)).data for name in network.tensors}
             scores.append(data.score("validation", index, outputs))
         return float(np.mean(scores)), scores
 
