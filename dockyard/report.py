@@ -114,11 +114,29 @@ def headline(rows: Sequence[Judged]) -> str:
     recipe = rows[0].record.recipe
     winner = next((j for j in rows if j.verdict == "recommended" and j.record.model == recipe["model"]), None)
     if winner is None or winner.times is None or winner.speedup is None or winner.drop is None:
-        return f"No variant of {recipe['model']} meets the requirements of {recipe['name']}."
+        return _no_winner(rows)
     return (
         f"{recipe['model']}: take {winner.record.variant}, {winner.speedup[0]:.2f}x TensorFlow "
         f"({winner.times.mean:.1f} ms) on {winner.device}, {winner.metric} {winner.quality:.4f} "
         f"(drop {winner.drop[0]:+.4f}, 95 % interval {winner.drop[1]:+.4f} to {winner.drop[2]:+.4f})."
+    )
+
+
+def _no_winner(rows: Sequence[Judged]) -> str:
+    recipe = rows[0].record.recipe
+    told = f"No variant of {recipe['model']} is recommended for {recipe['name']}"
+    unstable = [j for j in rows if j.verdict == "unstable" and j.record.model == recipe["model"] and j.times and j.speedup and j.drop]
+    if not unstable:
+        return f"{told}: none meets its requirements."
+    best = min(unstable, key=lambda j: j.times.median if j.times else 0.0)
+    assert best.times is not None
+    assert best.speedup is not None
+    assert best.drop is not None
+    return (
+        f"{told}: this machine is too restless. The fastest within the allowed loss, {best.record.variant}, was {best.speedup[0]:.2f}x "
+        f"TensorFlow ({best.speedup[1]:.2f} to {best.speedup[2]:.2f} in its {best.times.rounds} rounds) on {best.device}, drop "
+        f"{best.drop[0]:+.4f}, but its rounds' medians lie up to {best.times.stability:.0%} apart from their median "
+        f"({STABLE_WITHIN:.0%} are allowed)."
     )
 
 
@@ -179,6 +197,10 @@ def _remarks(one: Judged) -> list[str]:
         remarks.append(
             f"the medians of {one.times.rounds} rounds lie up to {one.times.stability:.1%} from their median (limit {STABLE_WITHIN:.0%})"
         )
+    if "max_drop" in record.options:
+        for network, notes in record.notes.items():
+            said = [line for line in notes.get("log", []) if not line.startswith("Elapsed")]
+            remarks += [f"what the tool said of {network}, not believed but measured: {' '.join(said[-1].split())}"] if said else []
     if one.flipped:
         shown = ", ".join(one.flipped[:8]) + (f" and {len(one.flipped) - 8} more" if len(one.flipped) > 8 else "")
         remarks.append(f"right on one side only: {shown}")

@@ -291,9 +291,15 @@ def test_network_is_timed_on_one_input(reference: Path) -> None:
         seen.append(image.shape)
         return SAME
 
-    timing = benchmark_network(FakeSession(look), reference, 3, 5)
+    timing = benchmark_network(FakeSession(look), reference, 3, 5, 0)
     assert seen == [(1, 2, 2, 3)] * 8
     assert len(timing["samples_ns"]["total"]) == 5
+
+
+def test_a_round_takes_its_seconds(reference: Path) -> None:
+    """A fast network is called more often than asked, until the round's seconds are over."""
+    timing = benchmark_network(FakeSession(SAME), reference, 0, 1, 0.05)
+    assert len(timing["samples_ns"]["total"]) > 1
 
 
 READER = {"symbols": {"tensors": ["s"], "alphabet": "AB"}}
