@@ -63,9 +63,12 @@ class LiveDisplay(Display):
         self.progress("", 0, 0)
 
     def progress(self, what: str, done: int, total: int) -> None:
+        label = escape((f"{self._text}: {what}" if what and self._text else (what or self._text))[:70])
+        if (what, total) != (self._step[0], self._step[2]):
+            self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(label, total=total or None)
         self._step = (what, done, total)
-        label = f"{self._text}: {what}" if what and self._text else (what or self._text)
-        self._progress.update(self._task, description=escape(label[:70]), completed=done, total=total or None)
+        self._progress.update(self._task, description=label, completed=done)
 
     def outcome(self, outcome: Outcome) -> None:
         planned = outcome.planned
