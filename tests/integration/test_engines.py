@@ -179,6 +179,7 @@ def test_an_interrupt_leaves_nothing_running(name: str, request: pytest.FixtureR
     with subprocess.Popen(
         [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "build", "--recipe", "digits.json", "--engine", name, "--force"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background of a shell would ignore it
     ) as process:  # fmt: skip
         assert process.stdout is not None
         for line in process.stdout:

@@ -216,7 +216,19 @@ def test_headline_answers_the_question() -> None:
     told = headline(judge([record("reference"), record("int8")]))
     for part in ("int8", "4.00x", "fake, 2 threads", "drop +0.0000"):
         assert part in told
-    assert "No variant of digits meets" in headline(judge([record("reference"), record("int8", status="failed")]))
+    assert "No variant of digits is recommended for digits: none meets" in headline(
+        judge([record("reference"), record("int8", status="failed")])
+    )
+
+
+def test_headline_of_a_restless_machine() -> None:
+    """Where the rounds disagree nothing is recommended, and the headline says what was measured and how far apart."""
+    rounds = [{"total": [t] * 3} for t in (1_000_000, 1_000_000, 1_500_000)]
+    told = headline(judge([record("reference"), record("int8", rounds_ns=rounds)]))
+    assert "No variant of digits is recommended" in told
+    assert "int8, was 4.00x" in told
+    assert "(2.67 to 4.00 in its 3 rounds)" in told
+    assert "50% apart" in told
 
 
 def test_compare(tmp_path: Path) -> None:
