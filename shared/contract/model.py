@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Tuple, Union
 
-READERS = "reading"
-DETECTORS = "detection"
-
 
 @dataclass(frozen=True)
 class InputSpec:
