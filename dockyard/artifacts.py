@@ -18,6 +18,11 @@ KEPT_STAGES = ("convert", "optimize")
 """What may be reused. Quality and speed are measured anew in every run."""
 
 
+def code_hash(target: str) -> str:
+    """Return the hash of the code that travels with a target's jobs."""
+    return json_hash([tree_hash(SHARED, "*.py"), tree_hash(TARGETS / target)])
+
+
 def key_of(planned: Planned, identity: Mapping[str, str], engine: str, inputs: Mapping[str, str]) -> str:
     """Return the hash of all that decides what a job makes.
 
@@ -34,7 +39,7 @@ def key_of(planned: Planned, identity: Mapping[str, str], engine: str, inputs: M
             "identity": dict(identity),
             "engine": engine,
             "inputs": dict(inputs),
-            "code": [tree_hash(SHARED, "*.py"), tree_hash(TARGETS / job.target)],
+            "code": code_hash(job.target),
         }
     )
 

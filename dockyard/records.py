@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dockyard import documents
-from dockyard.hashing import json_hash, tree_hash
-from dockyard.places import MODELS, SHARED, TARGETS, shown
+from dockyard.artifacts import code_hash
+from dockyard.catalog import REFERENCE
+from dockyard.places import MODELS, SHARED, shown
 from dockyard.plan import REFERENCE_METHOD, Plan
 from dockyard.run import Outcome
 from shared.contract.job import Artifact
@@ -38,9 +39,9 @@ def make_records(plan: Plan, run: str, engine: str, outcomes: Sequence[Outcome],
 
 def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: dict[str, str], model: str, variant: str) -> Record:
     networks = [model] if model in plan.networks else list(plan.networks)
-    own = [o for o in by_id.values() if o.planned.job.model == model and o.planned.variant in (variant, "")]
-    if variant == REFERENCE_METHOD:
-        own = [o for o in own if o.planned.variant == variant]
+    reference = variant == REFERENCE_METHOD
+    shared_too = (variant,) if reference else (variant, "")
+    own = [o for o in by_id.values() if o.planned.job.model == model and o.planned.variant in shared_too]
     rounds = [o for o in own if o.planned.job.stage == "benchmark"]
     evaluated = by_id.get(f"{model}/{variant}/evaluate")
     measured = [o for o in rounds if o.status == "done"]
@@ -49,10 +50,9 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
     first: Any = measured[0].result if measured else (evaluated.result if evaluated else (bad.result if bad else {}))
     quality_source = evaluated if evaluated is not None else (measured[0] if measured else None)
     optimized = {n: by_id.get(f"{n}/{variant}/optimize") for n in networks}
-    converted = {n: by_id.get(f"{n}/convert") for n in networks} if variant != REFERENCE_METHOD else {}
+    converted = {n: by_id.get(f"{n}/convert") for n in networks} if not reference else {}
     optimization = plan.methods.get(variant, Optimization(REFERENCE_METHOD))
-    reference = variant == REFERENCE_METHOD
-    target = "tensorflow" if reference else plan.target.name
+    target = REFERENCE if reference else plan.target.name
     wrong = _other_bytes(own, optimized) if status == "measured" else ""
     return Record(
         run=run,
@@ -71,7 +71,7 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
         log=bad.log if bad else (),
         device=first.get("device", {}),
         versions=first.get("versions", {}),
-        identity={**(own[0].identity if own else {}), "code_sha256": _code_hash(target)},
+        identity={**(own[0].identity if own else {}), "code_sha256": code_hash(target)},
         settings=first.get("settings", {}),
         graphs={n: plan.networks[n].sha256 for n in networks},
         artifacts={n: _files(plan.networks[n], optimized[n], reference) for n in networks},
@@ -103,10 +103,6 @@ def _other_bytes(own: Iterable[Outcome], optimized: dict[str, Outcome | None]) -
             if outcome.planned.job.stage in ("evaluate", "benchmark") and loaded != expected:
                 return f"{outcome.planned.job.id} measured {loaded}, not the artifact {expected}"
     return ""
-
-
-def _code_hash(target: str) -> str:
-    return json_hash([tree_hash(SHARED, "*.py"), tree_hash(TARGETS / target)])
 
 
 def write_records(records: Iterable[Record], folder: Path) -> None:

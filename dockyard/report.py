@@ -10,6 +10,7 @@ from typing import Any
 from dockyard.judge import Judged, judge
 from dockyard.records import read_records
 from dockyard.statistics import STABLE_WITHIN
+from shared.contract.job import Artifact
 from shared.contract.record import Record
 from shared.contract.steps import STEPS
 
@@ -70,8 +71,6 @@ def row(one: Judged) -> dict[str, Any]:
 
 
 def _artifact_hashes(record: Record) -> list[str]:
-    from shared.contract.job import Artifact
-
     return [Artifact.from_json(list(files)).sha256 for files in record.artifacts.values() if files]
 
 
