@@ -87,8 +87,8 @@ def plan(_: Context, recipe: str, json: bool = False, debug: bool = False) -> No
                 "toolchain": made.toolchain,
                 "models": made.models,
                 "include": [
-                    {"recipe": made.recipe.name, "target": made.target.name, "toolchain": made.toolchain, "method": variant}
-                    for variant in made.methods
+                    {"recipe": made.recipe.name, "target": made.target.name, "toolchain": optimization.toolchain, "method": variant}
+                    for variant, optimization in made.methods.items()
                 ],
                 "jobs": [{"id": p.job.id, "stage": p.job.stage, "target": p.job.target, "needs": p.needs} for p in made.jobs],
             }

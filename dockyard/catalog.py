@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dockyard import documents, graph
+from dockyard.hashing import content_hash
 from dockyard.places import MODELS, RECIPES, ROOT, TARGETS, shown
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import Model, Network, Pipeline
@@ -23,22 +23,43 @@ class Target:
     """A target as its target.json tells.
 
     Attributes:
-        toolchains: releases, the default first.
-        source: what its `convert` reads: `frozen graph` or `onnx`.
-        methods: description, data splits and option schema of each method.
-        definitions: what the option schemas refer to.
+        toolchains: by release, the default first.
+        sources: the forms of model that its `convert` reads.
+        conversion: JSON Schema of what a recipe may say of a conversion.
+        methods: description, data splits, option schemas and candidates of a search of each method.
+        definitions: what the schemas refer to.
     """
 
     name: str
     description: str
-    toolchains: tuple[str, ...]
-    source: str
+    toolchains: Mapping[str, Mapping[str, Any]]
+    sources: tuple[str, ...]
+    conversion: Mapping[str, Any]
     methods: Mapping[str, Mapping[str, Any]]
     definitions: Mapping[str, Any]
 
-    def option_schema(self, method: str) -> dict[str, Any]:
+    @property
+    def default_toolchain(self) -> str:
+        return next(iter(self.toolchains))
+
+    def methods_of(self, toolchain: str) -> list[str]:
+        """Return the methods that a toolchain has."""
+        return [name for name, method in self.methods.items() if toolchain in method["options"]]
+
+    def option_schema(self, method: str, toolchain: str) -> dict[str, Any]:
         """Return the JSON Schema of a method's options."""
-        return {**self.methods[method]["options"], "$defs": self.definitions}
+        return self._resolved(self.methods[method]["options"][toolchain])
+
+    @property
+    def conversion_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a network's `conversion`."""
+        return self._resolved(self.conversion)
+
+    def _resolved(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a schema that stands alone; one that only refers to a definition becomes that definition."""
+        reference = str(schema.get("$ref", ""))
+        own = self.definitions[reference.rpartition("/")[2]] if reference else schema
+        return {**own, "$defs": self.definitions}
 
 
 def names(folder: Path, marker: str) -> list[str]:
@@ -57,8 +78,9 @@ def load_target(name: str, where: str) -> Target:
     return Target(
         name,
         document["description"],
-        tuple(document["toolchains"]),
-        document["source"],
+        document["toolchains"],
+        tuple(document["sources"]),
+        document.get("conversion", {"type": "object", "additionalProperties": False}),
         document["methods"],
         document.get("$defs", {}),
     )
@@ -79,9 +101,14 @@ def load_model(name: str, where: str, models: Path = MODELS) -> Model:
     if "pipeline" in document:
         return Pipeline.from_json(name, document)
     network = Network.from_json(name, document)
-    _check_input(network, shown(path))
-    check_graph(network, path.parent)
+    check_network(network, path.parent)
     return network
+
+
+def check_network(network: Network, folder: Path) -> None:
+    """Check a network's input specification and its graph file against each other. Raises InputProblem."""
+    _check_input(network, shown(folder / "model.json"))
+    check_graph(network, folder)
 
 
 def _check_input(network: Network, where: str) -> None:
@@ -111,7 +138,7 @@ def check_graph(network: Network, folder: Path) -> None:
     if not path.is_file():
         raise InputProblem(f"there is no graph '{network.graph}'", f"{where}: $.graph.file", f"put it in {shown(folder)}/")
     outline = graph.read_outline(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = content_hash(path)
     if digest != network.sha256:
         raise InputProblem(
             f"{network.graph} has the checksum {digest}, not {network.sha256[:12]}...",

@@ -82,17 +82,17 @@ def _shape(node: Any) -> tuple[int, ...] | None:
 
 
 def check_names(network: Network, outline: GraphOutline, where: str) -> None:
-    """Check that model.json's tensors are in the graph and that its input shape fits the placeholder.
+    """Check that model.json's tensors are in the graph and that its input shape fits the placeholder, where it is one.
 
     Raises:
         InputProblem: naming the nearest tensor and the list, or both shapes.
     """
     name = network.input.name
-    if name not in outline.placeholders:
+    if name not in outline.ops:
         raise InputProblem(
             f"the graph {network.graph} has no input '{name}'", f"{where}: $.input.name", nearest(name, outline.placeholders)
         )
-    shape = outline.placeholders[name]
+    shape = outline.placeholders.get(name)
     if shape is not None and not (len(shape) == 4 and all(have in (-1, want) for have, want in zip(shape, network.input.shape))):
         raise InputProblem(
             f"the input '{name}' has the shape {list(shape)} in the graph, not {list(network.input.shape)}",

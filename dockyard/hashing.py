@@ -19,6 +19,16 @@ def tree_hash(folder: Path, pattern: str = "*") -> str:
     return json_hash([[str(p.relative_to(folder)), file_hash(p)] for p in files])
 
 
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the paths and contents of a folder's files."""
+    return tree_hash(path) if path.is_dir() else file_hash(path)
+
+
+def content_bytes(path: Path) -> int:
+    """Return the size in bytes of a file, or of a folder's files."""
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+
+
 def json_hash(document: Any) -> str:
     """Return the SHA-256 of a document's canonical JSON."""
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -8,13 +8,20 @@ from typing import Any
 
 from dockyard import catalog, documents
 from dockyard.catalog import REFERENCE, Target
+from dockyard.conversion import conversion_options
+from dockyard.places import MODELS
 from shared.contract.dataset import SPLITS
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.job import Job
-from shared.contract.model import Network, Pipeline
+from shared.contract.model import Model, Network, Pipeline
 from shared.contract.recipe import Optimization, Recipe
 
 REFERENCE_METHOD = "reference"
+ONNX_GRAPH = "model.onnx"
+"""What the reference's `convert` leaves."""
+
+COMBINED = "+"
+"""Between the names of the networks' variants in the name of a pipeline's."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and the source of each of its paths below `inputs/`."""
+    """A job and the source of each of its paths below `inputs/`; `time_limit_s` where a search's budget ends before the recipe's limit."""
 
     job: Job
     sources: Mapping[str, Source]
     variant: str
     round: int = 0
+    time_limit_s: int | None = None
 
     @property
     def needs(self) -> list[str]:
@@ -52,10 +60,12 @@ class Plan:
     """What a recipe will do.
 
     Attributes:
-        networks: by name, in the order they are measured.
+        toolchain: the recipe's; a variant's own is in its optimization.
+        networks: by name, in the order they are measured, as the recipe's conversion has them run.
+        conversions: the options of each network's conversion.
         pipeline: or None.
         methods: the optimization of each variant, by the variant's name.
-        jobs: in the order they run.
+        jobs: in the order they run; a search goes on from there.
     """
 
     recipe: Recipe
@@ -63,6 +73,7 @@ class Plan:
     toolchain: str
     reference_toolchain: str
     networks: Mapping[str, Network]
+    conversions: Mapping[str, Mapping[str, Any]]
     pipeline: Pipeline | None
     methods: Mapping[str, Optimization]
     jobs: tuple[Planned, ...]
@@ -76,6 +87,21 @@ class Plan:
     def variants(self) -> list[str]:
         """The reference, then the variants."""
         return [REFERENCE_METHOD, *self.methods]
+
+    @property
+    def toolchains(self) -> list[tuple[str, str]]:
+        """The (target, toolchain) pairs that its jobs run in."""
+        return list(dict.fromkeys((p.job.target, p.job.toolchain) for p in self.jobs))
+
+    def parts(self, model: str, variant: str) -> dict[str, str]:
+        """Return the variant of each network that a model's variant is made of.
+
+        A pipeline's variant has every network in the variant of that name, or is a combination `int8+fp16`, in the
+        order of its networks.
+        """
+        names = [model] if model in self.networks else list(self.networks)
+        chosen = variant.split(COMBINED) if COMBINED in variant else [variant] * len(names)
+        return dict(zip(names, chosen, strict=True))
 
     def data_of(self, model: str) -> Mapping[str, Any]:
         """Return the `data` entry of a model's model.json."""
@@ -93,7 +119,7 @@ class Plan:
 
     def round(self, number: int) -> list[Planned]:
         """Return the measuring jobs of one round: for each model the reference and every variant in turn."""
-        return [_benchmark(self, model, variant, number) for model in self.models for variant in self.variants]
+        return [measure_once(self, model, variant, number) for model in self.models for variant in self.variants]
 
 
 def make_plan(recipe: Recipe, only: str | None = None) -> Plan:
@@ -114,24 +140,35 @@ def make_plan(recipe: Recipe, only: str | None = None) -> Plan:
             f"{where}: $.target",
             "every plan measures it beside the variants",
         )
-    toolchain = recipe.toolchain or target.toolchains[0]
-    if toolchain not in target.toolchains:
-        raise InputProblem(f"{target.name} has no toolchain '{toolchain}'", f"{where}: $.toolchain", nearest(toolchain, target.toolchains))
+    toolchain = _toolchain(target, recipe.toolchain or target.default_toolchain, f"{where}: $.toolchain")
     model = catalog.load_model(recipe.model, f"{where}: $.model")
-    networks = _networks(model, where)
+    originals = _networks(model, where)
+    given = _conversions(recipe, target, model, originals)
+    networks = {name: _adapted(network, given[name], f"{where}: {_conversion_place(recipe, name)}") for name, network in originals.items()}
+    conversions = {
+        name: conversion_options(network, given[name], f"{where}: {_conversion_place(recipe, name)}") for name, network in networks.items()
+    }
     if recipe.data is not None:
         catalog.data_folder(recipe)
-    methods = _methods(recipe, target)
+    methods = _methods(recipe, target, toolchain)
     if only is not None:
         if only not in methods:
             raise InputProblem(f"the recipe has no optimization '{only}'", where, nearest(only, methods))
         methods = {only: methods[only]}
-    reference = catalog.load_target(REFERENCE, where)
-    plan = Plan(recipe, target, toolchain, reference.toolchains[0], networks, model if isinstance(model, Pipeline) else None, methods, ())
+    reference = catalog.load_target(REFERENCE, where).default_toolchain
+    pipeline = model if isinstance(model, Pipeline) else None
+    plan = Plan(recipe, target, toolchain, reference, networks, conversions, pipeline, methods, ())
     jobs = [job for network in networks.values() for job in _preparation(plan, network)]
-    for number in range(1, recipe.measure.rounds + 1):
-        jobs += plan.round(number)
+    if recipe.search is None:
+        for number in range(1, recipe.measure.rounds + 1):
+            jobs += plan.round(number)
     return replace(plan, jobs=tuple(jobs))
+
+
+def _toolchain(target: Target, name: str, where: str) -> str:
+    if name not in target.toolchains:
+        raise InputProblem(f"{target.name} has no toolchain '{name}'", where, nearest(name, target.toolchains))
+    return name
 
 
 def _networks(model: Any, where: str) -> dict[str, Network]:
@@ -150,114 +187,154 @@ def _networks(model: Any, where: str) -> dict[str, Network]:
     return networks
 
 
-def _methods(recipe: Recipe, target: Target) -> dict[str, Optimization]:
+def _conversion_place(recipe: Recipe, network: str) -> str:
+    return "$.conversion" if recipe.model == network else f"$.conversion.{network}"
+
+
+def _adapted(network: Network, conversion: Mapping[str, Any], where: str) -> Network:
+    adapted = network.adapted(conversion)
+    if adapted != network:
+        try:
+            catalog.check_network(adapted, MODELS / network.name)
+        except InputProblem as problem:
+            raise InputProblem(problem.what, where, problem.advice) from None
+    return adapted
+
+
+def _conversions(recipe: Recipe, target: Target, model: Model, networks: Mapping[str, Network]) -> dict[str, Mapping[str, Any]]:
+    """Return the recipe's conversion of each network, checked; a pipeline's is told by network."""
+    given = {model.name: recipe.conversion} if isinstance(model, Network) else dict(recipe.conversion)
+    for name, conversion in given.items():
+        place = _conversion_place(recipe, name)
+        if name not in networks:
+            raise InputProblem(f"'{name}' is no network of {model.name}", f"{recipe.file}: {place}", nearest(name, networks))
+        documents.check(conversion, target.conversion_schema, recipe.file, place)
+        for tensor in conversion.get("outputs", {}):
+            if tensor not in networks[name].tensors:
+                where = f"{recipe.file}: {place}.outputs"
+                raise InputProblem(f"'{tensor}' is no output of {name}", where, nearest(tensor, networks[name].tensors))
+    return {name: given.get(name, {}) for name in networks}
+
+
+def _methods(recipe: Recipe, target: Target, default: str) -> dict[str, Optimization]:
+    """Return the optimizations by variant: the recipe's own, or a search's candidates."""
+    wanted = recipe.optimizations
+    if recipe.search is not None:
+        candidates = {name: target.methods[name].get("search", {}).get(default, []) for name in target.methods_of(default)}
+        wanted = tuple(Optimization(name, options) for name, found in candidates.items() for options in found)
     methods: dict[str, Optimization] = {}
-    for number, optimization in enumerate(recipe.optimizations):
+    for number, optimization in enumerate(wanted):
         place = f"$.optimizations[{number}]"
         method = optimization.method
         if method not in target.methods:
             raise InputProblem(f"{target.name} has no method '{method}'", f"{recipe.file}: {place}", nearest(method, target.methods))
-        schema = target.option_schema(method)
+        toolchain = _toolchain(target, optimization.toolchain or default, f"{recipe.file}: {place}.toolchain")
+        if method not in target.methods_of(toolchain):
+            advice = nearest(method, target.methods_of(toolchain))
+            raise InputProblem(f"{target.name} {toolchain} has no method '{method}'", f"{recipe.file}: {place}", advice)
+        schema = target.option_schema(method, toolchain)
         options = dict(optimization.options)
         if "max_drop" in schema.get("properties", {}):
             options.setdefault("max_drop", recipe.requirements.max_drop)
         documents.check(options, schema, recipe.file, place)
-        same = sum(o.method == method for o in methods.values())
-        methods[f"{method}-{same + 1}" if same else method] = Optimization(method, options)
+        same = sum((o.method, o.toolchain) == (method, toolchain) for o in methods.values())
+        name = method + (f"-{same + 1}" if same else "") + (f"@{toolchain}" if toolchain != default else "")
+        methods[name] = Optimization(method, options, toolchain)
     return methods
 
 
-def _job(plan: Plan, model: str, variant: str, stage: str, sources: Mapping[str, Source], **fields: Any) -> Planned:
+def convert_id(network: str, toolchain: str) -> str:
+    """Return the id of the job that converts a network for a toolchain."""
+    return f"{network}/convert/{toolchain}"
+
+
+def _job(plan: Plan, model: str, variant: str, stage: str, **fields: Any) -> Job:
     reference = variant == REFERENCE_METHOD
-    optimization = plan.methods.get(variant, Optimization(REFERENCE_METHOD))
-    number = fields.pop("round", 0)
+    optimization = plan.methods.get(variant, Optimization(variant, toolchain=plan.toolchain))
     measure = plan.recipe.measure
-    names = list(plan.networks) if plan.pipeline is not None and model == plan.pipeline.name else [model]
-    job = Job(
-        id="/".join(filter(None, (model, variant, stage, str(number) if number else ""))),
-        stage=stage,
-        model=model,
-        target=REFERENCE if reference else plan.target.name,
-        toolchain=plan.reference_toolchain if reference else plan.toolchain,
-        method=optimization.method if variant in plan.methods else (REFERENCE_METHOD if reference else ""),
-        networks={name: plan.networks[name].to_json() for name in names},
-        artifacts={name: f"inputs/{name}" for name in names},
-        measure={
-            "threads": measure.threads,
-            "runs": measure.runs,
-            "warmup": measure.warmup,
-            "seconds": measure.seconds,
-            "images": measure.images,
-        },
+    names = plan.parts(model, variant)
+    given: dict[str, Any] = {
+        "id": f"{model}/{variant}/{stage}",
+        "target": REFERENCE if reference else plan.target.name,
+        "toolchain": plan.reference_toolchain if reference else optimization.toolchain,
+        "method": optimization.method,
+        "networks": {name: plan.networks[name].to_json() for name in names},
+        "measure": {key: getattr(measure, key) for key in ("threads", "runs", "warmup", "seconds", "images")},
         **fields,
-    )
-    return Planned(job, sources, variant, number)
+    }
+    return Job(stage=stage, model=model, artifacts={name: f"inputs/{name}" for name in names}, **given)
+
+
+def _reference_outputs(name: str) -> Source:
+    return Source("output", f"{name}/{REFERENCE_METHOD}/evaluate", "reference.npz")
+
+
+def _test(name: str) -> tuple[dict[str, Source], dict[str, str]]:
+    """Return where the test split comes from and where it lies in the job."""
+    return {"data/test": Source("data", name, "test")}, {"test": "inputs/data/test"}
 
 
 def _preparation(plan: Plan, network: Network) -> list[Planned]:
-    """The jobs before the measuring rounds: reference, conversion, then each variant made and evaluated."""
-    name = network.name
-    test = Source("data", name, "test")
-    graph = Source("graph", name)
-    reference_id = f"{name}/{REFERENCE_METHOD}/evaluate"
-    reference_outputs = Source("output", reference_id, "reference.npz")
-    jobs = [_job(plan, name, REFERENCE_METHOD, "evaluate", {name: graph, "data/test": test}, data={"test": "inputs/data/test"})]
-    if plan.target.source == "onnx":
-        convert_to_onnx = _job(
-            plan, name, REFERENCE_METHOD, "convert", {name: graph, "reference.npz": reference_outputs}, reference="inputs/reference.npz"
-        )
-        jobs.append(convert_to_onnx)
-        graph = Source("output", convert_to_onnx.job.id)
-    convert = _job(plan, name, "", "convert", {name: graph, "reference.npz": reference_outputs}, reference="inputs/reference.npz")
-    jobs.append(convert)
-    for variant, optimization in plan.methods.items():
-        splits = plan.target.methods[optimization.method].get("data", [])
-        sources = {name: Source("output", convert.job.id)}
-        sources.update({f"data/{split}": Source("data", name, split) for split in splits})
-        optimize = _job(
-            plan,
-            name,
-            variant,
-            "optimize",
-            sources,
-            options=optimization.options,
-            data={split: f"inputs/data/{split}" for split in splits},
-        )
-        evaluate = _job(
-            plan,
-            name,
-            variant,
-            "evaluate",
-            {name: Source("output", optimize.job.id), "data/test": test, "reference.npz": reference_outputs},
-            data={"test": "inputs/data/test"},
-            reference="inputs/reference.npz",
-        )
-        jobs += [optimize, evaluate]
+    """The jobs before the measuring rounds: reference, conversions, then each variant made and evaluated."""
+    jobs = prepare_reference(plan, network)
+    for variant in plan.methods:
+        jobs += prepare_variant(plan, network, variant)
     return jobs
 
 
-def _benchmark(plan: Plan, model: str, variant: str, number: int) -> Planned:
+def prepare_reference(plan: Plan, network: Network) -> list[Planned]:
+    """Return the jobs that all variants of a network need: the reference evaluated, the conversion for each toolchain."""
+    name = network.name
+    graph = Source("graph", name)
+    test, where = _test(name)
+    jobs = [Planned(_job(plan, name, REFERENCE_METHOD, "evaluate", data=where), {name: graph, **test}, REFERENCE_METHOD)]
+    spec = network.to_json()
+    if network.form not in plan.target.sources:
+        to_onnx = _job(plan, name, REFERENCE_METHOD, "convert", reference="inputs/reference.npz")
+        jobs.append(Planned(to_onnx, {name: graph, "reference.npz": _reference_outputs(name)}, REFERENCE_METHOD))
+        graph = Source("output", to_onnx.id)
+        spec = replace(network, graph=ONNX_GRAPH).to_json()
+    for toolchain in dict.fromkeys(o.toolchain for o in plan.methods.values()):
+        convert = _job(
+            plan,
+            name,
+            "",
+            "convert",
+            id=convert_id(name, toolchain),
+            toolchain=toolchain,
+            networks={name: spec},
+            reference="inputs/reference.npz",
+            options=plan.conversions[name],
+        )
+        jobs.append(Planned(convert, {name: graph, "reference.npz": _reference_outputs(name)}, ""))
+    return jobs
+
+
+def prepare_variant(plan: Plan, network: Network, variant: str) -> list[Planned]:
+    """Return the jobs that make and evaluate a variant of a network."""
+    name, optimization = network.name, plan.methods[variant]
+    splits = plan.target.methods[optimization.method].get("data", [])
+    data = {split: f"inputs/data/{split}" for split in splits}
+    optimize = _job(plan, name, variant, "optimize", options=optimization.options, data=data)
+    sources = {f"data/{split}": Source("data", name, split) for split in splits}
+    sources[name] = Source("output", convert_id(name, optimization.toolchain))
+    test, where = _test(name)
+    evaluate = _job(plan, name, variant, "evaluate", data=where, reference="inputs/reference.npz")
+    made = {name: Source("output", optimize.id), "reference.npz": _reference_outputs(name), **test}
+    return [Planned(optimize, sources, variant), Planned(evaluate, made, variant)]
+
+
+def measure_once(plan: Plan, model: str, variant: str, number: int) -> Planned:
+    """Return the job that measures a model's variant in a round."""
+    parts = plan.parts(model, variant)
     reference = variant == REFERENCE_METHOD
-
-    def artifact(name: str) -> Source:
-        return Source("graph", name) if reference else Source("output", f"{name}/{variant}/optimize")
-
-    if model in plan.networks:
-        sources = {
-            model: artifact(model),
-            "reference.npz": Source("output", f"{model}/{REFERENCE_METHOD}/evaluate", "reference.npz"),
-        }
-        return _job(plan, model, variant, "benchmark", sources, reference="inputs/reference.npz", round=number)
-    assert plan.pipeline is not None
-    sources = {name: artifact(name) for name in plan.networks}
-    sources["data/test"] = Source("data", model, "test")
-    return _job(
-        plan,
-        model,
-        variant,
-        "benchmark",
-        sources,
-        data={"test": "inputs/data/test"},
-        crop_margin=plan.pipeline.crop_margin,
-        round=number,
-    )
+    sources = {n: Source("graph", n) if reference else Source("output", f"{n}/{part}/optimize") for n, part in parts.items()}
+    fields: dict[str, Any] = {"id": f"{model}/{variant}/benchmark/{number}"}
+    if plan.pipeline is not None and model == plan.pipeline.name:
+        test, fields["data"] = _test(model)
+        sources.update(test)
+        fields["crop_margin"] = plan.pipeline.crop_margin
+    else:
+        sources["reference.npz"] = _reference_outputs(model)
+        fields["reference"] = "inputs/reference.npz"
+    return Planned(_job(plan, model, variant, "benchmark", **fields), sources, variant, number)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from dockyard import documents
+from dockyard import documents, search
 from dockyard.artifacts import code_hash
 from dockyard.catalog import REFERENCE
+from dockyard.hashing import content_bytes
+from dockyard.outcome import Outcome
 from dockyard.places import MODELS, SHARED, shown
-from dockyard.plan import REFERENCE_METHOD, Plan
-from dockyard.run import Outcome
+from dockyard.plan import REFERENCE_METHOD, Plan, convert_id
 from shared.contract.job import Artifact
 from shared.contract.model import Network
 from shared.contract.recipe import Optimization
@@ -34,61 +35,102 @@ def make_records(plan: Plan, run: str, engine: str, outcomes: Sequence[Outcome],
         data: digests of each split, by model.
     """
     by_id = {o.planned.job.id: o for o in outcomes}
-    return [_record(plan, run, engine, by_id, data.get(model, {}), model, variant) for model in plan.models for variant in plan.variants]
+    cells = [(model, variant) for model in plan.models for variant in _variants(plan, model, outcomes)]
+    return [_record(plan, run, engine, by_id, data.get(model, {}), model, variant) for model, variant in cells]
+
+
+def _variants(plan: Plan, model: str, outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the variants of a model; a search's pipelines are those that came to be."""
+    if plan.recipe.search is None or model in plan.networks:
+        return plan.variants
+    return list(dict.fromkeys([REFERENCE_METHOD, *(o.planned.variant for o in outcomes if o.planned.job.model == model)]))
 
 
 def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: dict[str, str], model: str, variant: str) -> Record:
-    networks = [model] if model in plan.networks else list(plan.networks)
     reference = variant == REFERENCE_METHOD
-    shared_too = (variant,) if reference else (variant, "")
-    own = [o for o in by_id.values() if o.planned.job.model == model and o.planned.variant in shared_too]
-    rounds = [o for o in own if o.planned.job.stage == "benchmark"]
+    parts = plan.parts(model, variant)
+    made = {n: by_id.get(f"{n}/{part}/optimize") for n, part in parts.items()}
+    optimizations = {n: plan.methods.get(part, Optimization(REFERENCE_METHOD)) for n, part in parts.items()}
+    converted = {} if reference else {n: by_id.get(convert_id(n, o.toolchain)) for n, o in optimizations.items()}
+    conversions = [o for o in converted.values() if o is not None]
+    own = [o for o in by_id.values() if (o.planned.job.model, o.planned.variant) == (model, variant)]
+    measured = [o for o in own if o.planned.job.stage == "benchmark" and o.status == "done"]
     evaluated = by_id.get(f"{model}/{variant}/evaluate")
-    measured = [o for o in rounds if o.status == "done"]
-    bad = next((o for o in own if o.status != "done"), None)
-    status = "measured" if measured and bad is None else ("not measured" if bad is None or bad.status == "not measured" else "failed")
-    first: Any = measured[0].result if measured else (evaluated.result if evaluated else (bad.result if bad else {}))
-    quality_source = evaluated if evaluated is not None else (measured[0] if measured else None)
-    optimized = {n: by_id.get(f"{n}/{variant}/optimize") for n in networks}
-    converted = {n: by_id.get(f"{n}/convert") for n in networks} if not reference else {}
-    optimization = plan.methods.get(variant, Optimization(REFERENCE_METHOD))
+    bad = next((o for o in [*(conversions if model in plan.networks else []), *own] if o.status != "done"), None)
+    told = [o for o in (*measured, evaluated, bad) if o is not None]
+    found: Mapping[str, Any] = told[0].result if told else {}
+    quality_source = evaluated or (measured[0] if measured else None)
     target = REFERENCE if reference else plan.target.name
-    wrong = _other_bytes(own, optimized) if status == "measured" else ""
+    one = next(iter(optimizations.values()))
+    status, reason = _status(plan, model, variant, by_id, measured, bad)
+    if status == "measured" and (wrong := _other_bytes(own, made)):
+        status, reason = "failed", wrong
+    same = len(set(parts.values())) == 1
     return Record(
         run=run,
         recipe={"name": plan.recipe.name, **plan.recipe.to_json()},
         model=model,
         variant=variant,
-        method=optimization.method,
-        options=optimization.options,
+        method=one.method if same else variant,
+        options=one.options if same else {n: {"method": o.method, **o.options} for n, o in optimizations.items()},
         target=target,
-        toolchain=plan.reference_toolchain if reference else plan.toolchain,
+        toolchain=plan.reference_toolchain if reference else one.toolchain,
         engine=engine,
-        status="failed" if wrong else status,
+        status=status,
         measured_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        reason=wrong or (bad.reason if bad else "" if measured else "the run ended before it was measured"),
-        stage=bad.stage if bad else "benchmark" if wrong else "",
+        reason=reason,
+        stage=bad.stage if bad else "benchmark" if status == "failed" else "",
         log=bad.log if bad else (),
-        device=first.get("device", {}),
-        versions=first.get("versions", {}),
+        warnings=tuple(_warnings(plan, optimizations, made)),
+        device=found.get("device", {}),
+        versions=found.get("versions", {}),
         identity={**(own[0].identity if own else {}), "code_sha256": code_hash(target)},
-        settings=first.get("settings", {}),
-        graphs={n: plan.networks[n].sha256 for n in networks},
-        artifacts={n: _files(plan.networks[n], optimized[n], reference) for n in networks},
+        settings=found.get("settings", {}),
+        graphs={n: plan.networks[n].sha256 for n in parts},
+        artifacts={n: _files(plan.networks[n], made[n], reference) for n in parts},
         data=data,
-        conversion=[row for o in converted.values() if o for row in o.result.get("conversion", [])],
-        notes={n: dict(o.result.get("notes", {})) for n, o in optimized.items() if o},
+        conversion=[row for o in conversions for row in o.result.get("conversion", [])],
+        notes={n: {**_conversion_notes(converted.get(n)), **o.result.get("notes", {})} for n, o in made.items() if o},
         quality=quality_source.result.get("quality") if quality_source else None,
         scope="network" if model in plan.networks else "pipeline",
         rounds_ns=[o.result["timing"]["samples_ns"] for o in measured],
         dataset_ns=evaluated.result.get("timing", {}).get("samples_ns", {}).get("total", []) if evaluated else [],
-        optimize_s=sum(o.result.get("duration_s", 0.0) for o in optimized.values() if o),
+        optimize_s=sum(o.result.get("duration_s", 0.0) for o in made.values() if o),
     )
+
+
+def _conversion_notes(converted: Outcome | None) -> dict[str, Any]:
+    notes = converted.result.get("notes", {}) if converted else {}
+    return {"conversion": notes} if notes else {}
+
+
+def _status(
+    plan: Plan, model: str, variant: str, by_id: dict[str, Outcome], measured: Sequence[Outcome], bad: Outcome | None
+) -> tuple[str, str]:
+    """Return a record's status and the reason why it is not measured."""
+    if bad is not None:
+        return ("not measured" if bad.status == "not measured" else "failed"), bad.reason
+    if plan.recipe.search is not None:
+        if variant != REFERENCE_METHOD and (reason := search.beaten_by(plan, model, variant, by_id)):
+            return "not measured", reason
+        if not measured:
+            return "not measured", search.SPENT
+    return ("measured", "") if measured else ("not measured", "the run ended before it was measured")
+
+
+def _warnings(plan: Plan, optimizations: Mapping[str, Optimization], made: Mapping[str, Outcome | None]) -> Iterator[str]:
+    """Yield what is to be known before a variant is trusted."""
+    for name, optimization in optimizations.items():
+        outcome = made[name]
+        least = plan.target.methods.get(optimization.method, {}).get("calibration_minimum", 0)
+        used = outcome.result.get("notes", {}).get("calibration_images", least) if outcome else least
+        if used < least:
+            yield f"{name} was calibrated with {used} images; statistics of fewer than {least} may mislead"
 
 
 def _files(network: Network, optimized: Outcome | None, reference: bool) -> list[Mapping[str, Any]]:
     if reference:
-        return [{"path": network.graph, "sha256": network.sha256, "bytes": (MODELS / network.name / network.graph).stat().st_size}]
+        return [{"path": network.graph, "sha256": network.sha256, "bytes": content_bytes(MODELS / network.name / network.graph)}]
     return list(optimized.result.get("artifact", [])) if optimized else []
 
 

@@ -8,50 +8,26 @@ import os
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dockyard import artifacts, documents
+from dockyard import artifacts, documents, schedule, search
 from dockyard.datasets import DataSet, read_progress
 from dockyard.engines import Ended, Engine, Limits
+from dockyard.outcome import Outcome
 from dockyard.places import MODELS, SHARED, STATE, TARGETS
 from dockyard.plan import Plan, Planned, Source
-from dockyard.statistics import STABLE_WITHIN, stability
 from shared.contract.errors import DockyardError, EnvironmentProblem, InputProblem
 from shared.contract.steps import STEPS
 
 LOG_LINES = 40
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one job.
-
-    Attributes:
-        status: `done`, `failed` or `not measured`.
-        stage: the stage that is not done: the job's own, or that of the earlier job it needed.
-        reason: why it is not done.
-        result: result.json, checked against its schema; empty where there is none.
-        outputs: the folder it left, or None.
-        log: its last lines.
-        cached: the outputs were made by an earlier run.
-        seconds: that its process took, from start to end.
-    """
-
-    planned: Planned
-    status: str
-    reason: str = ""
-    stage: str = ""
-    result: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Path | None = None
-    log: tuple[str, ...] = ()
-    cached: bool = False
-    identity: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
+SAME_METRIC = 1e-6
+"""Largest difference of a metric from what its samples give."""
 
 
 class Display:
@@ -82,7 +58,7 @@ class _Run:
 def run_plan(
     plan: Plan, engine: Engine, data: Mapping[str, DataSet], display: Display, scratch: Path, force: bool = False
 ) -> Iterator[Outcome]:
-    """Run every job of the plan, then more measuring rounds while the medians disagree and the limit allows.
+    """Run the plan's jobs, and those that their outcomes call for: more rounds, or the steps of a search.
 
     Args:
         data: of each model (`datasets.prepare`).
@@ -97,10 +73,11 @@ def run_plan(
         KeyboardInterrupt: after the outcome of the job that was interrupted.
     """
     run = _Run(plan, engine, data, display, force)
-    medians: dict[tuple[str, str], list[float]] = {}
-    jobs, number, total = list(plan.jobs), 0, len(plan.jobs)
-    for extra_round in range(plan.recipe.measure.rounds + 1, plan.recipe.measure.max_rounds + 2):
-        for planned in jobs:
+    batches = search.explore(plan, run.done) if plan.recipe.search else schedule.fixed(plan, run.done)
+    number, total = 0, len(plan.jobs)
+    for batch in batches:
+        total = max(total, number + len(batch))
+        for planned in batch:
             number += 1
             display.job(planned, number, total)
             outcome, problem = _run_one(run, planned, scratch)
@@ -109,12 +86,6 @@ def run_plan(
             yield outcome
             if problem is not None:
                 raise problem
-            if planned.job.stage == "benchmark" and outcome.status == "done":
-                samples = outcome.result["timing"]["samples_ns"]["total"]
-                medians.setdefault((planned.job.model, planned.variant), []).append(float(np.median(samples)))
-        unsettled = {model for (model, _), values in medians.items() if stability(values) > STABLE_WITHIN}
-        jobs = [p for p in plan.round(extra_round) if p.job.model in unsettled]
-        total += len(jobs)
 
 
 def _run_one(run: _Run, planned: Planned, scratch: Path) -> tuple[Outcome, BaseException | None]:
@@ -169,8 +140,11 @@ def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcom
                 log.append(line)
 
         measure = run.plan.recipe.measure
-        ended = run.engine.run(*toolchain, folder, Limits(measure.time_limit_s, measure.memory_mb), on_line)
+        limit = min(measure.time_limit_s, planned.time_limit_s or measure.time_limit_s)
+        ended = run.engine.run(*toolchain, folder, Limits(limit, measure.memory_mb), on_line)
         result = read_result(folder, ended, job.stage)
+        if ended.expired and planned.time_limit_s == limit:
+            result.update(status="not measured", reason=search.SPENT)
         outputs = folder / "outputs"
         if result["status"] == "done" and job.stage in artifacts.KEPT_STAGES:
             outputs = artifacts.keep(key, outputs, result)
@@ -212,7 +186,8 @@ def assemble(run: _Run, planned: Planned, folder: Path) -> None:
         if source.kind == "graph":
             graph = run.plan.networks[source.name].graph
             (destination / graph).parent.mkdir(parents=True)
-            shutil.copyfile(MODELS / source.name / graph, destination / graph)
+            origin = MODELS / source.name / graph
+            (shutil.copytree if origin.is_dir() else shutil.copyfile)(origin, destination / graph)
         elif source.kind == "data":
             shutil.copytree(run.data[source.name].folder / source.part, destination)
         else:
@@ -266,10 +241,26 @@ def _check_times(timing: Mapping[str, Any]) -> None:
 
 
 def _check_quality(quality: Mapping[str, Any]) -> None:
-    metrics, scores = quality["metrics"], [sample["scores"] for sample in quality["samples"]]
+    metrics, samples = quality["metrics"], quality["samples"]
     if quality["main"] not in metrics:
         raise InputProblem("a quality without its main metric")
     for name, value in metrics.items():
-        values = [s[name] for s in scores if name in s]
-        if not values or abs(float(np.mean(values)) - value) > 1e-6:
+        if name == "iou_set":
+            _check_pixels(value, samples)
+            continue
+        values = [s["scores"][name] for s in samples if name in s["scores"]]
+        if not values or abs(float(np.mean(values)) - value) > SAME_METRIC:
             raise InputProblem(f"the metric {name} is not the mean of its samples' scores")
+
+
+def _check_pixels(iou_set: float, samples: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse an IoU of the set that its samples' pixels do not give, or pixels that are not those of a sample's IoU."""
+    pixels = [s.get("pixels", [1, 0]) for s in samples]
+    if any(union < inter for inter, union in pixels):
+        raise InputProblem("the metric iou_set without the pixels of each sample")
+    inter, union = (sum(counts) for counts in zip(*pixels))
+    if abs((inter / union if union else 1.0) - iou_set) > SAME_METRIC:
+        raise InputProblem("the metric iou_set is not the one of its samples' pixels")
+    for sample, (inter, union) in zip(samples, pixels):
+        if abs((inter / union if union else 1.0) - sample["scores"].get("iou", -1.0)) > SAME_METRIC:
+            raise InputProblem(f"the iou of {sample['id']} is not the one of its pixels")

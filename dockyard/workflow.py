@@ -17,15 +17,16 @@ from pathlib import Path
 from rich.console import Console
 
 from dockyard import datasets
-from dockyard.catalog import REFERENCE, load_recipe
+from dockyard.catalog import load_recipe
 from dockyard.console import LiveDisplay
 from dockyard.engines.choose import choose_engine
 from dockyard.judge import Judged, judge, requirement_met
+from dockyard.outcome import Outcome
 from dockyard.places import RESULTS, STATE, shown
 from dockyard.plan import make_plan
 from dockyard.records import make_records, new_run, publish, write_records
 from dockyard.report import headline, write_report
-from dockyard.run import Outcome, run_plan
+from dockyard.run import run_plan
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 
@@ -67,8 +68,7 @@ def build(
     run_folder = STATE / "runs" / recipe.name / run
     outcomes: list[Outcome] = []
     with _one_at_a_time(), LiveDisplay(console) as display:
-        toolchains = {REFERENCE: plan.reference_toolchain, plan.target.name: plan.toolchain}
-        chosen, why = choose_engine(engine, context, toolchains, lambda line: display.progress(line[:80], 0, 0))
+        chosen, why = choose_engine(engine, context, plan.toolchains, lambda line: display.progress(line[:80], 0, 0))
         display.say(f"{recipe.name}: {len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}; engine: {why}")
         data = datasets.prepare(plan, display.progress)
         digests = {model: dict(d.digests) for model, d in data.items()}

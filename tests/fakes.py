@@ -11,6 +11,7 @@ import numpy as np
 
 from dockyard.engines import Ended, Limits, OnLine
 from shared.contract.job import Job
+from shared.contract.model import InputSpec
 from shared.contract.record import Record
 from shared.runtime.run_job import describe_artifact
 
@@ -98,10 +99,11 @@ class FakeEngine:
 
 
 class FakeSession:
-    """A network whose outputs are given: constant tensors, or a function of the input."""
+    """A network whose input is specified and whose outputs are given: constant tensors, or a function of the input."""
 
-    def __init__(self, outputs: Any) -> None:
+    def __init__(self, outputs: Any, spec: InputSpec) -> None:
         self.settings: Mapping[str, Any] = {"fake": True}
+        self.input = spec
         self._outputs = outputs
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:

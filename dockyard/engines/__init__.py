@@ -28,11 +28,13 @@ class Ended:
         exit_code: of the entry script.
         seconds: from its start to its end, imports included.
         reason: the engine's own, when it was the engine or the kernel that ended it.
+        expired: it was ended at its time limit.
     """
 
     exit_code: int
     seconds: float
     reason: str = ""
+    expired: bool = False
 
 
 class Engine(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dockyard import images
 from dockyard.engines import Engine, OnLine
 from dockyard.engines.venv import VenvEngine
@@ -10,13 +12,13 @@ from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
 ENGINES = ("auto", "docker", "venv")
 
 
-def choose_engine(wanted: str, context: str | None, toolchains: dict[str, str], on_line: OnLine) -> tuple[Engine, str]:
+def choose_engine(wanted: str, context: str | None, toolchains: Sequence[tuple[str, str]], on_line: OnLine) -> tuple[Engine, str]:
     """Return the engine and the reason for it.
 
     Args:
         wanted: `auto`, `docker` or `venv`.
         context: a Docker context, or None; it asks for Docker.
-        toolchains: toolchain by target that will be needed.
+        toolchains: (target, toolchain) pairs that will be needed.
         on_line: takes the lines of an image build.
 
     Raises:
@@ -35,13 +37,13 @@ def choose_engine(wanted: str, context: str | None, toolchains: dict[str, str], 
         return DockerEngine(context), f"Docker{f' context {context}' if context else ''}, as asked"
     try:
         engine = DockerEngine()
-        missing = [f"{t} {c}" for t, c in toolchains.items() if images.current_image(t, c) is None]
+        missing = [f"{t} {c}" for t, c in toolchains if images.current_image(t, c) is None]
     except EnvironmentProblem as problem:
         return VenvEngine(), f"virtual environments, because {problem.what[:120]}"
     if not missing:
         return engine, "Docker, because an engine answers and has the images"
     try:
-        for target, toolchain in toolchains.items():
+        for target, toolchain in toolchains:
             engine.prepare(target, toolchain, on_line)
     except EnvironmentProblem as problem:
         return VenvEngine(), f"virtual environments, because the image could not be made: {problem.what[:160]}"

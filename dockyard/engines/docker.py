@@ -79,7 +79,7 @@ class DockerEngine:
                 timer.cancel()
             container.reload()
             if expired.is_set():
-                return Ended(code, seconds, f"stopped at its time limit of {limits.time_s} s")
+                return Ended(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
             if container.attrs["State"].get("OOMKilled") or code == 137:
                 return Ended(code, seconds, f"killed for memory (limit {limits.memory_mb} MB)")
             for name, size_mb in (("result.json", 64), ("outputs", limits.output_mb)):

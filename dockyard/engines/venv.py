@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dockyard import images, mirror
+from dockyard.catalog import load_target
 from dockyard.engines import Ended, Limits, OnLine, entry_script
 from dockyard.places import STATE, shown
 from dockyard.processes import stream
@@ -39,7 +40,8 @@ class VenvEngine:
         uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
         if uv is None:
             raise EnvironmentProblem("uv is not installed", "", "use ./inv, or: pip install uv")
-        self._uv([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], on_line)
+        wanted = load_target(target, "venv").toolchains[toolchain].get("python", sys.executable)
+        self._uv([uv, "venv", "--quiet", "--python", wanted, str(folder)], on_line)
         requirements = images.lock_file(target, toolchain)
         python = str(self._python(folder))
         self._uv([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, str(requirements)], on_line)
@@ -87,7 +89,7 @@ class VenvEngine:
                 _end(process)
         seconds = time.monotonic() - started
         if expired.is_set():
-            return Ended(code, seconds, f"stopped at its time limit of {limits.time_s} s")
+            return Ended(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
         if code < 0:
             return Ended(code, seconds, f"ended by signal {signal.Signals(-code).name}")
         return Ended(code, seconds)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, Dict, List, Mapping, Tuple, Union
+
+FORMS = {".pb": "frozen graph", ".keras": "Keras", ".onnx": "ONNX", ".tflite": "TFLite"}
+"""The form of a graph by its file's ending; a folder is a SavedModel."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class InputSpec:
         mean, scale: one value for each channel; the input is (pixel - mean) / scale, pixels 0 to 255.
         pad: the fill of a letterbox, 0 to 255.
         interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing), `linear`.
+        dtype: `float32`, or `uint8` for a network that takes the pixels as they are.
     """
 
     name: str
@@ -30,6 +35,16 @@ class InputSpec:
     scale: Tuple[float, ...] = (1.0,)
     pad: int = 0
     interpolation: str = "area"
+    dtype: str = "float32"
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> "InputSpec":
+        """Build a specification from JSON that a schema has accepted, or that `to_json` wrote."""
+        given: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
+        return InputSpec(**given)
+
+    def to_json(self) -> Dict[str, Any]:
+        return dict(vars(self))
 
     @property
     def size(self) -> Tuple[int, int]:
@@ -60,23 +75,36 @@ class Network:
     data: Mapping[str, Any]
 
     @property
+    def form(self) -> str:
+        """`frozen graph`, `SavedModel`, `Keras`, `ONNX` or `TFLite`."""
+        return FORMS.get(PurePosixPath(self.graph).suffix, "SavedModel")
+
+    @property
     def tensors(self) -> List[str]:
         return output_tensors(self.task, self.outputs)
+
+    def adapted(self, conversion: Mapping[str, Any]) -> "Network":
+        """Return the network as a recipe's `conversion` has it run, reference included.
+
+        That is another input shape, an input or outputs cut at other tensors of the graph, and other values for
+        mean and scale. What else a conversion says changes the converted network alone.
+        """
+        changes: Dict[str, Any] = {key: tuple(conversion[key]) for key in ("shape", "mean", "scale") if key in conversion}
+        if "input" in conversion:
+            changes["name"] = conversion["input"]
+        outputs = _renamed(self.outputs, conversion.get("outputs", {}))
+        return replace(self, input=replace(self.input, **changes), outputs=outputs)
 
     @staticmethod
     def from_json(name: str, document: Mapping[str, Any]) -> "Network":
         """Build a network from a model.json that the schema has accepted."""
-        given = dict(document["input"])
-        for key in ("shape", "mean", "scale"):
-            if key in given:
-                given[key] = tuple(given[key])
         return Network(
             name=name,
             task=document["task"],
             description=document.get("description", ""),
             graph=document["graph"]["file"],
             sha256=document["graph"]["sha256"],
-            input=InputSpec(**given),
+            input=InputSpec.from_json(document["input"]),
             outputs=document["outputs"],
             data=document["data"],
         )
@@ -87,7 +115,7 @@ class Network:
             "task": self.task,
             "description": self.description,
             "graph": {"file": self.graph, "sha256": self.sha256},
-            "input": dict(vars(self.input)),
+            "input": self.input.to_json(),
             "outputs": dict(self.outputs),
             "data": dict(self.data),
         }
@@ -117,6 +145,20 @@ class Pipeline:
 
 
 Model = Union[Network, Pipeline]
+
+
+def _renamed(outputs: Any, names: Mapping[str, str]) -> Any:
+    if not isinstance(outputs, Mapping):
+        return outputs
+    found: Dict[str, Any] = {}
+    for key, value in outputs.items():
+        if key == "tensor":
+            found[key] = names.get(value, value)
+        elif key == "tensors":
+            found[key] = [names.get(name, name) for name in value]
+        else:
+            found[key] = _renamed(value, names)
+    return found
 
 
 def output_tensors(task: str, outputs: Mapping[str, Any]) -> List[str]:

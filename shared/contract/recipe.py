@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """One method of a target with the options a recipe gives it."""
+    """One method of a target with the options a recipe gives it; `toolchain` is empty for the recipe's own."""
 
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    toolchain: str = ""
+
+    @staticmethod
+    def from_json(item: Union[str, Mapping[str, Any]]) -> "Optimization":
+        if isinstance(item, str):
+            return Optimization(item)
+        options = {key: value for key, value in item.items() if key not in ("method", "toolchain")}
+        return Optimization(item["method"], options, item.get("toolchain", ""))
+
+    def to_json(self) -> Dict[str, Any]:
+        return {"method": self.method, **({"toolchain": self.toolchain} if self.toolchain else {}), **self.options}
+
+
+@dataclass(frozen=True)
+class Search:
+    """Try what the target offers instead of a list: every method with its sensible options.
+
+    Attributes:
+        time_budget_s: seconds in which candidates are made and tried; measuring the best of them comes after.
+    """
+
+    time_budget_s: int = 3600
 
 
 @dataclass(frozen=True)
@@ -58,7 +80,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as it was read, defaults filled in. `name` is the file's name without its ending, `file` its path in messages."""
+    """A recipe as it was read, defaults filled in.
+
+    Attributes:
+        name: the file's name without its ending.
+        optimizations: to try; empty for a search.
+        search: or None.
+        conversion: how a network is converted; for a pipeline, by the name of the network.
+        file: path in messages.
+    """
 
     name: str
     model: str
@@ -69,25 +99,29 @@ class Recipe:
     requirements: Requirements = Requirements()
     measure: Measure = Measure()
     data: Optional[str] = None
+    search: Optional[Search] = None
+    conversion: Mapping[str, Any] = field(default_factory=dict)
     file: str = "recipe"
 
     @staticmethod
     def from_json(name: str, document: Mapping[str, Any], file: str = "recipe") -> "Recipe":
         """Build a recipe from a document that the recipe schema has accepted."""
-        optimizations = tuple(
-            Optimization(item) if isinstance(item, str) else Optimization(item["method"], {k: v for k, v in item.items() if k != "method"})
-            for item in document["optimizations"]
-        )
+        wanted = document["optimizations"]
+        search = None
+        if not isinstance(wanted, (list, tuple)):
+            search, wanted = Search(**(wanted["search"] if isinstance(wanted, Mapping) else {})), ()
         return Recipe(
             name=name,
             model=document["model"],
             target=document["target"],
-            optimizations=optimizations,
+            optimizations=tuple(Optimization.from_json(item) for item in wanted),
             toolchain=document.get("toolchain", ""),
             description=document.get("description", ""),
             requirements=Requirements(**document.get("requirements", {})),
             measure=Measure(**document.get("measure", {})),
             data=document.get("data"),
+            search=search,
+            conversion=document.get("conversion", {}),
             file=file,
         )
 
@@ -98,10 +132,12 @@ class Recipe:
             "model": self.model,
             "target": self.target,
             "toolchain": self.toolchain,
-            "optimizations": [{"method": o.method, **o.options} for o in self.optimizations],
+            "optimizations": {"search": dict(vars(self.search))} if self.search else [o.to_json() for o in self.optimizations],
             "requirements": {k: v for k, v in vars(self.requirements).items() if v is not None},
             "measure": dict(vars(self.measure)),
         }
+        if self.conversion:
+            document["conversion"] = dict(self.conversion)
         if self.data is not None:
             document["data"] = self.data
         return document

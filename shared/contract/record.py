@@ -20,6 +20,7 @@ class Record:
         reason: why it is not measured.
         stage: the stage that failed.
         log: the last lines of that stage.
+        warnings: what is to be known before the figures are trusted.
         device: what was read from it in the first measuring round.
         identity: `lock` and `image_digest` of the toolchain; `code_sha256` of the code that ran.
         graphs: SHA-256 of each network's graph.
@@ -48,6 +49,7 @@ class Record:
     reason: str = ""
     stage: str = ""
     log: Tuple[str, ...] = ()
+    warnings: Tuple[str, ...] = ()
     device: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +79,8 @@ class Record:
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> "Record":
         """Build a record from a document that the schema has accepted."""
-        return Record(**{**document, "log": tuple(document.get("log", ()))})
+        lists = {key: tuple(document.get(key, ())) for key in ("log", "warnings")}
+        return Record(**{**document, **lists})
 
     def to_json(self) -> Dict[str, Any]:
         return dict(vars(self))

@@ -12,7 +12,7 @@ from shared.contract.steps import STEPS
 from shared.runtime import tasks
 from shared.runtime.arrays import Array
 from shared.runtime.evaluate import load_reference
-from shared.runtime.preprocess import crop, decode, to_input
+from shared.runtime.preprocess import crop, decode, to_array, to_input
 from shared.runtime.progress import report, track
 from shared.runtime.toolchain import Session
 
@@ -29,7 +29,7 @@ def benchmark_network(session: Session, reference: Path, warmup: int, runs: int,
     Returns:
         Timing as in result.json: scope `network`, raw samples in nanoseconds.
     """
-    image = load_reference(reference)[0][:1].copy()
+    image = to_array(load_reference(reference)[0][0], session.input)
     report("warm up", 0, 0)
     _repeat(session, image, warmup, seconds / 2)
     report("measure", 0, 0)
@@ -92,7 +92,7 @@ def _run_once(
 
     image = decode(data, name)
     lap("decode")
-    tensor, placement = to_input(image, detector.input)
+    tensor, placement = to_input(image, sessions[0].input)
     lap("detector_input")
     outputs = sessions[0].run(tensor)
     lap("detector")
@@ -100,7 +100,7 @@ def _run_once(
     lap("detector_output")
     prediction = None
     if box is not None:
-        plate, _ = to_input(crop(image, box, margin), reader.input)
+        plate, _ = to_input(crop(image, box, margin), sessions[1].input)
         lap("reader_input")
         outputs = sessions[1].run(plate)
         lap("reader")

@@ -9,10 +9,10 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 import numpy as np
 
 from shared.contract.dataset import Sample, read_split
-from shared.contract.model import Network
-from shared.runtime import tasks
+from shared.contract.model import InputSpec, Network
+from shared.runtime import masks, tasks
 from shared.runtime.arrays import Array
-from shared.runtime.preprocess import Placement, read_image, to_input
+from shared.runtime.preprocess import Placement, read_image, to_array, to_input, to_pixels
 from shared.runtime.progress import track
 from shared.runtime.toolchain import Session, Tensors
 
@@ -23,58 +23,71 @@ REFERENCE_SAMPLES = 4
 """Real inputs whose reference outputs travel with the jobs."""
 
 
-def evaluate(network: Network, session: Session, split: Path) -> Tuple[Dict[str, Any], List[int], List[Tuple[Array, Tensors]]]:
+def evaluate(
+    network: Network, session: Session, split: Path, with_truth: bool = False
+) -> Tuple[Dict[str, Any], List[int], List[Tuple[Array, Tensors]]]:
     """Run each sample of a split once.
 
+    Args:
+        with_truth: keep images and true masks beside the pictures of the predicted masks (`masks.picture`).
+
     Returns:
-        The quality (main metric, metrics, scores and prediction of each sample), the time of each call in
-        nanoseconds (the network alone, `dataset` protocol), and inputs and outputs of the first samples.
+        The quality (main metric, metrics, scores and prediction of each sample, pictures of some masks), the time of each call in
+        nanoseconds (the network alone, `dataset` protocol), and pixels (`to_pixels`) and outputs of the first samples.
     """
     samples = read_split(split, network.task)
     rows: List[Dict[str, Any]] = []
     times: List[int] = []
     kept: List[Tuple[Array, Tensors]] = []
-    for sample in track(samples, f"evaluate {network.name}", len(samples)):
-        image, placement = to_input(read_image(sample.path), network.input)
+    pictures: List[Dict[str, Any]] = []
+    shown = masks.spread(len(samples)) if network.task == "segmentation" else []
+    for number, sample in enumerate(track(samples, f"evaluate {network.name}", len(samples))):
+        pixels, placement = to_pixels(read_image(sample.path), session.input)
+        image = to_array(pixels, session.input)
         start = perf_counter_ns()
         outputs = session.run(image)
         times.append(perf_counter_ns() - start)
         if len(kept) < REFERENCE_SAMPLES:
-            kept.append((image, {k: np.array(v) for k, v in outputs.items()}))
-        prediction, scores = tasks.predict_and_score(network, outputs, placement, sample)
-        rows.append({"id": sample.id, "scores": scores, "prediction": prediction})
+            kept.append((pixels, {k: np.array(v) for k, v in outputs.items()}))
+        rows.append({"id": sample.id, **tasks.predict_and_score(network, outputs, placement, sample)})
+        if number in shown:
+            pictures.append(masks.picture(network, outputs, placement, sample, with_truth))
     quality = {
         "main": tasks.METRICS[network.task][0],
-        "metrics": tasks.means([r["scores"] for r in rows]),
+        "metrics": tasks.set_metrics(rows),
         "samples": rows,
+        **({"pictures": pictures} if pictures else {}),
     }
     return quality, times, kept
 
 
 def save_reference(path: Path, kept: Sequence[Tuple[Array, Tensors]]) -> None:
-    """Write real inputs and the reference's outputs to an .npz file (keys `input`, `output/<tensor>`)."""
-    stacked: Dict[str, Any] = {"input": np.concatenate([image for image, _ in kept])}
+    """Write real images and the reference's outputs to an .npz file.
+
+    Keys: `pixels`, uint8 BGR [n, height, width, 3] of the input's size; `output/<tensor>`, [n, ...].
+    """
+    stacked: Dict[str, Any] = {"pixels": np.stack([pixels for pixels, _ in kept])}
     for name in kept[0][1]:
         stacked[f"output/{name}"] = np.stack([outputs[name] for _, outputs in kept])
     np.savez(path, **stacked)
 
 
 def load_reference(path: Path) -> Tuple[Array, Tensors]:
-    """Return inputs [n, ...] and outputs by tensor name [n, ...] that `save_reference` wrote; no pickle is read."""
+    """Return pixels [n, ...] and outputs by tensor name [n, ...] that `save_reference` wrote; no pickle is read."""
     with np.load(path, allow_pickle=False) as archive:
         outputs = {k[len("output/") :]: archive[k] for k in archive.files if k.startswith("output/")}
-        return archive["input"], outputs
+        return archive["pixels"], outputs
 
 
 def check_conversion(session: Session, reference: Path) -> List[Dict[str, Any]]:
-    """Run a converted graph on the reference's inputs and compare every output.
+    """Run a converted graph on the reference's images and compare every output.
 
     Returns:
         For each output: its name, the largest absolute difference over the reference's largest absolute value
         (None where shape or output is missing), the limit, and whether they agree.
     """
-    inputs, expected = load_reference(reference)
-    produced = [session.run(image[None]) for image in inputs]
+    images, expected = load_reference(reference)
+    produced = [session.run(to_array(pixels, session.input)) for pixels in images]
     rows: List[Dict[str, Any]] = []
     for name, wanted in expected.items():
         difference = None
@@ -105,17 +118,17 @@ class SplitCalibration:
     def size(self, split: str) -> int:
         return len(self._samples[split])
 
-    def inputs(self, split: str) -> Iterator[Array]:
+    def inputs(self, split: str, spec: InputSpec) -> Iterator[Array]:
         for index in range(self.size(split)):
-            yield self._prepare(split, index)
+            yield self._prepare(split, index, spec)
 
     def score(self, split: str, index: int, outputs: Tensors) -> float:
         if (split, index) not in self._placements:
-            self._prepare(split, index)
+            self._prepare(split, index, self._network.input)
         sample, placement = self._samples[split][index], self._placements[split, index]
-        scores = tasks.predict_and_score(self._network, outputs, placement, sample)[1]
+        scores: Dict[str, float] = tasks.predict_and_score(self._network, outputs, placement, sample)["scores"]
         return scores[tasks.METRICS[self._network.task][0]]
 
-    def _prepare(self, split: str, index: int) -> Array:
-        image, self._placements[split, index] = to_input(read_image(self._samples[split][index].path), self._network.input)
+    def _prepare(self, split: str, index: int, spec: InputSpec) -> Array:
+        image, self._placements[split, index] = to_input(read_image(self._samples[split][index].path), spec)
         return image

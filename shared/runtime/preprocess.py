@@ -53,22 +53,32 @@ def to_input(image: Array, spec: InputSpec) -> Tuple[Array, Placement]:
         spec: the network's input.
 
     Returns:
-        float32 array of `spec.shape`, C-contiguous, and where the image lies in it.
+        Array of `spec.shape` and `spec.dtype`, C-contiguous, and where the image lies in it.
     """
+    pixels, placement = to_pixels(image, spec)
+    return to_array(pixels, spec), placement
+
+
+def to_pixels(image: Array, spec: InputSpec) -> Tuple[Array, Placement]:
+    """Resize or letterbox a BGR image to the input's size, uint8 BGR [height, width, 3], and tell where it lies."""
     height, width = spec.size
     if spec.resize == "letterbox":
-        resized, placement = _letterbox(image, height, width, spec.interpolation, spec.pad)
-    else:
-        resized, placement = _stretch(image, height, width, spec.interpolation)
+        return _letterbox(image, height, width, spec.interpolation, spec.pad)
+    return _stretch(image, height, width, spec.interpolation)
+
+
+def to_array(pixels: Array, spec: InputSpec) -> Array:
+    """Make the network's input, of `spec.shape` and `spec.dtype`, of uint8 BGR pixels [height, width, 3] of its size."""
     if spec.channels == "RGB":
-        resized = cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     elif spec.channels == "GRAY":
-        resized = cv2.cvtColor(resized, cv2.COLOR_BGR2GRAY)
-    pixels = np.asarray(cv2.LUT(resized, _normalized(spec)))
-    pixels = pixels.reshape(height, width, spec.channel_count)
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    if spec.dtype == "float32":
+        pixels = np.asarray(cv2.LUT(pixels, _normalized(spec)))
+    pixels = pixels.reshape(*spec.size, spec.channel_count)
     if spec.layout == "NCHW":
         pixels = pixels.transpose(2, 0, 1)
-    return np.ascontiguousarray(pixels[None]), placement
+    return np.ascontiguousarray(pixels[None])
 
 
 @lru_cache(maxsize=None)

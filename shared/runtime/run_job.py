@@ -24,7 +24,7 @@ from shared.contract.model import Network
 from shared.runtime import benchmark, evaluate, machine
 from shared.runtime.preprocess import UnreadableImage
 from shared.runtime.progress import report
-from shared.runtime.toolchain import Toolchain, Unsupported
+from shared.runtime.toolchain import Session, Toolchain, Unsupported
 
 
 def main(toolchain: Callable[[], Toolchain]) -> int:
@@ -80,6 +80,11 @@ def _networks(job: Job, folder: Path) -> List[Tuple[Network, Path]]:
     return [(Network.from_json(name, spec), folder / job.artifacts[name]) for name, spec in job.networks.items()]
 
 
+def _settings(session: Session) -> Dict[str, Any]:
+    """What a session runs with, and what is done to an image outside of it."""
+    return {**session.settings, "input": session.input.to_json()}
+
+
 def _convert(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
     ((network, source),) = _networks(job, folder)
     report(f"convert {network.name}", 0, 0)
@@ -87,7 +92,7 @@ def _convert(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads
     session = toolchain.load(network, output, threads)
     rows = evaluate.check_conversion(session, folder / job.reference)
     wrong = [r for r in rows if not r["agrees"]]
-    result: Dict[str, Any] = {"conversion": rows, "notes": notes, "settings": dict(session.settings)}
+    result: Dict[str, Any] = {"conversion": rows, "notes": notes, "settings": _settings(session)}
     if wrong:
         told = "; ".join(
             f"'{r['output']}' "
@@ -112,17 +117,17 @@ def _optimize(job: Job, toolchain: Toolchain, folder: Path, output: Path, thread
 def _evaluate(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
     ((network, artifact),) = _networks(job, folder)
     session = toolchain.load(network, artifact, threads)
-    quality, times, kept = evaluate.evaluate(network, session, folder / job.data["test"])
+    quality, times, kept = evaluate.evaluate(network, session, folder / job.data["test"], with_truth=not job.reference)
     if not job.reference:
         evaluate.save_reference(output / "reference.npz", kept)
     timing = {"scope": "network", "protocol": "dataset", "samples_ns": {"total": times}}
-    return {"quality": quality, "timing": timing, "settings": dict(session.settings)}
+    return {"quality": quality, "timing": timing, "settings": _settings(session)}
 
 
 def _benchmark(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
     pairs = _networks(job, folder)
     sessions = [toolchain.load(network, artifact, threads) for network, artifact in pairs]
-    settings = {network.name: dict(session.settings) for (network, _), session in zip(pairs, sessions)}
+    settings = {network.name: _settings(session) for (network, _), session in zip(pairs, sessions)}
     warmup = job.measure["warmup"]
     if len(pairs) == 1:
         timing = benchmark.benchmark_network(

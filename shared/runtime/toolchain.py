@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Protocol
 
-from shared.contract.model import Network
+from shared.contract.model import InputSpec, Network
 from shared.runtime.arrays import Array
 
 Tensors = Dict[str, Array]
@@ -19,16 +19,18 @@ class Session(Protocol):
     """A network ready to run."""
 
     settings: Mapping[str, Any]
+    input: InputSpec
+    """How an image becomes its input: the model's own, less what the conversion folded into the network."""
 
     def run(self, image: Array) -> Tensors:
-        """Run one call: float32 input in the network's shape in, output tensors by name out (host memory)."""
+        """Run one call: input of `input.shape` and `input.dtype` in, output tensors by name out (host memory)."""
 
 
 class Calibration(Protocol):
     """The splits that an optimization may see, pre-processed."""
 
-    def inputs(self, split: str) -> Iterator[Array]:
-        """Yield the network inputs of a split, float32, batch 1, in the order of the samples."""
+    def inputs(self, split: str, spec: InputSpec) -> Iterator[Array]:
+        """Yield the inputs of a split as `spec` has them, batch 1, in the order of the samples."""
 
     def score(self, split: str, index: int, outputs: Tensors) -> float:
         """Return the main metric's score of one sample (0 to 1)."""
@@ -44,7 +46,15 @@ class Toolchain(Protocol):
         """Return the versions of the vendor packages by name."""
 
     def convert(self, network: Network, graph: Path, output: Path, options: Mapping[str, Any]) -> Dict[str, Any]:
-        """Convert a frozen graph to the toolchain's own form in the folder `output`; return notes."""
+        """Convert a graph to the toolchain's own form in the folder `output`; return notes.
+
+        Args:
+            network: its input and outputs may be cut at any tensors of the graph.
+            graph: a frozen graph (.pb), .onnx, .tflite, .keras or a SavedModel's folder.
+            options: `mean` and `scale` (one value a channel) and `reverse_channels`, to be folded into the network;
+                `input_dtype` `uint8` (it takes pixels as they are); `layout` of the converted input; `data_type` of
+                the weights (`float32`, `float16`). The session's `input` tells what is left to be done outside.
+        """
 
     def optimize(
         self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], data: Calibration

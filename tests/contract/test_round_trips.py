@@ -94,14 +94,14 @@ def test_artifact_hash_follows_each_file(listing: list[ArtifactFile], digest: st
 
 
 optional = st.none() | st.floats(0.1, 1000)
+options = st.dictionaries(names.filter(lambda n: n not in ("method", "toolchain")), values, max_size=2)
 recipes = st.builds(
     Recipe,
     name=st.just("own"),
     model=names,
     target=names,
-    optimizations=st.lists(
-        st.builds(Optimization, names, st.dictionaries(names.filter(lambda n: n != "method"), values, max_size=2)), min_size=1, max_size=3
-    ).map(tuple),
+    optimizations=st.lists(st.builds(Optimization, names, options, names), min_size=1, max_size=3).map(tuple),
+    conversion=objects,
     toolchain=names,
     description=names,
     requirements=st.builds(Requirements, st.floats(0, 1), optional, optional),
@@ -164,6 +164,7 @@ records = st.builds(
     reason=names,
     stage=st.sampled_from(["", "convert", "optimize", "evaluate", "benchmark", "stream"]),
     log=st.lists(names, max_size=3).map(tuple),
+    warnings=st.lists(names, max_size=3).map(tuple),
     device=objects,
     versions=texts,
     identity=texts,
@@ -177,7 +178,7 @@ records = st.builds(
         ),
         max_size=2,
     ),
-    notes=objects,
+    notes=st.dictionaries(names, objects, max_size=2),
     quality=st.none() | qualities,
     scope=st.sampled_from(["network", "pipeline"]),
     rounds_ns=rounds,

@@ -18,7 +18,8 @@ from shared.contract.errors import InputProblem
 from tests.conftest import ROOT
 
 SCHEMAS = sorted(p for folder in (SHARED / "contract", RECIPES, MODELS, TARGETS) for p in folder.glob("*.schema.json"))
-METHODS = [(t, m) for t in names(TARGETS, "target.json") for m in load_target(t, "test").methods]
+LOADED = [load_target(name, "test") for name in names(TARGETS, "target.json")]
+METHODS = [(t.name, m, c) for t in LOADED for c in t.toolchains for m in t.methods_of(c)]
 
 
 def shown(path: Path) -> str:
@@ -53,12 +54,14 @@ def test_models_fit(path: Path) -> None:
     assert list(Draft202012Validator(schema).iter_errors(json.loads(path.read_text()))) == []
 
 
-@pytest.mark.parametrize(("target", "method"), METHODS)
-def test_option_schemas(target: str, method: str) -> None:
-    """Each method has a valid schema of its options, which takes none at all and refuses an unknown one."""
-    schema = load_target(target, "test").option_schema(method)
+@pytest.mark.parametrize(("target", "method", "toolchain"), METHODS)
+def test_option_schemas(target: str, method: str, toolchain: str) -> None:
+    """Each method has a valid schema of its options, which takes none, takes what a search tries, and refuses an unknown one."""
+    loaded = load_target(target, "test")
+    schema = loaded.option_schema(method, toolchain)
     Draft202012Validator.check_schema(schema)
-    documents.check({}, schema, "test")
+    for options in [{}, *loaded.methods[method].get("search", {}).get(toolchain, [])]:
+        documents.check(options, schema, "test")
     with pytest.raises(InputProblem, match="unknown key 'no_such_option'") as caught:
         documents.check({"no_such_option": 1}, schema, "test")
     for option in schema.get("properties", {}):
@@ -86,7 +89,7 @@ def test_references_resolve(target: str) -> None:
 def test_wrong_options_have_their_place(options: dict[str, Any], place: str) -> None:
     """What is wrong inside an option is told with its JSON path."""
     with pytest.raises(InputProblem) as caught:
-        documents.check(options, load_target("intel-openvino", "test").option_schema("int8"), "own.json")
+        documents.check(options, load_target("intel-openvino", "test").option_schema("int8", "2026.4"), "own.json")
     assert caught.value.where == f"own.json: {place}"
 
 

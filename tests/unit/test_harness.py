@@ -36,47 +36,52 @@ CLASSIFIER = {
 }
 
 
-def saved(path: Path, *outputs: dict[str, Any]) -> Path:
-    """A reference file with these outputs for as many inputs."""
-    save_reference(path, [(np.full((1, 2, 2, 3), i, np.float32), out) for i, out in enumerate(outputs)])
+def classifier() -> Network:
+    return Network.from_json("net", CLASSIFIER)
+
+
+def saved(path: Path, *outputs: dict[str, Any], size: int = 2) -> Path:
+    """A reference file with these outputs for as many images."""
+    save_reference(path, [(np.full((size, size, 3), i, np.uint8), out) for i, out in enumerate(outputs)])
     return path
 
 
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
-    """Two inputs with two outputs, the larger value being 2."""
+    """Two images with two outputs, the larger value being 2."""
     first = {"digit": np.array([[1.0, 2.0]], np.float32), "other": np.zeros((1, 3), np.float32)}
     return saved(tmp_path / "reference.npz", first, first)
 
 
+SMALL = InputSpec("image", (1, 2, 2, 3))
 SAME = {"digit": np.array([[1.0, 2.0]], np.float32), "other": np.zeros((1, 3), np.float32)}
 
 
 def test_reference_is_read_back(reference: Path) -> None:
-    """Inputs and outputs of the reference are read as they were written."""
-    inputs, outputs = load_reference(reference)
-    assert inputs.shape == (2, 2, 2, 3)
+    """Images and outputs of the reference are read as they were written."""
+    pixels, outputs = load_reference(reference)
+    assert (pixels.shape, pixels.dtype) == ((2, 2, 2, 3), np.uint8)
     assert sorted(outputs) == ["digit", "other"]
     assert np.array_equal(outputs["digit"][1], SAME["digit"])
 
 
 def test_equal_graph_agrees(reference: Path) -> None:
     """A converted graph with the reference's outputs agrees, each output with difference 0."""
-    rows = check_conversion(FakeSession(SAME), reference)
+    rows = check_conversion(FakeSession(SAME, SMALL), reference)
     assert [(r["output"], r["difference"], r["agrees"]) for r in rows] == [("digit", 0.0, True), ("other", 0.0, True)]
 
 
 @pytest.mark.parametrize(("off", "agrees"), [(0.001, True), (0.004, False), (1.0, False), (-1.0, False)])
 def test_difference_is_told_as_a_share(reference: Path, off: float, agrees: bool) -> None:
     """An output's difference is told as a share of the reference's largest value, and held against the limit."""
-    rows = check_conversion(FakeSession({**SAME, "digit": SAME["digit"] + np.float32(off)}), reference)
+    rows = check_conversion(FakeSession({**SAME, "digit": SAME["digit"] + np.float32(off)}, SMALL), reference)
     assert rows[0]["difference"] == pytest.approx(abs(off) / 2, rel=1e-3)
     assert (rows[0]["agrees"], rows[1]["agrees"]) == (agrees, True)
 
 
 def test_difference_in_one_input_only(reference: Path) -> None:
     """One input of several on which the graphs disagree is enough."""
-    rows = check_conversion(FakeSession(lambda image: {**SAME, "digit": SAME["digit"] * (1 + image.max())}), reference)
+    rows = check_conversion(FakeSession(lambda image: {**SAME, "digit": SAME["digit"] * (1 + image.max())}, SMALL), reference)
     assert not rows[0]["agrees"]
 
 
@@ -88,7 +93,7 @@ def test_difference_in_one_input_only(reference: Path) -> None:
 def test_other_shape_or_no_number(reference: Path, digit: Any) -> None:
     """An output of another shape, with NaN or infinity, or missing, disagrees; what is told of it is JSON."""
     outputs = {"other": SAME["other"], **({} if digit is None else {"digit": digit})}
-    row = check_conversion(FakeSession(outputs), reference)[0]
+    row = check_conversion(FakeSession(outputs, SMALL), reference)[0]
     assert (row["output"], row["agrees"]) == ("digit", False)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
 
@@ -97,7 +102,7 @@ class Toolchain:
     """A toolchain whose converted graph has given outputs."""
 
     def __init__(self, outputs: Any, error: Exception | None = None) -> None:
-        self._session, self._error = FakeSession(outputs), error
+        self._session, self._error = FakeSession(outputs, classifier().input), error
 
     def versions(self) -> dict[str, str]:
         return {"fake": "1"}
@@ -109,7 +114,7 @@ class Toolchain:
     def optimize(self, network: Network, source: Path, output: Path, method: str, options: Any, data: Any) -> dict[str, Any]:
         if self._error:
             raise self._error
-        (output / "model.bin").write_text(f"{method} of {len(list(data.inputs('calibration')))} images")
+        (output / "model.bin").write_text(f"{method} of {len(list(data.inputs('calibration', network.input)))} images")
         return {"method": method}
 
     def load(self, network: Network, artifact: Path, threads: int) -> FakeSession:
@@ -117,12 +122,12 @@ class Toolchain:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, reference: Path, write_image: WriteImage) -> Path:
+def folder(tmp_path: Path, write_image: WriteImage) -> Path:
     """A job folder with a graph, the reference's outputs and data."""
     job = tmp_path / "job"
     (job / "inputs" / "net").mkdir(parents=True)
     (job / "inputs" / "net" / "g.pb").write_bytes(b"graph")
-    reference.rename(job / "inputs" / "reference.npz")
+    saved(job / "inputs" / "reference.npz", SAME, SAME, size=8)
     for split in ("calibration", "test"):
         for i in range(3):
             write_image(job / "inputs" / "data" / split / "images" / f"{i}.png", i)
@@ -219,7 +224,7 @@ def test_evaluation_job(folder: Path) -> None:
 
 
 def test_reference_leaves_its_outputs(folder: Path) -> None:
-    """The reference's evaluation leaves real inputs and its outputs for the others."""
+    """The reference's evaluation leaves real images and its outputs for the others."""
     run(folder, "evaluate", Toolchain(SAME), data={"test": "inputs/data/test"}, reference="")
     inputs, outputs = load_reference(folder / "outputs" / "reference.npz")
     assert inputs.shape == (3, 8, 8, 3)
@@ -265,13 +270,9 @@ def test_unreadable_image_fails_the_job(folder: Path) -> None:
     assert (result["status"], result["reason"]) == ("failed", "cannot decode the image 1.png (4 bytes)")
 
 
-def classifier() -> Network:
-    return Network.from_json("net", CLASSIFIER)
-
-
 def test_evaluate_counts_each_sample_once(folder: Path) -> None:
     """Quality, times and kept outputs are of the samples in their order."""
-    quality, times, kept = evaluate(classifier(), FakeSession(SAME), folder / "inputs" / "data" / "test")
+    quality, times, kept = evaluate(classifier(), FakeSession(SAME, classifier().input), folder / "inputs" / "data" / "test")
     assert (quality["main"], len(times), len(kept)) == ("accuracy", 3, 3)
 
 
@@ -279,7 +280,7 @@ def test_calibration_gives_inputs_and_scores(folder: Path) -> None:
     """An optimization sees the split's inputs in their order and can have its own outputs scored."""
     data = SplitCalibration(classifier(), {"calibration": folder / "inputs" / "data" / "calibration"})
     assert data.size("calibration") == 3
-    assert [i.shape for i in data.inputs("calibration")] == [(1, 8, 8, 3)] * 3
+    assert [i.shape for i in data.inputs("calibration", classifier().input)] == [(1, 8, 8, 3)] * 3
     assert [data.score("calibration", i, SAME) for i in range(3)] == [0.0, 1.0, 1.0]
 
 
@@ -291,14 +292,14 @@ def test_network_is_timed_on_one_input(reference: Path) -> None:
         seen.append(image.shape)
         return SAME
 
-    timing = benchmark_network(FakeSession(look), reference, 3, 5, 0)
+    timing = benchmark_network(FakeSession(look, SMALL), reference, 3, 5, 0)
     assert seen == [(1, 2, 2, 3)] * 8
     assert len(timing["samples_ns"]["total"]) == 5
 
 
 def test_a_round_takes_its_seconds(reference: Path) -> None:
     """A fast network is called more often than asked, until the round's seconds are over."""
-    timing = benchmark_network(FakeSession(SAME), reference, 0, 1, 0.05)
+    timing = benchmark_network(FakeSession(SAME, SMALL), reference, 0, 1, 0.05)
     assert len(timing["samples_ns"]["total"]) > 1
 
 
@@ -322,8 +323,8 @@ def pipeline(frames: Path, outputs: dict[str, Any], images: int = 0) -> tuple[di
     finder = Network("finder", "detection", "", "g", "0" * 64, InputSpec("i", (1, 24, 32, 3)), finder_outputs, {})
     reader = Network("reader", "reading", "", "g", "0" * 64, InputSpec("i", (1, 8, 16, 3)), outputs, {})
     calls = iter([True] + [False] * 9)
-    detect = FakeSession(lambda image: {**FOUND, "score": np.array([0.1])} if next(calls) else FOUND)
-    return benchmark_pipeline((finder, reader), (detect, FakeSession(READ)), frames, 0.1, 0, images)
+    detect = FakeSession(lambda image: {**FOUND, "score": np.array([0.1])} if next(calls) else FOUND, finder.input)
+    return benchmark_pipeline((finder, reader), (detect, FakeSession(READ, reader.input)), frames, 0.1, 0, images)
 
 
 def test_pipeline_from_frames_to_readings(frames: Path) -> None:

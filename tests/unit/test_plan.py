@@ -36,7 +36,7 @@ def test_order(digits_plan: Plan) -> None:
     """The reference comes first, then the conversion, then each variant made and scored, then the rounds."""
     assert ids(digits_plan.jobs)[:6] == [
         "digits/reference/evaluate",
-        "digits/convert",
+        "digits/convert/2026.4",
         "digits/baseline/optimize",
         "digits/baseline/evaluate",
         "digits/int8/optimize",

@@ -73,7 +73,8 @@ def test_records_fit_their_schema(run: Records, tmp_path: Path) -> None:
         assert list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(one.to_json())))) == []
     write_records(records, tmp_path / "out")
     read = by_variant(read_records(tmp_path / "out"))
-    assert {v: r.to_json() for v, r in read.items()} == {r.variant: json.loads(json.dumps(r.to_json())) | {"log": r.log} for r in records}
+    expected = {r.variant: json.loads(json.dumps(r.to_json())) | {"log": r.log, "warnings": r.warnings} for r in records}
+    assert {v: r.to_json() for v, r in read.items()} == expected
 
 
 def test_failure_has_stage_reason_and_log(run: Records) -> None:
@@ -90,7 +91,7 @@ def test_wrong_conversion_fails_every_variant(run: Records) -> None:
     """When the converted graph disagrees with the reference every variant has failed, with output and amount."""
     rows = [{"output": "digit", "difference": 0.4, "limit": 1e-3, "agrees": False}]
     answer = {"version": 1, "status": "failed", "reason": "output 'digit' differs by 0.4", "conversion": rows}
-    records = by_variant(run(FakeEngine({"digits/convert": lambda job, folder: answer})))
+    records = by_variant(run(FakeEngine({"digits/convert/2026.4": lambda job, folder: answer})))
     for variant in ("baseline", "int8"):
         assert (records[variant].status, records[variant].stage) == ("failed", "convert")
         assert records[variant].reason == "output 'digit' differs by 0.4"

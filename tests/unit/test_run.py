@@ -68,7 +68,7 @@ def test_job_folder_is_whole(start: Run) -> None:
     target = [f"code/targets/intel-openvino/{name}" for name in ("entry.py", "target.json")]
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
-    assert seen["digits/convert"] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
+    assert seen["digits/convert/2026.4"] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
 
 
 def failing(reason: str, status: str = "failed") -> Callable[[Job, Path], Any]:
@@ -121,16 +121,16 @@ def test_environment_problem_ends_the_run(start: Run) -> None:
 )
 def test_full_disk(start: Run, error: OSError) -> None:
     """A full disk, met with one file or while a folder is copied, is told as that and ends the run."""
-    outcomes, problem = until_raised(EnvironmentProblem, start(FakeEngine({"digits/convert": lambda job, folder: error})))
+    outcomes, problem = until_raised(EnvironmentProblem, start(FakeEngine({"digits/convert/2026.4": lambda job, folder: error})))
     assert problem.what == "the disk is full"
     assert "make room" in problem.advice
-    assert (outcomes[-1].status, problem.where) == ("failed", "digits/convert")
+    assert (outcomes[-1].status, problem.where) == ("failed", "digits/convert/2026.4")
 
 
 def test_other_system_errors(start: Run) -> None:
     """Another error of the system ends the run with its own words."""
     with pytest.raises(EnvironmentProblem, match="PermissionError: Permission denied"):
-        list(start(FakeEngine({"digits/convert": lambda job, folder: PermissionError(errno.EACCES, "Permission denied")})))
+        list(start(FakeEngine({"digits/convert/2026.4": lambda job, folder: PermissionError(errno.EACCES, "Permission denied")})))
 
 
 def test_hostile_archive_fails_the_job(start: Run, digits_plan: Plan) -> None:
@@ -144,7 +144,7 @@ def test_hostile_archive_fails_the_job(start: Run, digits_plan: Plan) -> None:
 
 def test_interrupt_leaves_no_folder(start: Run, state: Path) -> None:
     """Ctrl-C in a job is handed on after the job's outcome, and the job's folder is gone."""
-    outcomes, _ = until_raised(KeyboardInterrupt, start(FakeEngine({"digits/convert": lambda job, folder: KeyboardInterrupt()})))
+    outcomes, _ = until_raised(KeyboardInterrupt, start(FakeEngine({"digits/convert/2026.4": lambda job, folder: KeyboardInterrupt()})))
     assert (outcomes[-1].status, outcomes[-1].reason) == ("failed", "interrupted")
     assert list((state / "jobs").iterdir()) == []
 
@@ -201,7 +201,7 @@ def test_artifacts_are_reused_and_measurements_are_not(start: Run) -> None:
     engine = FakeEngine()
     outcomes = by_id(list(start(engine)))
     reused = {i for i, o in outcomes.items() if o.cached}
-    assert reused == {"digits/convert", "digits/baseline/optimize", "digits/int8/optimize"}
+    assert reused == {"digits/convert/2026.4", "digits/baseline/optimize", "digits/int8/optimize"}
     assert set(engine.ran) == set(outcomes) - reused
     assert {o.status for o in outcomes.values()} == {"done"}
 
@@ -271,7 +271,7 @@ def replace_in(*keys: str, value: Any) -> Callable[[Job, Path], Any]:
         ("digits/int8/evaluate", replace_in("quality", "metrics", value={"accuracy": 0.99})),
         ("digits/int8/evaluate", drop("quality")),
         ("digits/int8/optimize", drop("artifact")),
-        ("digits/convert", drop("artifact")),
+        ("digits/convert/2026.4", drop("artifact")),
     ],
     ids=[
         "no timing",

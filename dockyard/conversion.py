@@ -1,0 +1,33 @@
+"""What a recipe's `conversion` asks of the conversion of one network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.contract.errors import InputProblem
+from shared.contract.model import Network
+
+
+def conversion_options(network: Network, conversion: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the options of a network's `convert` job.
+
+    Args:
+        network: as the conversion has it run (`Network.adapted`).
+        conversion: of this network, accepted by the target's schema.
+        where: file and JSON path of the conversion, for messages.
+
+    Raises:
+        InputProblem: there are no channels to reverse.
+    """
+    fold = conversion.get("fold_preprocessing", False)
+    options = {key: conversion[key] for key in ("layout", "data_type") if key in conversion}
+    if fold or "mean" in conversion or "scale" in conversion:
+        options["mean"], options["scale"] = list(network.input.mean), list(network.input.scale)
+    if conversion.get("reverse_channels", fold and network.input.channels == "RGB"):
+        if network.input.channels == "GRAY":
+            raise InputProblem("a grey image has no channels to reverse", f"{where}.reverse_channels")
+        options["reverse_channels"] = True
+    if fold:
+        options["input_dtype"] = "uint8"
+    return options
