@@ -19,6 +19,8 @@ NO_GAIN_BELOW = 1.05
 class Judged:
     """A record with the figures computed from it; what cannot be computed is None.
 
+    A variant that a search left after its first round is `not measured`, with the time and quality of that round.
+
     Attributes:
         drop: loss of the main metric against the reference, with its 95 % paired bootstrap interval.
         flipped: samples right on one side only.
@@ -78,6 +80,10 @@ def _size(record: Record) -> float:
 
 
 def _judge_one(record: Record, reference: Record | None) -> Judged:
+    if record.status == "not measured" and record.quality is not None and record.rounds_ns:
+        metric = str(record.quality["main"])
+        quality = float(record.quality["metrics"][metric])
+        return Judged(record, "not measured", summarize(record.totals_ns), metric, quality, size_mb=_size(record))
     if record.status != "measured" or record.quality is None:
         return Judged(record, "failed" if record.status == "failed" else "not measured", size_mb=_size(record))
     metric = str(record.quality["main"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dockyard.judge import Judged, judge
+from dockyard.plan import REFERENCE_METHOD
 from dockyard.records import read_records
-from dockyard.statistics import STABLE_WITHIN
+from dockyard.statistics import STABLE_WITHIN, mean_step
+from dockyard.tables import NOTHING, metrics_of, quoted, spread, table
+from dockyard.thesis import thesis_section, toolchain_section
 from shared.contract.job import Artifact
 from shared.contract.record import Record
 from shared.contract.steps import STEPS
@@ -21,24 +24,51 @@ COLUMNS = (
     "pipeline_ms", "fps", "artifact_mb", "size_ratio", "optimize_s", "artifact_sha256", "image_digest", "measured_at",
 )  # fmt: skip
 
+SHOWN_OPERATIONS = 20
+"""Rows of the table of operations that went back to floating point."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The names of the pictures in plots/, and what could not be shown in those of masks."""
+
+    names: frozenset[str] = frozenset()
+    remarks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
 
 def write_report(results: Path) -> list[Judged]:
     """Write results.csv, report.md and plots/ of a results folder anew from its records/; return the judged records."""
     judged = judge(read_records(results / "records"))
-    judged.sort(key=lambda j: (str(j.record.recipe["name"]), _order(j.record), _variant_order(j.record)))
+    judged.sort(key=lambda j: (str(j.record.recipe["name"]), _order(j.record), _variant_order(j)))
     write_csv(judged, results / "results.csv")
-    pictures = write_plots(judged, results / "plots")
-    (results / "report.md").write_text(markdown(judged, pictures), encoding="utf-8")
+    (results / "report.md").write_text(markdown(judged, _write_pictures(judged, results / "plots")), encoding="utf-8")
     return judged
+
+
+def _write_pictures(judged: Sequence[Judged], folder: Path) -> Pictures:
+    from dockyard.overlays import write_overlays
+    from dockyard.plots import write_plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    overlays, remarks = write_overlays(judged, folder)
+    return Pictures(frozenset([*write_plots(judged, folder), *overlays]), remarks)
 
 
 def _order(record: Record) -> tuple[int, str]:
     return (1 if record.scope == "pipeline" else 0, record.model)
 
 
-def _variant_order(record: Record) -> int:
-    names = [o["method"] for o in record.recipe["optimizations"]]
-    return names.index(record.method) + 1 if record.method in names else 0
+def _variant_order(one: Judged) -> tuple[int, float, str]:
+    """Sort the reference first, then the recipe's variants as it lists their methods, a search's by their time."""
+    record, listed = one.record, one.record.recipe["optimizations"]
+    if record.variant == REFERENCE_METHOD:
+        return 0, 0.0, ""
+    if not isinstance(listed, Mapping):
+        methods = [o["method"] for o in listed]
+        return 1, methods.index(record.method) if record.method in methods else len(methods), record.variant
+    return (1 if record.status == "measured" else 2), one.times.median if one.times else 0.0, record.variant
 
 
 def row(one: Judged) -> dict[str, Any]:
@@ -81,18 +111,18 @@ def write_csv(judged: Sequence[Judged], path: Path) -> None:
     pd.DataFrame([row(j) for j in judged], columns=list(COLUMNS)).to_csv(path, index=False, float_format="%.6g")
 
 
-def markdown(judged: Sequence[Judged], pictures: Sequence[str]) -> str:
+def markdown(judged: Sequence[Judged], pictures: Pictures) -> str:
     """Return report.md."""
     lines = ["# Results", ""]
     if not judged:
         return "\n".join([*lines, "Nothing has been measured yet: `./inv build --recipe lp_intel.json`.", ""])
     for name in dict.fromkeys(str(j.record.recipe["name"]) for j in judged):
         lines += _recipe_section([j for j in judged if j.record.recipe["name"] == name], pictures)
-    lines += _reading_help()
+    lines += [*toolchain_section(judged), *thesis_section(judged), *_reading_help()]
     return "\n".join(lines) + "\n"
 
 
-def _recipe_section(rows: Sequence[Judged], pictures: Sequence[str]) -> list[str]:
+def _recipe_section(rows: Sequence[Judged], pictures: Pictures) -> list[str]:
     recipe = rows[0].record.recipe
     device: dict[str, Any] = next((dict(j.record.device) for j in rows if j.record.device), {})
     lines = [f"## {recipe['name']}: {recipe['description'] or recipe['model']}", "", f"**{headline(rows)}**", ""]
@@ -139,84 +169,111 @@ def _no_winner(rows: Sequence[Judged]) -> str:
     )
 
 
-def _thesis() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((Path(__file__).with_name("thesis.json")).read_text())
-    return found
-
-
-def _model_section(rows: Sequence[Judged], pictures: Sequence[str]) -> list[str]:
+def _model_section(rows: Sequence[Judged], pictures: Pictures) -> list[str]:
     record = rows[0].record
-    thesis = _thesis()
-    theirs = thesis["models"].get(record.model, {})
     metrics = list(dict.fromkeys(m for j in rows if j.record.quality for m in j.record.quality["metrics"]))
     what = "from the encoded file to the reading, per image" if record.scope == "pipeline" else "one call of the network"
-    lines = [f"### {record.model} ({what})", ""]
-    head = ["variant", "verdict", "mean ms", "std", "median", "speedup (rounds)"]
-    head += [*metrics, "drop [95 %]", "flipped", "MB", "thesis ms (i5)", "thesis speedup", "thesis quality"]
-    lines += ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * len(head)) + " |"]
-    base = theirs.get("reference", {}).get("i5_ms")
-    for one in rows:
-        lines.append("| " + " | ".join(_cells(one, metrics, theirs.get(one.record.variant, {}), base)) + " |")
-    lines.append("")
-    lines += [f"- `{j.record.variant}`: {line}" for j in rows for line in _remarks(j)]
-    if theirs:
-        lines += ["", f"Thesis: tables {theirs['table']}, on its own models, data and hardware ({thesis['hardware']}): {thesis['source']}."]
+    head = ["variant", "verdict", "mean ms", "std", "median", "speedup (rounds)", *metrics, "drop [95 %]", "flipped", "MB"]
+    left = [j for j in rows if j.times and j.record.status == "not measured"]
+    shown = [j for j in rows if j not in left]
+    lines = [f"### {record.model} ({what})", "", *table(head, [_cells(one, metrics) for one in shown]), ""]
+    remarks = [f"- `{j.record.variant}`: {line}" for j in shown for line in _remarks(j)]
+    lines += [*remarks, ""] if remarks else []
+    lines += _left_table(left)
     if record.scope == "pipeline":
-        lines += ["", *_step_table(rows)]
-    picture = f"{record.recipe['name']}-{record.model}.png"
-    if picture in pictures:
-        lines += ["", f"![Time against quality of {record.model}](plots/{picture})"]
-    return [*lines, ""]
+        lines += _step_table(shown)
+    else:
+        lines += [line for one in shown for line in _reverted_tables(one)]
+    name = f"{record.recipe['name']}-{record.model}"
+    if f"{name}.png" in pictures.names:
+        lines += [f"![Time against quality of {record.model}](plots/{name}.png)", ""]
+    return lines + _overlay_lines(f"{name}-overlays.png", record.model, pictures)
 
 
-def _cells(one: Judged, metrics: Sequence[str], theirs: dict[str, float], base: float | None) -> list[str]:
-    quality = one.record.quality["metrics"] if one.record.quality else {}
-    times, gain, drop = one.times, one.speedup, one.drop
+def _overlay_lines(name: str, model: str, pictures: Pictures) -> list[str]:
+    lines = [f"![What each variant of {model} found](plots/{name})", ""] if name in pictures.names else []
+    remarks = [f"- {line}" for line in pictures.remarks.get(name, ())]
+    return [*lines, *remarks, ""] if remarks else lines
+
+
+def _cells(one: Judged, metrics: Sequence[str]) -> list[str]:
+    times, drop = one.times, one.drop
     cells = [one.record.variant, f"**{one.verdict}**" if one.verdict == "recommended" else one.verdict]
-    cells += [f"{times.mean:.2f}", f"{times.std:.2f}", f"{times.median:.2f}"] if times else ["-"] * 3
-    cells.append(f"{gain[0]:.2f} ({gain[1]:.2f} to {gain[2]:.2f})" if gain else "-")
-    cells += [f"{quality[m]:.4f}" if m in quality else "-" for m in metrics]
-    cells.append(f"{drop[0]:+.4f} [{drop[1]:+.4f}, {drop[2]:+.4f}]" if drop else "-")
-    cells += [str(len(one.flipped)) if drop else "-", f"{one.size_mb:.2f}" if one.size_mb else "-"]
-    ms = theirs.get("i5_ms")
-    cells += [f"{ms:.2f}" if ms else "-", f"{base / ms:.2f}" if ms and base else "-"]
-    cells.append(f"{theirs['quality']:.4f}" if "quality" in theirs else "-")
-    return cells
+    cells += [f"{times.mean:.2f}", f"{times.std:.2f}", f"{times.median:.2f}"] if times else [NOTHING] * 3
+    cells += [spread(one.speedup), *metrics_of(one, metrics)]
+    cells.append(f"{drop[0]:+.4f} [{drop[1]:+.4f}, {drop[2]:+.4f}]" if drop else NOTHING)
+    return [*cells, str(len(one.flipped)) if drop else NOTHING, f"{one.size_mb:.2f}" if one.size_mb else NOTHING]
 
 
 def _remarks(one: Judged) -> list[str]:
     record = one.record
+    remarks = [quoted(line, 300)[1:-1] for line in record.warnings]
     if record.status != "measured":
         stage = f" in {record.stage}" if record.stage else ""
-        return [f"{record.status}{stage}: {' '.join(record.reason.split()) or 'no reason given'}"]
-    remarks = []
+        return [*remarks, f"{record.status}{stage}: {' '.join(record.reason.split()) or 'no reason given'}"]
     if one.verdict == "too lossy" and one.drop:
         remarks.append(f"too lossy: it loses {one.drop[0]:.4f} of {one.metric}, {record.recipe['requirements']['max_drop']} are allowed")
     if one.times and not one.times.stable:
         remarks.append(
             f"the medians of {one.times.rounds} rounds lie up to {one.times.stability:.1%} from their median (limit {STABLE_WITHIN:.0%})"
         )
-    if "max_drop" in record.options:
-        for network, notes in record.notes.items():
-            said = [line for line in notes.get("log", []) if not line.startswith("Elapsed")]
-            remarks += [f"what the tool said of {network}, not believed but measured: {' '.join(said[-1].split())}"] if said else []
+    if record.scope == "network":
+        remarks += [line for network, notes in record.notes.items() for line in _told(network, notes, "max_drop" in record.options)]
     if one.flipped:
         shown = ", ".join(one.flipped[:8]) + (f" and {len(one.flipped) - 8} more" if len(one.flipped) > 8 else "")
         remarks.append(f"right on one side only: {shown}")
     return remarks
 
 
-def _step_table(rows: Sequence[Judged]) -> list[str]:
-    import numpy as np
+def _told(network: str, notes: Mapping[str, Any], accuracy_aware: bool) -> Iterator[str]:
+    """Yield what a toolchain told of its own work."""
+    if "reverted" in notes:
+        whole = f" of {notes['quantized_operations']} quantized" if "quantized_operations" in notes else ""
+        images = f" (calibrated with {notes['calibration_images']} images)" if "calibration_images" in notes else ""
+        yield f"{len(notes['reverted'])}{whole} operations of {network} went back to floating point{images}"
+    elif accuracy_aware:
+        said = [str(line) for line in notes.get("log", []) if not str(line).startswith("Elapsed")]
+        yield from [f"what the tool said of {network}, not believed but measured: {' '.join(said[-1].split())}"] if said else []
 
-    lines = ["Mean milliseconds of each step:", "", "| variant | " + " | ".join(s.replace("_", " ") for s in STEPS) + " | images/s |"]
-    lines.append("| " + " | ".join(["---"] * (len(STEPS) + 2)) + " |")
-    for one in rows:
-        if not one.record.rounds_ns or one.times is None:
+
+def _reverted_tables(one: Judged) -> list[str]:
+    """Return what each operation that went back to floating point had cost, the costliest first."""
+    lines: list[str] = []
+    for network, notes in one.record.notes.items():
+        found = sorted(notes.get("reverted", []), key=lambda r: -float("inf") if r["cost"] is None else r["cost"], reverse=True)
+        if not found:
             continue
-        steps = [float(np.mean([v for r in one.record.rounds_ns for v in r[s]])) / 1e6 for s in STEPS]
-        lines.append(f"| {one.record.variant} | " + " | ".join(f"{s:.2f}" for s in steps) + f" | {1000 / one.times.mean:.1f} |")
+        rows = [
+            [quoted(r["operation"]), quoted(r["type"]), NOTHING if r["cost"] is None else f"{r['cost']:+.4f}"]
+            for r in found[:SHOWN_OPERATIONS]
+        ]
+        lines += [f"Operations of {network} that `{one.record.variant}` put back to floating point:", ""]
+        lines += [*table(["operation", "type", f"cost in {one.metric or 'quality'}, as the tool has it"], rows), ""]
+        lines += [f"... and {len(found) - SHOWN_OPERATIONS} more.", ""] if len(found) > SHOWN_OPERATIONS else []
     return lines
+
+
+def _left_table(left: Sequence[Judged]) -> list[str]:
+    """Return the variants that a search left after one round, folded away."""
+    if not left:
+        return []
+    rows = [
+        [j.record.variant, f"{j.times.median:.2f}", f"{j.quality:.4f}", " ".join(j.record.reason.split())]
+        for j in left
+        if j.times and j.quality is not None
+    ]
+    plural = "s" if len(rows) > 1 else ""
+    lines = ["<details>", f"<summary>{len(rows)} more variant{plural} tried in one round, not measured further</summary>", ""]
+    return [*lines, *table(["variant", "median ms (one round)", left[0].metric, "why it was left"], rows), "", "</details>", ""]
+
+
+def _step_table(rows: Sequence[Judged]) -> list[str]:
+    measured = [(j, j.times) for j in rows if j.record.rounds_ns and j.times]
+    head = ["variant", *(s.replace("_", " ") for s in STEPS), "images/s"]
+    cells = [
+        [j.record.variant, *(f"{mean_step(j.record.rounds_ns, s):.2f}" for s in STEPS), f"{1000 / times.mean:.1f}"] for j, times in measured
+    ]
+    return ["Mean milliseconds of each step:", "", *table(head, cells), ""] if cells else []
 
 
 def _reading_help() -> list[str]:
@@ -228,47 +285,9 @@ def _reading_help() -> list[str]:
         "  largest round.",
         "- Quality is measured on the exact files whose SHA-256 is in the record, on the test split, which neither calibration nor",
         "  accuracy-aware search has seen. The drop's interval is a paired bootstrap; `flipped` counts samples right on one side only",
-        "  (for boxes: IoU at least 0.5).",
+        "  (for boxes and masks: IoU at least 0.5).",
+        "- `iou` of masks is the mean of the images' pixel IoU, `iou_set` that of all their pixels together. In the pictures the right",
+        "  half shows quality over time: up and left is better; no variant on the black line is beaten in both.",
         "- Verdicts: `recommended` the fastest that meets the requirements, `meets`, `too lossy`, `no gain`, `unstable`, `failed`,",
         "  `not measured`. Raw samples are in records/.",
     ]
-
-
-def write_plots(judged: Sequence[Judged], folder: Path) -> list[str]:
-    """Write one picture for each recipe and model, time against quality; return their names."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    names = []
-    for recipe, model in dict.fromkeys((str(j.record.recipe["name"]), j.record.model) for j in judged):
-        rows = [j for j in judged if j.record.recipe["name"] == recipe and j.record.model == model and j.times and j.quality is not None]
-        if not rows:
-            continue
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 0.5 * len(rows) + 1.8), sharey=True)
-        labels = [j.record.variant for j in rows]
-        medians = [j.times.median for j in rows if j.times]
-        colours = ["tab:green" if j.verdict == "recommended" else "tab:gray" if j.verdict == "reference" else "tab:blue" for j in rows]
-        left.barh(labels, medians, color=colours)
-        left.invert_yaxis()
-        left.set_xlabel("median ms")
-        for y, one in enumerate(rows):
-            gain = f"  {one.times.median:.2f} ms" if one.times else ""
-            left.text(medians[y], y, gain + (f", {one.speedup[0]:.2f}x" if one.speedup else ""), va="center", fontsize=8)
-        left.set_xlim(0, max(medians) * 1.3)
-        for y, one in enumerate(rows):
-            drop = one.drop or (0.0, 0.0, 0.0)
-            right.errorbar(-drop[0], y, xerr=[[drop[2] - drop[0]], [drop[0] - drop[1]]], fmt="o", color=colours[y], capsize=3)
-        right.axvline(-float(rows[0].record.recipe["requirements"]["max_drop"]), color="tab:red", linestyle="--", linewidth=1)
-        right.set_xlabel(f"change of {rows[0].metric} (95 % interval; dashed: allowed)")
-        figure.suptitle(f"{recipe}: {model}, {rows[0].device}", fontsize=10)
-        figure.tight_layout()
-        name = f"{recipe}-{model}.png"
-        figure.savefig(folder / name, dpi=90, metadata={"Software": None})
-        plt.close(figure)
-        names.append(name)
-    return names

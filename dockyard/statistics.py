@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,11 @@ def summarize(rounds_ns: Sequence[Sequence[int]]) -> Times:
         rounds=len(rounds_ns),
         stability=stability(medians),
     )
+
+
+def mean_step(rounds_ns: Sequence[Mapping[str, Sequence[int]]], step: str) -> float:
+    """Return the mean milliseconds of one step over all samples of all rounds."""
+    return float(np.mean([value for samples in rounds_ns for value in samples[step]])) / 1e6
 
 
 def speedup(reference_ns: Sequence[Sequence[int]], variant_ns: Sequence[Sequence[int]]) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@
 <set>/{...}/readings.csv                              file,reading,country (reading, pipeline)
 <set>/{...}/labels.csv                                file,label (classification)
 <set>/{...}/masks/<name of the image>.png             0 and 255 (segmentation)
+<set>/{...}/labelme/<name of the image>.json          polygons, labelme 5 (segmentation, where there is no mask)
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .errors import InputProblem
 
 SPLITS = ("calibration", "validation", "test")
+
+MAX_SIDE = 16384
+"""Largest width and height of an annotated image, in pixels."""
+
+Point = Tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Sample:
         country: or None.
         label: or None.
         mask: the mask file, or None.
+        labelme: the file of polygons that stands for a mask, or None.
     """
 
     id: str
@@ -42,6 +50,16 @@ class Sample:
     country: Optional[str] = None
     label: Optional[str] = None
     mask: Optional[Path] = None
+    labelme: Optional[Path] = None
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """What a labelme file says: the size of the image in pixels, and label and corners (x, y) of each polygon."""
+
+    width: int
+    height: int
+    polygons: Tuple[Tuple[str, Tuple[Point, ...]], ...]
 
 
 def read_split(folder: Path, task: str) -> List[Sample]:
@@ -56,14 +74,65 @@ def read_split(folder: Path, task: str) -> List[Sample]:
     if task == "detection":
         samples = _read_boxes(folder)
     elif task == "segmentation":
-        samples = [Sample(f"images/{p.name}", p, mask=folder / "masks" / f"{p.stem}.png") for p in sorted((folder / "images").glob("*"))]
+        samples = [_painted(folder, path) for path in sorted((folder / "images").glob("*"))]
     else:
         samples = _read_rows(folder, task)
     if not samples:
         raise InputProblem("no images", str(folder), "put the images in images/ and name them in the annotation file")
     for sample in samples:
         _check_image(folder, sample)
+        if sample.labelme is not None:
+            read_labelme(sample.labelme)
     return samples
+
+
+def _painted(folder: Path, image: Path) -> Sample:
+    mask, labelme = folder / "masks" / f"{image.stem}.png", folder / "labelme" / f"{image.stem}.json"
+    if mask.is_file():
+        return Sample(f"images/{image.name}", image, mask=mask)
+    if labelme.is_file():
+        return Sample(f"images/{image.name}", image, labelme=labelme)
+    raise InputProblem(
+        f"neither a mask nor polygons for images/{image.name}", str(mask), f"paint one, or put labelme/{labelme.name} in its place"
+    )
+
+
+def read_labelme(path: Path) -> Polygons:
+    """Read a labelme 5 file; no shapes mean that nothing is damaged.
+
+    Rectangles become polygons.
+
+    Raises:
+        InputProblem: no such JSON, a shape that is neither polygon nor rectangle, too few corners, a corner that is
+            no pair of finite numbers or far outside the image, a size of the image that none can have.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        width, height = (document[key] for key in ("imageWidth", "imageHeight"))
+        if not all(type(side) is int and 0 < side <= MAX_SIDE for side in (width, height)):
+            raise InputProblem(f"an image of {width} x {height} pixels", str(path), f"whole numbers from 1 to {MAX_SIDE}")
+        shapes = [(str(shape["label"]), _corners(shape, path)) for shape in document["shapes"]]
+    except FileNotFoundError:
+        raise InputProblem("no annotations", str(path), "polygons are read from a labelme file") from None
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise InputProblem(f"not a labelme file ({type(error).__name__}: {error})"[:200], str(path)) from None
+    return Polygons(width, height, tuple(shapes))
+
+
+def _corners(shape: Mapping[str, Any], path: Path) -> Tuple[Point, ...]:
+    kind = str(shape["shape_type"])
+    least = {"polygon": 3, "rectangle": 2}.get(kind)
+    if least is None:
+        raise InputProblem(f"a shape of type '{kind[:40]}'", str(path), "polygon and rectangle can be read: draw it as one of them")
+    points = [(x, y) for x, y in shape["points"]]
+    if not all(type(v) in (int, float) and math.isfinite(v) and abs(v) <= 2 * MAX_SIDE for point in points for v in point):
+        raise InputProblem(f"a {kind} with a corner that is no finite number or far outside the image", str(path))
+    if len(points) < least or (kind == "rectangle" and len(points) != least):
+        raise InputProblem(f"a {kind} with {len(points)} corners", str(path), f"it takes {least}{' or more' if kind == 'polygon' else ''}")
+    if kind == "rectangle":
+        (left, top), (right, bottom) = points
+        points = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return tuple(points)
 
 
 def _read_boxes(folder: Path) -> List[Sample]:
@@ -116,7 +185,7 @@ def _read_rows(folder: Path, task: str) -> List[Sample]:
 
 
 def _check_image(folder: Path, sample: Sample) -> None:
-    for path in (sample.path, sample.mask):
+    for path in (sample.path, sample.mask, sample.labelme):
         if path is None:
             continue
         try:
@@ -129,7 +198,7 @@ def _check_image(folder: Path, sample: Sample) -> None:
         if not there:
             raise InputProblem("an annotation names an image that is not there", str(path), "restore it or take its row out")
         if path.stat().st_size == 0:
-            raise InputProblem("the image is empty (zero bytes)", str(path), "restore it or take its row out")
+            raise InputProblem("the file is empty (zero bytes)", str(path), "restore it or take its row out")
 
 
 def content_hashes(samples: List[Sample]) -> Dict[str, str]:
@@ -155,7 +224,7 @@ def refuse_overlap(splits: Mapping[str, List[Sample]]) -> Dict[str, str]:
                     advice="a quality measured on seen images says nothing; take one of them out",
                 )
             seen[digest] = (split, sample_id)
-        masks = [hashlib.sha256(s.mask.read_bytes()).hexdigest() for s in samples if s.mask is not None]
-        truth = [masks, *((s.id, s.box, s.reading, s.country, s.label) for s in samples)]
+        drawn = [hashlib.sha256(path.read_bytes()).hexdigest() for s in samples for path in (s.mask or s.labelme,) if path is not None]
+        truth = [drawn, *((s.id, s.box, s.reading, s.country, s.label) for s in samples)]
         digests[split] = hashlib.sha256(json.dumps([sorted(hashes), truth]).encode()).hexdigest()
     return digests

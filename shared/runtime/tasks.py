@@ -2,20 +2,20 @@
 
 Each task is two functions of plain data: `decode` (outputs -> prediction) and `score` (prediction, sample ->
 scores by metric name, 0 to 1). The first metric named in METRICS is the main one. A metric of a set is the mean
-of its samples' scores; a prediction is JSON.
+of its samples' scores, but for `iou_set`, which is over the pixels of all; a prediction is JSON.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from shared.contract.dataset import Sample
 from shared.contract.model import Network
 from shared.runtime.arrays import Array
-from shared.runtime.preprocess import Placement, UnreadableImage
+from shared.runtime.masks import both_masks, count_pixels, share
+from shared.runtime.preprocess import Placement
 
 Box = Tuple[float, float, float, float]
 
@@ -23,7 +23,7 @@ METRICS: Dict[str, Tuple[str, ...]] = {
     "detection": ("iou",),
     "reading": ("exact", "country"),
     "classification": ("accuracy",),
-    "segmentation": ("iou",),
+    "segmentation": ("iou", "iou_set"),
 }
 
 
@@ -103,48 +103,36 @@ def reading_scores(prediction: Tuple[str, Optional[str]], sample: Sample) -> Dic
     return scores
 
 
-def decode_mask(network: Network, outputs: Mapping[str, Array]) -> Array:
-    """Return the predicted mask, bool [height, width] at the resolution of the network's output."""
-    spec = network.outputs["mask"]
-    mask = np.asarray(outputs[spec["tensor"]])[0]
-    if network.input.layout == "NCHW":
-        mask = mask.transpose(1, 2, 0)
-    if spec.get("kind", "softmax") == "sigmoid":
-        return np.asarray(mask[..., 0] >= spec.get("threshold", 0.5))
-    return np.asarray(mask.argmax(-1) == spec.get("foreground", 1))
-
-
-def predict_and_score(network: Network, outputs: Mapping[str, Array], placement: Placement, sample: Sample) -> Tuple[Any, Dict[str, float]]:
+def predict_and_score(network: Network, outputs: Mapping[str, Array], placement: Placement, sample: Sample) -> Dict[str, Any]:
     """Decode one sample's outputs and score them.
 
     Returns:
-        The prediction as JSON (box in pixels, `reading country`, class name or foreground share) and the scores.
+        `prediction` as JSON (box in pixels, `reading country`, class name or foreground share), `scores` and, of a
+        mask, `pixels`: those of its intersection with the true one, and of their union.
     """
     if network.task == "detection":
-        box = decode_box(network, outputs, placement)
-        truth = sample.box
-        if truth is None:
-            return _rounded(box), {"iou": float(box is None)}
-        return _rounded(box), {"iou": iou(box, truth) if box else 0.0}
+        box, truth = decode_box(network, outputs, placement), sample.box
+        score = float(box is None) if truth is None else iou(box, truth) if box else 0.0
+        return {"prediction": [round(v, 2) for v in box] if box else None, "scores": {"iou": score}}
     if network.task == "reading":
         reading, country = decode_reading(network, outputs)
-        return f"{reading} {country or ''}".strip(), reading_scores((reading, country), sample)
+        return {"prediction": f"{reading} {country or ''}".strip(), "scores": reading_scores((reading, country), sample)}
     if network.task == "classification":
         spec = network.outputs["classes"]
         name = str(spec["names"][int(np.asarray(outputs[spec["tensor"]]).argmax())])
-        return name, {"accuracy": float(name == sample.label)}
-    mask = decode_mask(network, outputs)
-    painted = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE)
-    if painted is None:
-        raise UnreadableImage(f"cannot decode the mask {sample.mask}")
-    truth_mask = cv2.resize(painted, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) >= 128
-    union = float(np.logical_or(mask, truth_mask).sum())
-    inter = float(np.logical_and(mask, truth_mask).sum())
-    return f"{mask.mean():.4f}", {"iou": inter / union if union else 1.0}
+        return {"prediction": name, "scores": {"accuracy": float(name == sample.label)}}
+    mask, true = both_masks(network, outputs, placement, sample)
+    pixels = count_pixels(mask, true)
+    return {"prediction": f"{mask.mean():.4f}", "scores": {"iou": share(*pixels)}, "pixels": list(pixels)}
 
 
-def _rounded(box: Optional[Box]) -> Optional[List[float]]:
-    return [round(v, 2) for v in box] if box else None
+def set_metrics(rows: Sequence[Mapping[str, Any]]) -> Dict[str, float]:
+    """Return the metrics of a set whose samples scored as `predict_and_score` tells."""
+    found = means([row["scores"] for row in rows])
+    pixels = [row["pixels"] for row in rows if "pixels" in row]
+    if pixels:
+        found["iou_set"] = share(*(sum(counts) for counts in zip(*pixels)))
+    return found
 
 
 def means(scores: List[Dict[str, float]]) -> Dict[str, float]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dockyard import catalog, datasets
 from dockyard.plan import Plan
-from shared.contract.dataset import SPLITS, read_split, refuse_overlap
+from shared.contract.dataset import SPLITS, Polygons, read_labelme, read_split, refuse_overlap
 from shared.contract.errors import InputProblem
 from tests.fakes import attempt
 
@@ -77,6 +77,141 @@ def test_masks(split: Path, write_image: WriteImage) -> None:
     for i in range(2):
         write_image(split / "masks" / f"{i}.png")
     assert [s.mask and s.mask.name for s in read_split(split, "segmentation")] == ["0.png", "1.png"]
+
+
+def labelme(*shapes: Any, **fields: Any) -> dict[str, Any]:
+    """A labelme document of an image of 32 x 24 pixels."""
+    return {"version": "5.4.1", "imageData": None, "imageWidth": 32, "imageHeight": 24, "shapes": list(shapes), **fields}
+
+
+def shape(points: Any, kind: Any = "polygon", label: str = "dent") -> dict[str, Any]:
+    return {"label": label, "points": points, "shape_type": kind, "group_id": None, "flags": {}}
+
+
+TRIANGLE = [[0, 0], [4.5, 0], [0, 4]]
+
+
+def draw(split: Path, document: Any, number: int = 0) -> Path:
+    path = split / "labelme" / f"{number}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document) if isinstance(document, dict) else str(document))
+    return path
+
+
+def test_labelme_stands_for_a_mask(split: Path, write_image: WriteImage) -> None:
+    """Where there is no mask its labelme file is taken; a mask wins where both are there."""
+    drawn = draw(split, labelme(shape(TRIANGLE)))
+    write_image(split / "masks" / "1.png")
+    draw(split, "no labelme file, and nobody reads it", 1)
+    first, second = read_split(split, "segmentation")
+    assert (first.mask, first.labelme) == (None, drawn)
+    assert (second.mask, second.labelme) == (split / "masks" / "1.png", None)
+
+
+def test_labelme_is_read(split: Path) -> None:
+    """Polygons come with their labels and corners, a rectangle as its four corners; no shapes are no damage."""
+    path = draw(split, labelme(shape(TRIANGLE), shape([[10, 5], [2, 1]], "rectangle", "scratch")))
+    assert read_labelme(path) == Polygons(32, 24, (("dent", ((0, 0), (4.5, 0), (0, 4))), ("scratch", ((10, 5), (2, 5), (2, 1), (10, 1)))))
+    assert read_labelme(draw(split, labelme())).polygons == ()
+
+
+def test_neither_mask_nor_polygons(split: Path) -> None:
+    """An image that nobody annotated is refused with both ways to annotate it."""
+    draw(split, labelme())
+    problem = refused(split, "segmentation")
+    assert "neither a mask nor polygons for images/1.png" in problem.what
+    assert "labelme/1.json" in problem.advice
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("", "zero bytes"),
+        ("{", "not a labelme file"),
+        ("[" * 100_000, "not a labelme file"),
+        ("[]", "not a labelme file"),
+        (labelme(imageWidth=None), "None x 24 pixels"),
+        (labelme(imageWidth=True), "True x 24 pixels"),
+        (labelme(imageHeight=10**9), "32 x 1000000000 pixels"),
+        (labelme(imageHeight=0), "32 x 0 pixels"),
+        ({"imageWidth": 3, "imageHeight": 3}, "not a labelme file (KeyError: 'shapes')"),
+        (labelme(shape(TRIANGLE, "circle")), "a shape of type 'circle'"),
+        (labelme(shape(TRIANGLE, "linestrip")), "a shape of type 'linestrip'"),
+        (labelme(shape(TRIANGLE, ["polygon"])), "a shape of type"),
+        (labelme(shape(TRIANGLE[:2])), "a polygon with 2 corners"),
+        (labelme(shape(TRIANGLE, "rectangle")), "a rectangle with 3 corners"),
+        (labelme(shape([[0, 0], [1, float("nan")], [2, 2]])), "no finite number"),
+        (labelme(shape([[0, 0], [1, float("inf")], [2, 2]])), "no finite number"),
+        (labelme(shape([[0, 0], [1, 1e9], [2, 2]])), "far outside"),
+        (labelme(shape([[0, 0], [1, 10**400], [2, 2]])), "not a labelme file"),
+        (labelme(shape([[0, 0], [1, "2"], [2, 2]])), "no finite number"),
+        (labelme(shape([[0, 0], [1, 2, 3], [2, 2]])), "not a labelme file"),
+        (labelme(shape(None)), "not a labelme file"),
+        (labelme({"points": TRIANGLE, "shape_type": "polygon"}), "not a labelme file (KeyError: 'label')"),
+    ],
+)
+def test_no_labelme(split: Path, write_image: WriteImage, document: Any, told: str) -> None:
+    """A file that is no labelme file, or a shape that cannot be used, is refused with the file's name."""
+    draw(split, document)
+    write_image(split / "masks" / "1.png")
+    problem = refused(split, "segmentation")
+    assert told in problem.what
+    assert problem.where.endswith("labelme/0.json")
+
+
+def test_labelme_that_is_no_text(split: Path) -> None:
+    """Bytes that are no text are refused like any other wrong file."""
+    path = draw(split, labelme())
+    path.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(InputProblem, match="not a labelme file"):
+        read_labelme(path)
+
+
+def test_labelme_leads_out_of_the_folder(split: Path, write_image: WriteImage) -> None:
+    """A link from labelme/ out of the data set's folder is refused."""
+    write_image(split / "masks" / "1.png")
+    outside = split.parent / "outside.json"
+    outside.write_text(json.dumps(labelme()))
+    (split / "labelme").mkdir()
+    (split / "labelme" / "0.json").symlink_to(outside)
+    assert "leaves the data set's folder" in refused(split, "segmentation").what
+
+
+coordinates = st.floats(-1e5, 1e5) | st.integers(-(10**5), 10**5) | st.floats() | st.text(max_size=2) | st.none() | st.booleans()
+shapes = st.fixed_dictionaries(
+    {
+        "label": st.text(max_size=4),
+        "shape_type": st.sampled_from(["polygon", "rectangle", "circle", "", None]),
+        "points": st.lists(st.lists(coordinates, min_size=2, max_size=2), max_size=5),
+    }
+)
+
+
+@given(st.lists(shapes | st.none(), max_size=3) | st.none(), st.integers(-5, 20000) | st.floats() | st.text(max_size=2))
+def test_any_labelme_is_read_or_refused(tmp_path: Path, drawn: Any, width: Any) -> None:
+    """Whatever a labelme file holds, it is refused, or read as polygons of at least three finite corners."""
+    path = tmp_path / "any.json"
+    path.write_text(json.dumps({"imageWidth": width, "imageHeight": 8, "shapes": drawn}))
+    polygons, problem = attempt(InputProblem, read_labelme, path)
+    if polygons is None:
+        assert problem is not None
+        assert problem.where == str(path)
+        return
+    assert (polygons.width, polygons.height) == (width, 8)
+    assert [label for label, _ in polygons.polygons] == [one["label"] for one in drawn]
+    for _, corners in polygons.polygons:
+        assert len(corners) >= 3
+        assert all(abs(v) < 1e5 for corner in corners for v in corner)
+
+
+def test_digest_follows_polygons(split: Path, write_image: WriteImage) -> None:
+    """A segmentation's digest changes when a labelme file does, by a single byte too."""
+    write_image(split / "masks" / "1.png")
+    found = set()
+    for document in (labelme(), labelme(shape(TRIANGLE)), json.dumps(labelme()) + " "):
+        draw(split, document)
+        found.add(refuse_overlap({"test": read_split(split, "segmentation")})["test"])
+    assert len(found) == 3
 
 
 @pytest.mark.parametrize("task", ["detection", "reading", "classification"])

@@ -115,6 +115,14 @@ def test_what_was_not_measured_is_not_judged(changes: dict[str, Any], verdict: s
     assert (judged.verdict, judged.speedup, judged.drop) == (verdict, None, None)
 
 
+def test_left_by_a_search() -> None:
+    """A variant that a search left after one round keeps that round's time and quality, and is not judged."""
+    judged = only(record(status="not measured", reason="off the Pareto front", rounds_ns=timed(2.0), quality=quality([0.0, 1.0])))
+    assert (judged.verdict, judged.speedup, judged.drop) == ("not measured", None, None)
+    assert (judged.times and judged.times.median, judged.metric, judged.quality) == (2.0, "accuracy", 0.5)
+    assert not requirement_met(judge([REFERENCE, judged.record]))
+
+
 @pytest.mark.parametrize("reference", [None, replace(REFERENCE, status="failed"), replace(REFERENCE, run="another")])
 def test_no_reference_beside_it(reference: Record | None) -> None:
     """Without a reference measured in the same run there is no speedup and no recommendation."""

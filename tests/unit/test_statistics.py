@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.statistics import flips, paired_bootstrap, speedup, stability, summarize
+from dockyard.statistics import flips, mean_step, paired_bootstrap, speedup, stability, summarize
 
 times = st.integers(1, 10**9)
 rounds = st.lists(st.lists(times, min_size=1, max_size=8), min_size=1, max_size=5)
@@ -114,3 +114,11 @@ def test_flips(reference: dict[str, float], variant: dict[str, float]) -> None:
     found = flips(reference, variant)
     assert found == flips(variant, reference) == sorted(found)
     assert set(found) == {i for i in reference if i in variant and (reference[i] >= 0.5) != (variant[i] >= 0.5)}
+
+
+@given(st.lists(st.lists(st.integers(0, 10**9), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_mean_of_a_step(rounds: list[list[int]]) -> None:
+    """A step's mean is over the samples of all rounds, each sample counting alike, in milliseconds."""
+    every = [v for r in rounds for v in r]
+    found = mean_step([{"total": [1] * len(r), "reader": r} for r in rounds], "reader")
+    assert found == pytest.approx(sum(every) / len(every) / 1e6)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.contract.dataset import Sample
 from shared.contract.model import InputSpec, Network
-from shared.runtime.preprocess import Placement, UnreadableImage
-from shared.runtime.tasks import METRICS, decode_mask, decode_reading, iou, means, predict_and_score, reading_scores
+from shared.runtime.preprocess import Placement
+from shared.runtime.tasks import METRICS, decode_reading, iou, means, predict_and_score, reading_scores
 
 HERE = Placement(1.0, 1.0, 0.0, 0.0)
 numbers = st.floats(-1000, 1000)
@@ -149,65 +148,18 @@ def test_detection_is_scored() -> None:
     found = {"b": np.array([[0, 0, 5, 10]]), "s": np.array([0.9])}
     missed = {"b": np.array([[0, 0, 5, 10]]), "s": np.array([0.1])}
     empty = Sample("a", Path("a"))
-    assert predict_and_score(net, found, HERE, sample) == ([0, 0, 5, 10], {"iou": 0.5})
-    assert predict_and_score(net, missed, HERE, sample) == (None, {"iou": 0.0})
-    assert predict_and_score(net, missed, HERE, empty) == (None, {"iou": 1.0})
-    assert predict_and_score(net, found, HERE, empty)[1] == {"iou": 0.0}
+    assert predict_and_score(net, found, HERE, sample) == {"prediction": [0, 0, 5, 10], "scores": {"iou": 0.5}}
+    assert predict_and_score(net, missed, HERE, sample) == {"prediction": None, "scores": {"iou": 0.0}}
+    assert predict_and_score(net, missed, HERE, empty) == {"prediction": None, "scores": {"iou": 1.0}}
+    assert predict_and_score(net, found, HERE, empty)["scores"] == {"iou": 0.0}
 
 
 @given(st.integers(0, 2), st.sampled_from(["x", "y", "z"]))
 def test_classification_is_scored(best: int, label: str) -> None:
     """A class is right when its name is the label."""
     net = network("classification", {"classes": {"tensor": "c", "names": ["x", "y", "z"]}})
-    predicted, scores = predict_and_score(net, {"c": scores_for([best], 3)}, HERE, Sample("a", Path("a"), label=label))
-    assert predicted == "xyz"[best]
-    assert scores == {"accuracy": float(predicted == label)}
-
-
-masks = st.lists(st.booleans(), min_size=36, max_size=36).map(lambda v: np.array(v).reshape(6, 6))
-
-
-@given(masks, st.sampled_from(["softmax", "sigmoid"]), st.sampled_from(["NHWC", "NCHW"]), st.integers(0, 2))
-def test_masks_are_decoded(mask: Any, kind: str, layout: str, foreground: int) -> None:
-    """A mask is where the foreground is the best class, or its probability reaches the threshold, in either layout."""
-    if kind == "sigmoid":
-        spec: dict[str, Any] = {"tensor": "m", "kind": kind, "threshold": 0.7}
-        output = np.where(mask, 0.7, 0.69)[..., None]
-    else:
-        spec = {"tensor": "m", "kind": kind, "foreground": foreground}
-        output = np.full((6, 6, 3), 0.3)
-        output[..., foreground] = np.where(mask, 0.4, 0.2)
-    output = output.transpose(2, 0, 1) if layout == "NCHW" else output
-    assert np.array_equal(decode_mask(network("segmentation", {"mask": spec}, layout), {"m": output[None]}), mask)
-
-
-@pytest.mark.parametrize(("truth", "value"), [((0, 6), 0.5), ((0, 3), 1.0), ((3, 6), 0.0), ((0, 0), 0.0)])
-def test_segmentation_is_scored(tmp_path: Path, truth: tuple[int, int], value: float) -> None:
-    """A mask scores its IoU with the painted one, which may be of another size."""
-    net = network("segmentation", {"mask": {"tensor": "m", "kind": "sigmoid"}})
-    painted = np.zeros((12, 12), np.uint8)
-    painted[truth[0] * 2 : truth[1] * 2] = 255
-    cv2.imwrite(str(tmp_path / "m.png"), painted)
-    output = np.zeros((1, 6, 6, 1))
-    output[:, :3] = 1.0
-    predicted, scores = predict_and_score(net, {"m": output}, HERE, Sample("a", Path("a"), mask=tmp_path / "m.png"))
-    assert (predicted, scores) == ("0.5000", {"iou": value})
-
-
-def test_nothing_painted_and_nothing_found(tmp_path: Path) -> None:
-    """Where nothing is painted finding nothing is right."""
-    net = network("segmentation", {"mask": {"tensor": "m", "kind": "sigmoid"}})
-    cv2.imwrite(str(tmp_path / "m.png"), np.zeros((6, 6), np.uint8))
-    sample = Sample("a", Path("a"), mask=tmp_path / "m.png")
-    assert predict_and_score(net, {"m": np.zeros((1, 6, 6, 1))}, HERE, sample)[1] == {"iou": 1.0}
-
-
-def test_unreadable_mask_is_named(tmp_path: Path) -> None:
-    """A mask that cannot be decoded is told by its name."""
-    (tmp_path / "m.png").write_bytes(b"text")
-    net = network("segmentation", {"mask": {"tensor": "m", "kind": "sigmoid"}})
-    with pytest.raises(UnreadableImage, match=r"m\.png"):
-        predict_and_score(net, {"m": np.zeros((1, 6, 6, 1))}, HERE, Sample("a", Path("a"), mask=tmp_path / "m.png"))
+    row = predict_and_score(net, {"c": scores_for([best], 3)}, HERE, Sample("a", Path("a"), label=label))
+    assert row == {"prediction": "xyz"[best], "scores": {"accuracy": float("xyz"[best] == label)}}
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["exact", "country"]), st.floats(0, 1)), max_size=10))
