@@ -87,7 +87,7 @@ def load_target(name: str, where: str) -> Target:
 
 
 def load_model(name: str, where: str, models: Path = MODELS) -> Model:
-    """Load a network or a pipeline and check its graph: checksum, protobuf, tensor names, input shape.
+    """Load a network or a pipeline and check its graph: form, checksum, tensor names, input shape.
 
     Raises:
         InputProblem: with the place and the nearest valid name.
@@ -130,14 +130,14 @@ def _check_input(network: Network, where: str) -> None:
 
 
 def check_graph(network: Network, folder: Path) -> None:
-    """Check a network's graph file against its model.json. Raises InputProblem."""
+    """Check a network's graph, a file or a SavedModel's folder, against its model.json. Raises InputProblem."""
     where = shown(folder / "model.json")
     path = folder / network.graph
     if folder.resolve() not in path.resolve().parents:
         raise InputProblem(f"the path '{network.graph}' leaves the model's folder", f"{where}: $.graph.file")
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise InputProblem(f"there is no graph '{network.graph}'", f"{where}: $.graph.file", f"put it in {shown(folder)}/")
-    outline = graph.read_outline(path)
+    outline = graph.read_outline(path, network.form)
     digest = content_hash(path)
     if digest != network.sha256:
         raise InputProblem(

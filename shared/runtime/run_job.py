@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import time
 import traceback
 from pathlib import Path
@@ -60,9 +61,29 @@ def run_folder(folder: Path, make_toolchain: Callable[[], Toolchain]) -> Dict[st
         result.update(status="failed", reason=str(error))
     except Exception as error:
         traceback.print_exc()
-        result.update(status="failed", reason=f"{type(error).__name__}: {error}"[:20000])
+        result.update(status="failed", reason=f"{type(error).__name__}: {telling_line(str(error))}")
     result["duration_s"] = time.monotonic() - started
     return result
+
+
+def telling_line(message: str) -> str:
+    """Return the line of a vendor's message that says what is wrong, at most 500 characters.
+
+    Around it are places in the vendor's sources (OpenVINO), in the graph (TensorFlow) and whole configurations (Keras).
+    """
+    lines = [" ".join(line.split()) for line in message.splitlines() if line.strip()]
+    causes = [line[len(KERAS_CAUSE) :] for line in lines if line.startswith(KERAS_CAUSE)]
+    told = [*causes, *(line for line in lines if not PLACE.match(line)), *lines]
+    line = told[0] if told else ""
+    return line if len(line) <= 500 else line[:496] + " ..."
+
+
+KERAS_CAUSE = "Exception encountered: "
+PLACE = re.compile(
+    r"(\[ GENERAL_ERROR \] )?(Check '|Exception from |FrontEnd API failed|While validating node|Model wasn't fully converted|Summary:)"
+    r"|Graph execution error:|Detected at node|File \"|Node: '"
+)
+"""Lines of OpenVINO's and TensorFlow's messages that lead to the one that tells."""
 
 
 def describe_artifact(folder: Path) -> Artifact:

@@ -252,12 +252,12 @@ names = st.text("abcdefgh/_:0123456789", min_size=1, max_size=20)
 
 @given(st.dictionaries(names, st.sampled_from(["Conv2D", "Softmax", "Const"]), min_size=1), st.lists(st.integers(-1, 2**40), max_size=5))
 def test_outline_tells_the_graph(tmp_path: Path, ops: dict[str, str], shape: list[int]) -> None:
-    """The outline has every node of a graph with its op, and the placeholder with its shape."""
+    """The outline has every node of a graph, and the placeholder with its shape."""
     path = tmp_path / "graph.pb"
     path.write_bytes(frozen_graph({**ops, "IN": "Placeholder"}, {"IN": shape}))
-    outline = read_outline(path)
-    assert outline.ops == {**ops, "IN": "Placeholder"}
-    assert outline.placeholders == {"IN": tuple(shape)}
+    outline = read_outline(path, "frozen graph")
+    assert outline.inner == {*ops, "IN"}
+    assert outline.inputs == {"IN": tuple(shape)}
 
 
 @given(st.binary(max_size=200) | st.integers(0, len(GRAPH)).map(lambda n: GRAPH[:n]))
@@ -265,5 +265,5 @@ def test_any_bytes_are_an_outline_or_refused(tmp_path: Path, content: bytes) -> 
     """Bytes of any kind are a graph or refused as none, never another error."""
     path = tmp_path / "graph.pb"
     path.write_bytes(content)
-    outline, problem = attempt(InputProblem, read_outline, path)
-    assert (outline is not None and outline.ops) or (problem is not None and "protobuf" in problem.what)
+    outline, problem = attempt(InputProblem, read_outline, path, "frozen graph")
+    assert (outline is not None and outline.inner) or (problem is not None and "protobuf" in problem.what)
