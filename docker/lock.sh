@@ -1,7 +1,8 @@
 #!/bin/sh
 # Locks every requirements file of the repository anew, with hashes, for Python
 # 3.10 and newer on every platform. `docker/lock.sh --upgrade` takes newer
-# releases; without it the pins stay as long as they satisfy the .in file.
+# releases; without it the pins stay as long as they satisfy the .in file. What
+# overrides-<toolchain>.txt says beats what the packages ask for.
 #
 # The locks are installed without looking at dependencies (uv pip sync, or
 # pip install --no-deps), so what is left out here is really not installed:
@@ -22,6 +23,10 @@ lock() {
     (
         cd "$(dirname "$in")"
         name=$(basename "$in" .in)
+        overrides=$(basename "overrides-${name#requirements-}" -runtime).txt
+        if [ -e "$overrides" ]; then
+            set -- "$@" --overrides "$overrides"
+        fi
         uv pip compile --quiet --universal --python-version 3.10 \
             --generate-hashes --no-emit-index-url --no-header \
             --no-emit-package openvino-telemetry --no-emit-package libclang \

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dockyard import documents
+from dockyard.catalog import load_target, names
 from dockyard.engines import Engine
 from dockyard.engines.docker import DockerEngine
 from dockyard.engines.venv import VenvEngine
@@ -19,13 +20,15 @@ from dockyard.places import ROOT, SHARED, STATE, TARGETS
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import Job
 
+TOOLCHAINS = [(t, c) for t in names(TARGETS, "target.json") for c in load_target(t, "test").toolchains]
+
 
 @pytest.fixture(scope="session")
 def docker_engine() -> DockerEngine:
     """A real Docker engine with the images it needs, built when they are not there."""
     try:
         engine = DockerEngine()
-        for target, toolchain in (("tensorflow", "2.21"), ("intel-openvino", "2026.4")):
+        for target, toolchain in TOOLCHAINS:
             engine.prepare(target, toolchain, print)
     except EnvironmentProblem as problem:
         if os.environ.get("CI"):
@@ -38,7 +41,7 @@ def docker_engine() -> DockerEngine:
 def venv_engine() -> VenvEngine:
     """The virtual environments, made when they are not there."""
     engine = VenvEngine()
-    for target, toolchain in (("tensorflow", "2.21"), ("intel-openvino", "2026.4")):
+    for target, toolchain in TOOLCHAINS:
         engine.prepare(target, toolchain, print)
     return engine
 

@@ -76,6 +76,30 @@ def test_only_one_method_leaves_the_published_results(venv_engine: object, recip
     assert not (tmp_path / "results").exists()
 
 
+def test_a_search_keeps_the_front_within_its_budget(venv_engine: object, recipe_file: Recipe, tmp_path: Path) -> None:
+    """A search measures what no other candidate beats, gives every candidate its record, and stops trying when its time is over."""
+    recipe = recipe_file({**DIGITS, "optimizations": {"search": {"time_budget_s": 40}}})
+    built, _ = run(recipe, "venv", tmp_path)
+    statuses = {j.record.variant: j.record.status for j in built.judged}
+    assert {"baseline", "fp16", "bf16", "int8", "int8-2", "int8-accuracy-aware"} <= statuses.keys()
+    measured = [j for j in built.judged if j.record.status == "measured"]
+    assert all(len(j.record.rounds_ns) == 3 for j in measured)
+    assert len(measured) > 1
+    for one in built.judged:
+        if one.record.status == "not measured":
+            assert "off the Pareto front" in one.record.reason or "budget" in one.record.reason or "bfloat16" in one.record.reason
+    assert statuses["int8-accuracy-aware-2"] == "not measured"
+
+
+def test_few_calibration_images_are_a_warning(venv_engine: object, recipe_file: Recipe, tmp_path: Path) -> None:
+    """A calibration set below the method's minimum is a warning in the record, on both toolchains, and in the report."""
+    recipe = recipe_file({**DIGITS, "optimizations": ["int8", {"method": "int8", "toolchain": "2023.3"}]})
+    built, _ = run(recipe, "venv", tmp_path)
+    told = "digits was calibrated with 60 images; statistics of fewer than 300 may mislead"
+    assert {j.record.variant: j.record.warnings for j in built.judged} == {"reference": (), "int8": (told,), "int8@2023.3": (told,)}
+    assert told in (tmp_path / "report.md").read_text()
+
+
 @pytest.fixture(scope="module")
 def pipeline(docker_engine: object, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The licence-plate pipeline from frozen graphs to int8, in containers."""

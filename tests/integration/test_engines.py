@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,7 +200,7 @@ def test_an_interrupt_leaves_nothing_running(name: str, request: pytest.FixtureR
     assert {p: p.stat().st_mtime_ns for p in (ROOT / "results").rglob("*") if p.is_file()} == results_before
 
 
-def digits_job(stage: str, target: str, toolchain: str, reference: str = "", data: dict[str, str] | None = None) -> Job:
+def digits_job(stage: str, target: str, toolchain: str, data: dict[str, str] | None = None, **fields: Any) -> Job:
     """A job of the digits model."""
     network = json.loads((ROOT / "models" / "digits" / "model.json").read_text())
     return Job(
@@ -212,8 +213,8 @@ def digits_job(stage: str, target: str, toolchain: str, reference: str = "", dat
         networks={"digits": {k: v for k, v in network.items() if k not in ("$schema", "licence")}},
         artifacts={"digits": "inputs/digits"},
         data=data or {},
-        reference=reference,
         measure={"threads": 1, "runs": 1, "warmup": 0, "images": 0},
+        **fields,
     )
 
 
@@ -230,7 +231,7 @@ def reference_outputs(venv_engine: Engine, job_folder: Callable[..., Path]) -> P
 
 def test_tensorflow_converts_to_onnx_and_is_checked(engine: Engine, reference_outputs: Path, job_folder: Callable[..., Path]) -> None:
     """The `convert` stage of the reference target leaves an ONNX graph that agrees with TensorFlow on real inputs."""
-    job = digits_job("convert", "tensorflow", "2.21", reference="inputs/reference.npz")
+    job = digits_job("convert", "tensorflow", "2.21", reference="inputs/reference.npz", options={"layout": "NCHW"})
     folder = job_folder(job, {"digits": ROOT / "models" / "digits", "reference.npz": reference_outputs})
     result = read_result(folder, engine.run("tensorflow", "2.21", folder, LIMITS, print), "convert")
     assert result["status"] == "done", result

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from dockyard.datasets import DataSet, read_progress
 from dockyard.engines import Ended
+from dockyard.outcome import Outcome
+from dockyard.places import TARGETS
 from dockyard.plan import Plan, Planned, make_plan
-from dockyard.run import Display, Outcome, read_result, run_plan
+from dockyard.run import Display, read_result, run_plan
 from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
 from shared.contract.recipe import Recipe
@@ -65,7 +67,7 @@ def test_job_folder_is_whole(start: Run) -> None:
         return good_answer(job, folder)
 
     list(start(FakeEngine({"digits": look})))
-    target = [f"code/targets/intel-openvino/{name}" for name in ("entry.py", "target.json")]
+    target = [f"code/targets/intel-openvino/{p.name}" for p in sorted((TARGETS / "intel-openvino").glob("*.*"))]
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
     assert seen["digits/convert/2026.4"] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])

@@ -1,0 +1,97 @@
+"""Conversion with OpenVINO's frontends (2026.4): cut, folded, and simplified as `openvino.convert_model` does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List, Mapping
+
+import openvino as ov
+from artifact import name_outputs
+from conversion_options import folds_normalization, for_channels
+from openvino import opset13
+from openvino._offline_transformations import apply_moc_transformations
+from openvino.frontend import FrontEndManager
+from openvino.preprocess import PrePostProcessor
+
+from shared.contract.model import InputSpec, Network
+
+
+def convert(network: Network, graph: Path, options: Mapping[str, Any]) -> Any:
+    """Return the ov.Model between the network's input and its tensors, its preprocessing folded in as the options say.
+
+    `openvino.convert_model` refuses to cut inside a graph, and has fused away the names by the time it returns; so the
+    frontend is asked, and the transformations are applied after.
+
+    Raises:
+        ValueError: the graph has no tensor of that name.
+    """
+    manager = FrontEndManager()
+    frontend = manager.load_by_model(str(graph))
+    if frontend is None:
+        raise ValueError(f"OpenVINO does not know what kind of graph {graph.name} is")
+    source = frontend.load(str(graph))
+    if frontend.get_name() == "onnx":
+        model = _cut(frontend.convert(source), network)
+    else:
+        places = [_place(source, name) for name in (network.input.name, *network.tensors)]
+        source.extract_subgraph(places[:1], places[1:])
+        model = frontend.convert(source)
+    name_outputs(model.outputs, network.tensors)
+    model.reshape(list(network.input.shape))
+    model = fold(model, network.input, options)
+    apply_moc_transformations(model, cf=False, smart_reshape=True)
+    return model
+
+
+def fold(model: Any, spec: InputSpec, options: Mapping[str, Any]) -> Any:
+    """Put first into the network what the options say: 8-bit input, exchange of channels, (x - mean) / scale, layout."""
+    steps = PrePostProcessor(model)
+    image = steps.input()
+    image.model().set_layout(ov.Layout(spec.layout))
+    image.tensor().set_layout(ov.Layout(options.get("layout", spec.layout)))
+    if options.get("input_dtype") == "uint8":
+        image.tensor().set_element_type(ov.Type.u8)
+        image.preprocess().convert_element_type(ov.Type.f32)
+    if options.get("reverse_channels"):
+        image.preprocess().reverse_channels()
+    if folds_normalization(options):
+        image.preprocess().mean(for_channels(options.get("mean", [0.0]), spec.channel_count))
+        image.preprocess().scale(for_channels(options.get("scale", [1.0]), spec.channel_count))
+    return steps.build()
+
+
+def _place(source: Any, name: str) -> Any:
+    """The place of a tensor in a frontend's graph: by its own name, or as an operation's first output."""
+    for tensor in (name, f"{name}:0"):
+        place = source.get_place_by_tensor_name(tensor)
+        if place is not None:
+            return place
+    operation = source.get_place_by_operation_name(name)
+    if operation is not None:
+        return operation.get_output_port(output_port_index=0)
+    raise _unknown(name, [n for place in (*source.get_inputs(), *source.get_outputs()) for n in place.get_names()])
+
+
+def _cut(model: Any, network: Network) -> Any:
+    """Return the part of a model, names still in place, between the network's input and its tensors (ONNX)."""
+    ports = {name: port for op in model.get_ops() if op.get_type_name() != "Result" for port in op.outputs() for name in port.get_names()}
+
+    def port(name: str) -> Any:
+        found = ports.get(name) or ports.get(f"{name}:0")
+        if found is None:
+            raise _unknown(name, [n for end in (*model.inputs, *model.outputs) for n in end.get_names()])
+        return found
+
+    outputs = [port(name) for name in network.tensors]
+    start = port(network.input.name)
+    if start.get_node().get_type_name() == "Parameter":
+        parameter = start.get_node()
+    else:
+        parameter = opset13.parameter(list(network.input.shape), start.get_element_type(), network.input.name)
+        for target in start.get_target_inputs():
+            target.replace_source_output(parameter.output(0))
+    return ov.Model(outputs, [parameter], network.name)
+
+
+def _unknown(name: str, known: List[str]) -> ValueError:
+    return ValueError(f"the graph has no tensor '{name}'; its inputs and outputs: {', '.join(sorted(set(known)))}")

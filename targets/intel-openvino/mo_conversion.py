@@ -1,0 +1,58 @@
+"""Conversion with mo, the Model Optimizer of OpenVINO 2023.3."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+import openvino as ov
+import openvino.tools.mo.convert_impl
+from artifact import name_outputs
+from conversion_options import mo_parameters
+from openvino.frontend import FrontEndManager
+from openvino.preprocess import PrePostProcessor
+from openvino.tools.mo import convert_model
+
+from shared.contract.model import Network
+
+# mo imports TensorFlow only to tell a path from a Python object of it; its frontend is C++.
+openvino.tools.mo.convert_impl.tf_frontend_with_python_bindings_installed = False
+
+
+def convert(network: Network, graph: Path, options: Mapping[str, Any]) -> Tuple[Any, Dict[str, Any]]:
+    """Return the ov.Model between the network's input and its tensors, and mo's parameters.
+
+    mo has no parameter for an input of 8 bits: that is put before what mo folded.
+
+    Raises:
+        ValueError: the graph has no tensor of that name.
+    """
+    name, *outputs = _known(graph, [network.input.name, *network.tensors])
+    parameters = mo_parameters(graph, replace(network.input, name=name), outputs, options)
+    model = convert_model(**parameters)
+    ports = {name: port for port in model.outputs for name in port.get_names()}
+    model = ov.Model([ports[name].get_node().input_value(0) for name in outputs], model.get_parameters(), network.name)
+    name_outputs(model.outputs, network.tensors)
+    if options.get("input_dtype") == "uint8":
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_element_type(ov.Type.u8)
+        model = steps.build()
+    return model, {**parameters, "input_model": graph.name}
+
+
+def _known(graph: Path, names: Sequence[str]) -> List[str]:
+    """Return the names as the graph has them, which is with `:0` for some tensors of ONNX and TFLite."""
+    manager = FrontEndManager()
+    frontend = manager.load_by_model(str(graph))
+    if frontend is None:
+        raise ValueError(f"OpenVINO does not know what kind of graph {graph.name} is")
+    source = frontend.load(str(graph))
+    found = []
+    for name in names:
+        known = [tensor for tensor in (name, f"{name}:0") if source.get_place_by_tensor_name(tensor) is not None]
+        if not known:
+            ends = sorted({n for place in (*source.get_inputs(), *source.get_outputs()) for n in place.get_names()})
+            raise ValueError(f"the graph has no tensor '{name}'; its inputs and outputs: {', '.join(ends)}")
+        found.append(known[0])
+    return found
