@@ -7,22 +7,16 @@ workers.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
-import multiprocessing
-import os
-import shutil
-import signal
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cv2
+from generator import Progress, Task, command_line, fill
 from scenes import FRAME_HEIGHT, FRAME_WIDTH, decode_jpeg, enlarged, jpeg_bytes, render_scene, sample_rng
 
 SIZES = {"calibration": 300, "validation": 300, "test": 298}
@@ -31,7 +25,7 @@ MARGIN = 0.1
 Record = tuple[str, int, list[float], str, str]
 
 
-def _make(task: tuple[str, str, int]) -> Record:
+def _make(task: Task) -> Record:
     """Write one frame and its plate; return the split, index, box (x, y, w, h in pixels), reading and country."""
     folder, split, index = task
     scene = render_scene(sample_rng(SEED, split, index))
@@ -45,12 +39,6 @@ def _make(task: tuple[str, str, int]) -> Record:
     left, top, right, bottom = (float(v) for v in scene.box)
     box = [round(v, 2) for v in (left, top, right - left, bottom - top)]
     return split, index, box, scene.reading, scene.country
-
-
-def _start_worker() -> None:
-    """Leave an interrupt to the main process, which ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
 
 
 def _write_readings(path: Path, records: list[Record], suffix: str) -> None:
@@ -78,63 +66,15 @@ def _write_tables(folder: Path, split: str, records: list[Record]) -> None:
     _write_readings(folder / "plates" / split / "readings.csv", records, ".png")
 
 
-def generate(output: Path, workers: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
-    """Write all data under `output`, which appears only when complete; a folder already there is refused.
-
-    progress: called with the number of images done and their total.
-    """
-    output = Path(output)
-    if output.exists():
-        raise FileExistsError(f"{output} exists already")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
-        part.chmod(0o755)
-        for split in SIZES:
-            for kind in ("scenes", "plates"):
-                (part / kind / split / "images").mkdir(parents=True)
-        tasks = [(str(part), split, index) for split, size in SIZES.items() for index in range(size)]
-        records: list[Record] = []
-        with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, _start_worker) as pool:
-            for record in pool.imap_unordered(_make, tasks, chunksize=8):
-                records.append(record)
-                if progress is not None:
-                    progress(len(records), len(tasks))
-        for split in SIZES:
-            _write_tables(part, split, sorted(r for r in records if r[0] == split))
-        part.rename(output)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+def _finish(folder: Path, records: Sequence[Record]) -> None:
+    for split in SIZES:
+        _write_tables(folder, split, sorted(r for r in records if r[0] == split))
 
 
-class _Printer:
-    """Prints progress as JSON lines, at most one in half a second and always the last."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done < total and now - self._last < 0.5:
-            return
-        self._last = now
-        message = {"what": "generate images", "done": done, "total": total}
-        print(json.dumps({"dockyard_progress": message}), flush=True)
-
-
-def main() -> None:
-    """Read the command line and generate."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder to make")
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one for each processor)")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        generate(options.output, options.workers, _Printer())
-    except KeyboardInterrupt:
-        sys.exit(130)
+def generate(output: Path, workers: int | None = None, progress: Progress | None = None) -> None:
+    """Write all data under `output` (`generator.fill`)."""
+    fill(output, ("scenes/SPLIT/images", "plates/SPLIT/images"), SIZES, _make, _finish, workers, progress)
 
 
 if __name__ == "__main__":
-    main()
+    command_line(__doc__, generate)
