@@ -232,6 +232,16 @@ def test_headline_of_a_restless_machine() -> None:
     assert "50% apart" in told
 
 
+def test_headline_does_not_hide_what_may_be_faster() -> None:
+    """A recommendation is followed by a faster variant that was too unstable to be recommended, and by none that is slower."""
+    steady = [{"total": [2_000_000] * 3}] * 3
+    quick, slow = ([{"total": [t] * 3} for t in times] for times in ((900_000, 1_000_000, 1_500_000), (2_500_000, 3_000_000, 3_500_000)))
+    told = headline(judge([record("reference"), record("baseline", rounds_ns=steady), record("int8", rounds_ns=quick)]))
+    assert "take baseline, 2.00x" in told
+    assert "unstable here: int8, 4.00x (2.67 to 4.44)" in told
+    assert "unstable" not in headline(judge([record("reference"), record("baseline", rounds_ns=steady), record("int8", rounds_ns=slow)]))
+
+
 def test_compare(tmp_path: Path) -> None:
     """Two runs of a recipe are put side by side; runs of two recipes are refused."""
     a = write_run(tmp_path / "a", record("reference"), record("int8"))
