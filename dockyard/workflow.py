@@ -96,9 +96,10 @@ def summarize(built: Built, console: Console) -> None:
     Raises:
         JobFailed: a job failed, or no variant meets the recipe's requirements.
     """
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("model", "variant", "verdict", "mean ms", "speedup", "quality", "drop")
+    names = (Column(name, overflow="fold") for name in ("model", "variant", "verdict"))
+    table = Table(*names, "mean ms", "speedup", "quality", "drop")
     for one in built.judged:
         times, gain, drop = one.times, one.speedup, one.drop
         table.add_row(
