@@ -281,12 +281,12 @@ def _crack(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit
     width = max(1.8, unit * float(rng.uniform(3.5, 7)))
     first = float(rng.uniform(0, 2 * np.pi))
     arms = int(rng.integers(1, 5))
-    todo = [
+    branches = [
         (np.array([x, y]), first + 2 * np.pi * k / arms + rng.normal(0, 0.25), unit * float(rng.uniform(40, 150)), width)
         for k in range(arms)
     ]
-    while todo:
-        start, angle, length, thick = todo.pop()
+    while branches:
+        start, angle, length, thick = branches.pop()
         line = _curve(rng, start, angle, length, 0.0, float(rng.uniform(0.15, 0.4)))
         _line(alpha, line, 235, thick)
         _line(edge, line + thick * 0.6, 120, thick * 0.7)
@@ -295,7 +295,7 @@ def _crack(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit
             for _ in range(int(rng.integers(0, 3))):
                 at = int(rng.integers(1, len(line)))
                 turn = float(rng.choice([-1, 1]) * rng.uniform(0.4, 1.1))
-                todo.append((line[at], angle + turn, length * float(rng.uniform(0.25, 0.5)), thick * 0.75))
+                branches.append((line[at], angle + turn, length * float(rng.uniform(0.25, 0.5)), thick * 0.75))
     ink = _contrasting(rng, image, x, y, 0.85)
     _blend(image, edge, np.clip(ink + (110 if ink.mean() < 100 else -90), 0, 255))
     _blend(image, alpha, ink)

@@ -246,7 +246,7 @@ def test_a_wrong_conversion_is_found(venv_engine: Engine, reference_outputs: Pat
     import numpy as np
 
     with np.load(reference_outputs) as archive:
-        np.savez(reference_outputs, input=archive["input"], **{"output/digit": archive["output/digit"] + 0.25})
+        np.savez(reference_outputs, pixels=archive["pixels"], **{"output/digit": archive["output/digit"] + 0.25})
     job = digits_job("convert", TARGET, TOOLCHAIN, reference="inputs/reference.npz")
     folder = job_folder(job, {"digits": ROOT / "models" / "digits", "reference.npz": reference_outputs})
     result = read_result(folder, venv_engine.run(TARGET, TOOLCHAIN, folder, LIMITS, print), "convert")
