@@ -222,6 +222,15 @@ def test_headline_answers_the_question() -> None:
     )
 
 
+def test_headline_tells_the_options_that_a_name_does_not() -> None:
+    """A variant that is numbered, or a combination of a pipeline's networks, is recommended with its options."""
+    numbered = record("int8-2", method="int8", options={"preset": "mixed"})
+    assert 'take int8-2 (preset "mixed"), 4.00x' in headline(judge([record("reference"), numbered]))
+    assert "take int8, 4.00x" in headline(judge([record("reference"), record("int8", options={"preset": "mixed"})]))
+    both = record("int8+fp16", options={"finder": {"method": "int8"}, "reader": {"method": "fp16"}})
+    assert 'take int8+fp16 (finder {"method": "int8"}, reader {"method": "fp16"}), 4.00x' in headline(judge([record("reference"), both]))
+
+
 def test_headline_of_a_restless_machine() -> None:
     """Where the rounds disagree nothing is recommended, and the headline says what was measured and how far apart."""
     rounds = [{"total": [t] * 3} for t in (1_000_000, 1_000_000, 1_500_000)]
