@@ -145,19 +145,19 @@ def headline(rows: Sequence[Judged]) -> str:
     winner = next((j for j in rows if j.verdict == "recommended" and j.record.model == recipe["model"]), None)
     if winner is None or winner.times is None or winner.speedup is None or winner.drop is None:
         return _no_winner(rows)
+    options = _unnamed_options(winner.record)
     return (
-        f"{recipe['model']}: take {_with_options(winner.record)}, {winner.speedup[0]:.2f}x TensorFlow "
+        f"{recipe['model']}: take {winner.record.variant}{f' ({options})' if options else ''}, {winner.speedup[0]:.2f}x TensorFlow "
         f"({winner.times.mean:.1f} ms) on {winner.device}, {winner.metric} {winner.quality:.4f} "
         f"(drop {winner.drop[0]:+.4f}, 95 % interval {winner.drop[1]:+.4f} to {winner.drop[2]:+.4f}).{_faster(rows, winner.times.median)}"
     )
 
 
-def _with_options(record: Record) -> str:
-    """Return a variant's name, with its options where the name alone, a number or a combination, does not tell them."""
+def _unnamed_options(record: Record) -> str:
+    """Return a variant's options where its name alone, a number or a combination, does not tell them."""
     if record.variant.partition("@")[0] == record.method and COMBINED not in record.variant:
-        return record.variant
-    options = ", ".join(f"{key} {json.dumps(value)}" for key, value in record.options.items())
-    return f"{record.variant} ({options})" if options else record.variant
+        return ""
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in record.options.items())
 
 
 def _faster(rows: Sequence[Judged], median: float) -> str:
@@ -233,9 +233,8 @@ def _cells(one: Judged, metrics: Sequence[str]) -> list[str]:
 def _remarks(one: Judged) -> list[str]:
     record = one.record
     remarks = [quoted(line, 300)[1:-1] for line in record.warnings]
-    named = _with_options(record)
-    if named != record.variant:
-        remarks.append(f"options: {quoted(named[len(record.variant) + 2 : -1], 300)[1:-1]}")
+    if options := _unnamed_options(record):
+        remarks.append(f"options: {quoted(options, 300)[1:-1]}")
     if record.status != "measured":
         stage = f" in {record.stage}" if record.stage else ""
         return [*remarks, f"{record.status}{stage}: {' '.join(record.reason.split()) or 'no reason given'}"]

@@ -1,4 +1,4 @@
-"""What both networks share: a batch normalisation on TensorFlow's fused kernel, and the export to a frozen graph."""
+"""What the trainings share: normalised pixels, a batch normalisation on TensorFlow's fused kernel, the export to a frozen graph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -35,6 +36,21 @@ class FusedBatchNorm(keras.layers.Layer):
         self.mean.assign(self.mean * self.momentum + mean * (1 - self.momentum))
         self.variance.assign(self.variance * self.momentum + variance * (1 - self.momentum))
         return y
+
+
+def normalise(pixels: tf.Tensor) -> tf.Tensor:
+    """Return uint8 RGB as float32 from -1 to 1."""
+    return (tf.cast(pixels, tf.float32) - 127.5) / 127.5
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Return the multiply-adds of the convolutions for the model's fixed input size."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.Conv2D)):
+            _, height, width, _ = layer.output.shape
+            total += height * width * int(np.prod(layer.kernel.shape))
+    return total
 
 
 def freeze(forward: Callable[[tf.Tensor], dict[str, tf.Tensor]], shape: tuple[int, ...], outputs: tuple[str, ...], path: Path) -> None:

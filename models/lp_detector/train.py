@@ -15,7 +15,7 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
-from layers import FusedBatchNorm, freeze, warm_up_cosine
+from layers import FusedBatchNorm, freeze, multiply_adds, normalise, warm_up_cosine
 from pools import DETECTOR_HEIGHT, DETECTOR_WIDTH, load
 
 _HEAD = 128
@@ -66,21 +66,6 @@ def build(height: int | None = None, width: int | None = None, batch: int | None
         "size": layers.Conv2D(2, 1, kernel_initializer=start, name="size")(x),
     }
     return keras.Model(image, outputs)
-
-
-def multiply_adds(model: keras.Model) -> int:
-    """Return the multiply-adds of the convolutions for the model's fixed input size."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, (keras.layers.DepthwiseConv2D, keras.layers.Conv2D)):
-            _, height, width, _ = layer.output.shape
-            total += height * width * int(np.prod(layer.kernel.shape))
-    return total
-
-
-def normalise(pixels: tf.Tensor) -> tf.Tensor:
-    """Return uint8 RGB as float32 from -1 to 1."""
-    return (tf.cast(pixels, tf.float32) - 127.5) / 127.5
 
 
 def _cell_centres(height: int, width: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from formats import ALPHABET, COUNTRIES, MAX_SYMBOLS
-from layers import FusedBatchNorm, freeze, warm_up_cosine
+from layers import FusedBatchNorm, freeze, normalise, warm_up_cosine
 from pools import BLANK, READER_HEIGHT, READER_WIDTH, load
 
 COLUMNS = 32
@@ -57,11 +57,6 @@ def build(batch: int | None = None) -> keras.Model:
     usual = prior(layers.Softmax()(country))
     symbols = layers.Add()([shape_alone, layers.Reshape((MAX_SYMBOLS, CLASSES))(usual)])
     return keras.Model(image, {"symbols": symbols, "country": country, "columns": columns})
-
-
-def normalise(pixels: tf.Tensor) -> tf.Tensor:
-    """Return uint8 RGB as float32 from -1 to about 1."""
-    return (tf.cast(pixels, tf.float32) - 127.5) / 127.5
 
 
 def column_labels(centres: np.ndarray, symbols: np.ndarray) -> np.ndarray:
