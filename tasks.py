@@ -87,7 +87,7 @@ def plan(_: Context, recipe: str, json: bool = False, debug: bool = False) -> No
                 "toolchain": made.toolchain,
                 "models": made.models,
                 "include": [
-                    {"recipe": made.recipe.name, "target": made.target.name, "toolchain": optimization.toolchain, "method": variant}
+                    {"recipe": made.recipe.name, "target": optimization.target, "toolchain": optimization.toolchain, "method": variant}
                     for variant, optimization in made.methods.items()
                 ],
                 "jobs": [{"id": p.job.id, "stage": p.job.stage, "target": p.job.target, "needs": p.needs} for p in made.jobs],
@@ -191,10 +191,11 @@ def doctor(_: Context, context: str = "", debug: bool = False) -> None:
         raise EnvironmentProblem(f"{bad} things to mend")
 
 
-@task(help={"verify": "check checksums, tensor names and model cards", "debug": "show tracebacks"})
+@task(help={"verify": "check checksums, tensor names, model cards and tuning databases", "debug": "show tracebacks"})
 @guarded
 def models(_: Context, verify: bool = False, debug: bool = False) -> None:
     """List the models; --verify checks their graphs and cards."""
+    from dockyard import tuning
     from dockyard.catalog import load_model, names
     from dockyard.places import MODELS
     from shared.contract.errors import InputProblem
@@ -206,7 +207,37 @@ def models(_: Context, verify: bool = False, debug: bool = False) -> None:
             raise InputProblem(
                 "there is no model card", f"models/{name}/README.md", "say what it is, its data, training, metrics, limits, licence"
             )
+        if verify:
+            tuning.verify(name)
         print(f"{name}: {model.description}")
+
+
+@task(
+    help={
+        "export": "copy them, with SHA256SUMS, to this folder",
+        "add": "take this file, <cpu>.json.gz, from elsewhere as this machine's own (with --model and --target)",
+        "commit": "put this machine's own ones into the model's folder (with --model)",
+        "model": "only this model's",
+        "target": "of a database to add",
+        "debug": "show tracebacks",
+    }
+)
+@guarded
+def tuning(
+    _: Context, export: str = "", add: str = "", commit: bool = False, model: str = "", target: str = "", debug: bool = False
+) -> None:
+    """List the tuning databases, this machine's own and the committed; copy them out, in, or into the models."""
+    from dockyard import tuning
+    from dockyard.places import shown
+
+    if add:
+        print(shown(tuning.add(Path(add), model, target)))
+    for path in [*(tuning.commit(model) if commit else []), *(tuning.export(Path(export), model) if export else [])]:
+        print(shown(path))
+    if not (add or commit or export):
+        from rich.console import Console
+
+        Console().print(tuning.table(model))
 
 
 @task(help={"fast": "only the tests that need no toolchain and no engine", "k": "as pytest's -k"})

@@ -36,6 +36,7 @@ def key_of(planned: Planned, identity: Mapping[str, str], engine: str, inputs: M
     return json_hash(
         {
             "job": {k: v for k, v in job.to_json().items() if k not in ("id", "measure")},
+            "threads": job.measure.get("threads"),
             "identity": dict(identity),
             "engine": engine,
             "inputs": dict(inputs),

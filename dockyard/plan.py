@@ -29,9 +29,10 @@ class Source:
     """Where an input of a job comes from.
 
     Attributes:
-        kind: `graph` (a model's folder), `output` (what an earlier job left), `data` (a split of a model's data).
+        kind: `graph` (a model's folder), `output` (what an earlier job left), `data` (a split of a model's data),
+            `tuning` (a model's tuning databases for a target).
         name: the model, the earlier job's id, or the model whose data it is.
-        part: a file of the output, or the split.
+        part: a file of the output, the split, or the target.
     """
 
     kind: str
@@ -60,16 +61,17 @@ class Plan:
     """What a recipe will do.
 
     Attributes:
-        toolchain: the recipe's; a variant's own is in its optimization.
+        targets: the recipe's and those that its optimizations name.
+        toolchain: the recipe's; a variant's own is in its optimization, as is its target.
         networks: by name, in the order they are measured, as the recipe's conversion has them run.
-        conversions: the options of each network's conversion.
+        conversions: the options of each network's conversion for the recipe's own target; other targets convert without.
         pipeline: or None.
         methods: the optimization of each variant, by the variant's name.
         jobs: in the order they run; a search goes on from there.
     """
 
     recipe: Recipe
-    target: Target
+    targets: Mapping[str, Target]
     toolchain: str
     reference_toolchain: str
     networks: Mapping[str, Network]
@@ -77,6 +79,11 @@ class Plan:
     pipeline: Pipeline | None
     methods: Mapping[str, Optimization]
     jobs: tuple[Planned, ...]
+
+    @property
+    def target(self) -> Target:
+        """The recipe's."""
+        return self.targets[self.recipe.target]
 
     @property
     def models(self) -> list[str]:
@@ -133,13 +140,8 @@ def make_plan(recipe: Recipe, only: str | None = None) -> Plan:
         InputProblem: unknown model, target, toolchain, method or option, a graph that does not fit its model.json.
     """
     where = recipe.file
-    target = catalog.load_target(recipe.target, f"{where}: $.target")
-    if recipe.target == REFERENCE:
-        raise InputProblem(
-            f"'{REFERENCE}' is the reference, not a target to optimize for",
-            f"{where}: $.target",
-            "every plan measures it beside the variants",
-        )
+    targets = _targets(recipe)
+    target = targets[recipe.target]
     toolchain = _toolchain(target, recipe.toolchain or target.default_toolchain, f"{where}: $.toolchain")
     model = catalog.load_model(recipe.model, f"{where}: $.model")
     originals = _networks(model, where)
@@ -150,19 +152,35 @@ def make_plan(recipe: Recipe, only: str | None = None) -> Plan:
     }
     if recipe.data is not None:
         catalog.data_folder(recipe)
-    methods = _methods(recipe, target, toolchain)
+    methods = _methods(recipe, targets, toolchain)
     if only is not None:
         if only not in methods:
             raise InputProblem(f"the recipe has no optimization '{only}'", where, nearest(only, methods))
         methods = {only: methods[only]}
     reference = catalog.load_target(REFERENCE, where).default_toolchain
     pipeline = model if isinstance(model, Pipeline) else None
-    plan = Plan(recipe, target, toolchain, reference, networks, conversions, pipeline, methods, ())
+    plan = Plan(recipe, targets, toolchain, reference, networks, conversions, pipeline, methods, ())
     jobs = [job for network in networks.values() for job in _preparation(plan, network)]
     if recipe.search is None:
         for number in range(1, recipe.measure.rounds + 1):
             jobs += plan.round(number)
     return replace(plan, jobs=tuple(jobs))
+
+
+def _targets(recipe: Recipe) -> dict[str, Target]:
+    """Return the targets that a recipe names, its own first."""
+    places = {recipe.target: f"{recipe.file}: $.target"}
+    for number, optimization in enumerate(recipe.optimizations):
+        if optimization.target:
+            places.setdefault(optimization.target, f"{recipe.file}: $.optimizations[{number}].target")
+    targets = {}
+    for name, where in places.items():
+        targets[name] = catalog.load_target(name, where)
+        if name == REFERENCE:
+            raise InputProblem(
+                f"'{REFERENCE}' is the reference, not a target to optimize for", where, "every plan measures it beside the variants"
+            )
+    return targets
 
 
 def _toolchain(target: Target, name: str, where: str) -> str:
@@ -216,16 +234,20 @@ def _conversions(recipe: Recipe, target: Target, model: Model, networks: Mapping
     return {name: given.get(name, {}) for name in networks}
 
 
-def _methods(recipe: Recipe, target: Target, default: str) -> dict[str, Optimization]:
-    """Return the optimizations by variant: the recipe's own, or a search's candidates."""
+def _methods(recipe: Recipe, targets: Mapping[str, Target], own_toolchain: str) -> dict[str, Optimization]:
+    """Return the optimizations by variant, target and toolchain filled in: the recipe's own, or a search's candidates."""
     wanted = recipe.optimizations
     if recipe.search is not None:
-        candidates = {name: target.methods[name].get("search", {}).get(default, []) for name in target.methods_of(default)}
+        target = targets[recipe.target]
+        candidates = {name: target.methods[name].get("search", {}).get(own_toolchain, []) for name in target.methods_of(own_toolchain)}
         wanted = tuple(Optimization(name, options) for name, found in candidates.items() for options in found)
     methods: dict[str, Optimization] = {}
     for number, optimization in enumerate(wanted):
         place = f"$.optimizations[{number}]"
         method = optimization.method
+        target = targets[optimization.target or recipe.target]
+        own = target.name == recipe.target
+        default = own_toolchain if own else target.default_toolchain
         if method not in target.methods:
             raise InputProblem(f"{target.name} has no method '{method}'", f"{recipe.file}: {place}", nearest(method, target.methods))
         toolchain = _toolchain(target, optimization.toolchain or default, f"{recipe.file}: {place}.toolchain")
@@ -237,29 +259,46 @@ def _methods(recipe: Recipe, target: Target, default: str) -> dict[str, Optimiza
         if "max_drop" in schema.get("properties", {}):
             options.setdefault("max_drop", recipe.requirements.max_drop)
         documents.check(options, schema, recipe.file, place)
-        same = sum((o.method, o.toolchain) == (method, toolchain) for o in methods.values())
-        name = method + (f"-{same + 1}" if same else "") + (f"@{toolchain}" if toolchain != default else "")
-        methods[name] = Optimization(method, options, toolchain)
+        if target.methods[method].get("tuning"):
+            _check_budget(recipe, options, schema, place)
+        same = sum((o.method, o.toolchain, o.target) == (method, toolchain, target.name) for o in methods.values())
+        other = "-".join([*([] if own else [target.name]), *([toolchain] if toolchain != default else [])])
+        name = method + (f"-{same + 1}" if same else "") + (f"@{other}" if other else "")
+        methods[name] = Optimization(method, options, toolchain, target.name)
+    if recipe.tuning and not any(targets[o.target].methods[o.method].get("tuning") for o in methods.values()):
+        tuners = [f"{t.name}: {name}" for t in targets.values() for name, method in t.methods.items() if method.get("tuning")]
+        raise InputProblem("no method of this recipe tunes", f"{recipe.file}: $.tuning", f"leave it out, or use one of: {tuners or 'none'}")
     return methods
 
 
-def convert_id(network: str, toolchain: str) -> str:
-    """Return the id of the job that converts a network for a toolchain."""
-    return f"{network}/convert/{toolchain}"
+def _check_budget(recipe: Recipe, options: Mapping[str, Any], schema: Mapping[str, Any], place: str) -> None:
+    """Refuse a tuning that could only end at the job's time limit, with nothing made of it."""
+    budget = options.get("time_budget_s", schema.get("properties", {}).get("time_budget_s", {}).get("default", 0))
+    if budget > recipe.measure.time_limit_s:
+        raise InputProblem(
+            f"tuning may take {budget} s, but a job only {recipe.measure.time_limit_s} s",
+            f"{recipe.file}: {place}.time_budget_s",
+            f"raise $.measure.time_limit_s above {budget} (making the artifact comes on top), or lower the budget",
+        )
+
+
+def convert_id(network: str, target: str, toolchain: str) -> str:
+    """Return the id of the job that converts a network for a target's toolchain."""
+    return f"{network}/convert/{target}-{toolchain}"
 
 
 def _job(plan: Plan, model: str, variant: str, stage: str, **fields: Any) -> Job:
     reference = variant == REFERENCE_METHOD
-    optimization = plan.methods.get(variant, Optimization(variant, toolchain=plan.toolchain))
+    optimization = plan.methods.get(variant, Optimization(variant, toolchain=plan.toolchain, target=plan.target.name))
     measure = plan.recipe.measure
     names = plan.parts(model, variant)
     given: dict[str, Any] = {
         "id": f"{model}/{variant}/{stage}",
-        "target": REFERENCE if reference else plan.target.name,
+        "target": REFERENCE if reference else optimization.target,
         "toolchain": plan.reference_toolchain if reference else optimization.toolchain,
         "method": optimization.method,
         "networks": {name: plan.networks[name].to_json() for name in names},
-        "measure": {key: getattr(measure, key) for key in ("threads", "runs", "warmup", "seconds", "images")},
+        "measure": {key: getattr(measure, key) for key in ("threads", "runs", "warmup", "seconds", "images", "samples")},
         **fields,
     }
     return Job(stage=stage, model=model, artifacts={name: f"inputs/{name}" for name in names}, **given)
@@ -283,43 +322,50 @@ def _preparation(plan: Plan, network: Network) -> list[Planned]:
 
 
 def prepare_reference(plan: Plan, network: Network) -> list[Planned]:
-    """Return the jobs that all variants of a network need: the reference evaluated, the conversion for each toolchain."""
+    """Return the jobs that all variants of a network need: the reference evaluated, a conversion for each target and toolchain."""
     name = network.name
     graph = Source("graph", name)
     test, where = _test(name)
     jobs = [Planned(_job(plan, name, REFERENCE_METHOD, "evaluate", data=where), {name: graph, **test}, REFERENCE_METHOD)]
-    spec = network.to_json()
-    if network.form not in plan.target.sources:
-        to_onnx = _job(plan, name, REFERENCE_METHOD, "convert", reference="inputs/reference.npz")
+    wanted = list(dict.fromkeys((o.target, o.toolchain) for o in plan.methods.values()))
+    to_onnx = _job(plan, name, REFERENCE_METHOD, "convert", reference="inputs/reference.npz")
+    if any(network.form not in plan.targets[target].sources for target, _ in wanted):
         jobs.append(Planned(to_onnx, {name: graph, "reference.npz": _reference_outputs(name)}, REFERENCE_METHOD))
-        graph = Source("output", to_onnx.id)
-        spec = replace(network, graph=ONNX_GRAPH).to_json()
-    for toolchain in dict.fromkeys(o.toolchain for o in plan.methods.values()):
+    for target, toolchain in wanted:
+        direct = network.form in plan.targets[target].sources
         convert = _job(
             plan,
             name,
             "",
             "convert",
-            id=convert_id(name, toolchain),
+            id=convert_id(name, target, toolchain),
+            target=target,
             toolchain=toolchain,
-            networks={name: spec},
+            networks={name: (network if direct else replace(network, graph=ONNX_GRAPH)).to_json()},
             reference="inputs/reference.npz",
-            options=plan.conversions[name],
+            options=plan.conversions[name] if target == plan.target.name else {},
         )
-        jobs.append(Planned(convert, {name: graph, "reference.npz": _reference_outputs(name)}, ""))
+        source = graph if direct else Source("output", to_onnx.id)
+        jobs.append(Planned(convert, {name: source, "reference.npz": _reference_outputs(name)}, ""))
     return jobs
 
 
 def prepare_variant(plan: Plan, network: Network, variant: str) -> list[Planned]:
     """Return the jobs that make and evaluate a variant of a network."""
     name, optimization = network.name, plan.methods[variant]
-    splits = plan.target.methods[optimization.method].get("data", [])
-    data = {split: f"inputs/data/{split}" for split in splits}
-    optimize = _job(plan, name, variant, "optimize", options=optimization.options, data=data)
+    method = plan.targets[optimization.target].methods[optimization.method]
+    splits = method.get("data", [])
+    given: dict[str, Any] = {"data": {split: f"inputs/data/{split}" for split in splits}}
     sources = {f"data/{split}": Source("data", name, split) for split in splits}
-    sources[name] = Source("output", convert_id(name, optimization.toolchain))
+    if method.get("tuning"):
+        tuning = plan.recipe.tuning
+        given.update(tuning="inputs/tuning", tracker=tuning.get("tracker", ""), tracker_key=tuning.get("key", ""))
+        sources["tuning"] = Source("tuning", name, optimization.target)
+    optimize = _job(plan, name, variant, "optimize", options=optimization.options, **given)
+    sources[name] = Source("output", convert_id(name, optimization.target, optimization.toolchain))
     test, where = _test(name)
-    evaluate = _job(plan, name, variant, "evaluate", data=where, reference="inputs/reference.npz")
+    agreement = method.get("agreement", 0.0)
+    evaluate = _job(plan, name, variant, "evaluate", data=where, reference="inputs/reference.npz", agreement=agreement)
     made = {name: Source("output", optimize.id), "reference.npz": _reference_outputs(name), **test}
     return [Planned(optimize, sources, variant), Planned(evaluate, made, variant)]
 

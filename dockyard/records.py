@@ -51,7 +51,7 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
     parts = plan.parts(model, variant)
     made = {n: by_id.get(f"{n}/{part}/optimize") for n, part in parts.items()}
     optimizations = {n: plan.methods.get(part, Optimization(REFERENCE_METHOD)) for n, part in parts.items()}
-    converted = {} if reference else {n: by_id.get(convert_id(n, o.toolchain)) for n, o in optimizations.items()}
+    converted = {} if reference else {n: by_id.get(convert_id(n, o.target, o.toolchain)) for n, o in optimizations.items()}
     conversions = [o for o in converted.values() if o is not None]
     own = [o for o in by_id.values() if (o.planned.job.model, o.planned.variant) == (model, variant)]
     measured = [o for o in own if o.planned.job.stage == "benchmark" and o.status == "done"]
@@ -60,8 +60,8 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
     told = [o for o in (*measured, evaluated, bad) if o is not None]
     found: Mapping[str, Any] = told[0].result if told else {}
     quality_source = evaluated or (measured[0] if measured else None)
-    target = REFERENCE if reference else plan.target.name
     one = next(iter(optimizations.values()))
+    target = REFERENCE if reference else one.target
     status, reason = _status(plan, model, variant, by_id, measured, bad)
     if status == "measured" and (wrong := _other_bytes(own, made)):
         status, reason = "failed", wrong
@@ -89,7 +89,7 @@ def _record(plan: Plan, run: str, engine: str, by_id: dict[str, Outcome], data: 
         graphs={n: plan.networks[n].sha256 for n in parts},
         artifacts={n: _files(plan.networks[n], made[n], reference) for n in parts},
         data=data,
-        conversion=[row for o in conversions for row in o.result.get("conversion", [])],
+        conversion=[row for o in (*conversions, evaluated) if o is not None for row in o.result.get("conversion", [])],
         notes={n: {**_conversion_notes(converted.get(n)), **o.result.get("notes", {})} for n, o in made.items() if o},
         quality=quality_source.result.get("quality") if quality_source else None,
         scope="network" if model in plan.networks else "pipeline",
@@ -122,7 +122,8 @@ def _warnings(plan: Plan, optimizations: Mapping[str, Optimization], made: Mappi
     """Yield what is to be known before a variant is trusted."""
     for name, optimization in optimizations.items():
         outcome = made[name]
-        least = plan.target.methods.get(optimization.method, {}).get("calibration_minimum", 0)
+        methods = plan.targets[optimization.target].methods if optimization.target else {}
+        least = methods.get(optimization.method, {}).get("calibration_minimum", 0)
         used = outcome.result.get("notes", {}).get("calibration_images", least) if outcome else least
         if used < least:
             yield f"{name} was calibrated with {used} images; statistics of fewer than {least} may mislead"

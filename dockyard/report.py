@@ -28,6 +28,26 @@ COLUMNS = (
 SHOWN_OPERATIONS = 20
 """Rows of the table of operations that went back to floating point."""
 
+SHOWN_KERNELS = 10
+"""Rows of the table of a network's slowest kernels."""
+
+DATABASES = {
+    "own": "the database kept for this CPU",
+    "portable": "the portable database, for want of one of this CPU's own",
+    "new": "a new database",
+}
+"""Where a variant's tuning came from, by `tuning.database` of its notes."""
+
+STOPPED = {
+    "trials": "all trials were made",
+    "early": "nothing got faster any more",
+    "time budget": "the time for it was spent",
+    "done": "there was nothing left to try",
+    "no machine": "no machine was there to try on",
+    "crash": "the search died",
+}
+"""Why a tuning ended, by `tuning.stopped` of its notes."""
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -198,17 +218,19 @@ def _model_section(rows: Sequence[Judged], pictures: Pictures) -> list[str]:
     record = rows[0].record
     metrics = list(dict.fromkeys(m for j in rows if j.record.quality for m in j.record.quality["metrics"]))
     what = "from the encoded file to the reading, per image" if record.scope == "pipeline" else "one call of the network"
-    head = ["variant", "verdict", "mean ms", "std", "median", "speedup (rounds)", *metrics, "drop [95 %]", "flipped", "MB"]
+    several = len({j.record.target for j in rows if j.record.variant != REFERENCE_METHOD}) > 1
+    head = ["variant", *(["target"] if several else []), "verdict", "mean ms", "std", "median", "speedup (rounds)", *metrics]
+    head += ["drop [95 %]", "flipped", "MB"]
     left = [j for j in rows if j.times and j.record.status == "not measured"]
     shown = [j for j in rows if j not in left]
-    lines = [f"### {record.model} ({what})", "", *table(head, [_cells(one, metrics) for one in shown]), ""]
+    lines = [f"### {record.model} ({what})", "", *table(head, [_cells(one, metrics, several) for one in shown]), ""]
     remarks = [f"- `{j.record.variant}`: {line}" for j in shown for line in _remarks(j)]
     lines += [*remarks, ""] if remarks else []
     lines += _left_table(left)
     if record.scope == "pipeline":
         lines += _step_table(shown)
     else:
-        lines += [line for one in shown for line in _reverted_tables(one)]
+        lines += [line for one in shown for line in [*_reverted_tables(one), *_kernel_tables(one)]]
     name = f"{record.recipe['name']}-{record.model}"
     if f"{name}.png" in pictures.names:
         lines += [f"![Time against quality of {record.model}](plots/{name}.png)", ""]
@@ -221,9 +243,10 @@ def _overlay_lines(name: str, model: str, pictures: Pictures) -> list[str]:
     return [*lines, *remarks, ""] if remarks else lines
 
 
-def _cells(one: Judged, metrics: Sequence[str]) -> list[str]:
+def _cells(one: Judged, metrics: Sequence[str], several_targets: bool) -> list[str]:
     times, drop = one.times, one.drop
-    cells = [one.record.variant, f"**{one.verdict}**" if one.verdict == "recommended" else one.verdict]
+    cells = [one.record.variant, *([one.record.target] if several_targets else [])]
+    cells += [f"**{one.verdict}**" if one.verdict == "recommended" else one.verdict]
     cells += [f"{times.mean:.2f}", f"{times.std:.2f}", f"{times.median:.2f}"] if times else [NOTHING] * 3
     cells += [spread(one.speedup), *metrics_of(one, metrics)]
     cells.append(f"{drop[0]:+.4f} [{drop[1]:+.4f}, {drop[2]:+.4f}]" if drop else NOTHING)
@@ -254,6 +277,8 @@ def _remarks(one: Judged) -> list[str]:
 
 def _told(network: str, notes: Mapping[str, Any], accuracy_aware: bool) -> Iterator[str]:
     """Yield what a toolchain told of its own work."""
+    if "tuning" in notes:
+        yield _tuned(network, notes["tuning"])
     if "reverted" in notes:
         whole = f" of {notes['quantized_operations']} quantized" if "quantized_operations" in notes else ""
         images = f" (calibrated with {notes['calibration_images']} images)" if "calibration_images" in notes else ""
@@ -261,6 +286,30 @@ def _told(network: str, notes: Mapping[str, Any], accuracy_aware: bool) -> Itera
     elif accuracy_aware:
         said = [str(line) for line in notes.get("log", []) if not str(line).startswith("Elapsed")]
         yield from [f"what the tool said of {network}, not believed but measured: {' '.join(said[-1].split())}"] if said else []
+
+
+def _tuned(network: str, tuning: Mapping[str, Any]) -> str:
+    new = f"{tuning['new_trials']} of them new, in {tuning['seconds']:.0f} s, until {STOPPED[tuning['stopped']]}"
+    return (
+        f"{network} was tuned for {quoted(tuning['cpu'])} with {DATABASES[tuning['database']]}: {tuning['trials']} trials of "
+        f"{tuning['tasks']} tasks, {new if tuning['new_trials'] else 'none of them new'}"
+    )
+
+
+def _kernel_tables(one: Judged) -> list[str]:
+    """Return the slowest kernels of each network and their share of its time, folded away."""
+    lines: list[str] = []
+    for network, notes in one.record.notes.items():
+        kernels = notes.get("kernels", [])
+        if not kernels:
+            continue
+        shown = kernels[:SHOWN_KERNELS]
+        share = sum(k["share"] for k in shown)
+        told = f"the {len(shown)} slowest of {len(kernels)} kernels take {share:.0%}" if len(kernels) > len(shown) else "its kernels"
+        rows = [[quoted(k["name"]), f"{k['ms']:.3f}", f"{k['share']:.1%}", str(k["calls"])] for k in shown]
+        lines += ["<details>", f"<summary>Where the time of {network} goes in {one.record.variant}: {told}</summary>", ""]
+        lines += [*table(["kernel", "ms", "share of the time", "calls"], rows), "", "</details>", ""]
+    return lines
 
 
 def _reverted_tables(one: Judged) -> list[str]:

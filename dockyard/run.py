@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dockyard import artifacts, documents, schedule, search
+from dockyard import artifacts, documents, schedule, search, tuning
 from dockyard.datasets import DataSet, read_progress
 from dockyard.engines import Ended, Engine, Limits
 from dockyard.outcome import Outcome
@@ -32,6 +32,9 @@ SAME_METRIC = 1e-6
 
 class Display:
     """What is told of a run while it goes on; this one tells nothing."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
 
     def job(self, planned: Planned, number: int, total: int) -> None:
         """A job begins."""
@@ -120,8 +123,7 @@ def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcom
         run.display.progress(f"prepare {job.target} {job.toolchain}", 0, 0)
         run.identities[toolchain] = run.engine.prepare(*toolchain, on_line=lambda line: run.display.progress(line[:80], 0, 0))
     identity = run.identities[toolchain]
-    key = artifacts.key_of(planned, identity, run.engine.name, {p: _content(run, s) for p, s in planned.sources.items()})
-    run.keys[job.id] = key
+    key = _key(run, planned)
     if job.stage in artifacts.KEPT_STAGES and not run.force:
         kept = artifacts.find(key)
         if kept is not None:
@@ -141,12 +143,19 @@ def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcom
 
         measure = run.plan.recipe.measure
         limit = min(measure.time_limit_s, planned.time_limit_s or measure.time_limit_s)
-        ended = run.engine.run(*toolchain, folder, Limits(limit, measure.memory_mb), on_line)
+        try:
+            ended = run.engine.run(*toolchain, folder, Limits(limit, measure.memory_mb, host_network=bool(job.tracker)), on_line)
+        finally:
+            for refused in tuning.keep(folder / "tuning", job.model, job.target) if job.tuning else []:
+                run.display.say(f"  {job.id}: {refused}")
+                log.append(refused)
         result = read_result(folder, ended, job.stage)
         if ended.expired and planned.time_limit_s == limit:
             result.update(status="not measured", reason=search.SPENT)
         outputs = folder / "outputs"
         if result["status"] == "done" and job.stage in artifacts.KEPT_STAGES:
+            if job.tuning:
+                key = _key(run, planned)  # of the databases as they are now: what is made of them is made
             outputs = artifacts.keep(key, outputs, result)
         elif outputs.is_dir():
             outputs = Path(shutil.move(str(outputs), scratch / job.id.replace("/", "-")))
@@ -163,12 +172,22 @@ def _work(run: _Run, planned: Planned, scratch: Path, log: deque[str]) -> Outcom
     )
 
 
+def _key(run: _Run, planned: Planned) -> str:
+    """Return, and note, the hash of all that goes into a job."""
+    job = planned.job
+    inputs = {path: _content(run, source) for path, source in planned.sources.items()}
+    run.keys[job.id] = artifacts.key_of(planned, run.identities[job.target, job.toolchain], run.engine.name, inputs)
+    return run.keys[job.id]
+
+
 def _content(run: _Run, source: Source) -> str:
     """Return what identifies the content of an input."""
     if source.kind == "graph":
         return run.plan.networks[source.name].sha256
     if source.kind == "data":
         return run.data[source.name].digests[source.part]
+    if source.kind == "tuning":
+        return tuning.digest(source.name, source.part)
     return f"{run.keys[source.name]}/{source.part}"
 
 
@@ -190,6 +209,11 @@ def assemble(run: _Run, planned: Planned, folder: Path) -> None:
             (shutil.copytree if origin.is_dir() else shutil.copyfile)(origin, destination / graph)
         elif source.kind == "data":
             shutil.copytree(run.data[source.name].folder / source.part, destination)
+        elif source.kind == "tuning":
+            for made in (destination, folder / "tuning"):
+                made.mkdir()
+            for database in tuning.of_model(source.name, source.part).values():
+                shutil.copyfile(database, destination / database.name)
         else:
             outputs = run.done[source.name].outputs
             assert outputs is not None

@@ -17,68 +17,104 @@ from dockyard.tables import NOTHING, metrics_of, spread, table
 Run = tuple[str, str]
 """A run and its recipe."""
 
-NETWORKS = ("detector", "reader")
-"""The steps of a pipeline that the thesis timed."""
+BASES = {"speedup": REFERENCE_METHOD, "over not tuned": "baseline"}
+"""Columns that tell how many times as fast as another method one is, and the other."""
 
 
 def thesis_section(judged: Sequence[Judged]) -> list[str]:
-    """Return the thesis's tables of the models that have records, ours beside theirs; nothing where there is none."""
+    """Return the thesis's tables that have records of their target, ours beside theirs; nothing where there is none.
+
+    For each table thesis.json has the target, the columns of theirs and of ours, and for each model what the thesis measured.
+    """
     thesis: dict[str, Any] = json.loads(Path(__file__).with_name("thesis.json").read_text(encoding="utf-8"))
-    known = [j for j in judged if j.record.target == thesis["target"] and j.record.model in thesis["models"]]
-    if not known:
+    tables = [line for theirs in thesis["tables"] for line in _table(judged, theirs, thesis["methods"][theirs["target"]])]
+    if not tables:
         return []
     hardware = " and ".join(f"{short} is an {name}" for short, name in thesis["hardware"].items())
     lines = ["## The thesis's tables, ours beside theirs", ""]
     lines += [f"{thesis['source']}. Its models, data and hardware are its own: {hardware}.", ""]
-    lines += ["Only the speedups can be compared: its are of means, ours of medians over rounds measured in turn.", ""]
-    for model, theirs in thesis["models"].items():
-        ours = [j for j in judged if j.record.model == model]
-        if any(j in known for j in ours):
-            lines += _table(ours, theirs, thesis["methods"], thesis["target"])
-    return lines
+    return [*lines, "Only the speedups can be compared: its are of means, ours of medians over rounds measured in turn.", "", *tables]
 
 
-def _table(ours: Sequence[Judged], theirs: Mapping[str, Any], methods: Mapping[str, str], target: str) -> list[str]:
-    pipeline = ours[0].record.scope == "pipeline"
+def _table(judged: Sequence[Judged], theirs: Mapping[str, Any], methods: Mapping[str, str]) -> list[str]:
+    target, metrics = theirs["target"], theirs.get("metrics", [])
+    ours = [j for j in judged if j.record.model in theirs["models"] and (j.record.target == target or j.record.variant == REFERENCE_METHOD)]
     toolchains = sorted({j.record.toolchain for j in ours if j.record.target == target}, key=version)
-    columns = {t: _column(ours, t, list(methods)) for t in toolchains}
-    head = ["method"]
-    for cpu in theirs["tables"]:
-        head += [f"{cpu} {what}" for what in (("total s", "ms", *NETWORKS, "speedup") if pipeline else ("ms (std)", "speedup", "quality"))]
-    quality = " / ".join(theirs["metrics"])
-    for toolchain in toolchains:
-        head += [f"{toolchain} {what}" for what in ("ms (std)", *(NETWORKS if pipeline else ()), "speedup", quality)]
-    rows = []
-    for method, label in methods.items():
-        cells = [label]
-        for cpu in theirs["tables"]:
-            cells += _total_cells(theirs[cpu], method, theirs["images"]) if pipeline else _their_cells(theirs[cpu], method)
-        for column in columns.values():
-            cells += _our_cells(column.get(method), theirs["metrics"], pipeline)
-        rows.append(cells)
-    numbers = ", ".join(f"{number} ({cpu})" for cpu, number in theirs["tables"].items())
-    return [f"### Table {numbers}: {theirs['name']}", "", *table(head, rows), "", *_sources(columns, methods), ""]
+    if not toolchains:
+        return []
+    head = ["method", *(f"{cpu} {column}" for cpu in theirs["numbers"] for column in theirs["theirs"])]
+    named = [" / ".join(metrics) if column == "quality" else column for column in theirs["ours"]]
+    head += [f"{toolchain} {column}" for toolchain in toolchains for column in named]
+    rows: list[list[str]] = []
+    sources: dict[str, list[str]] = {}
+    for model, known in theirs["models"].items():
+        own = [j for j in ours if j.record.model == model]
+        columns = {toolchain: _column(own, toolchain, list(methods)) for toolchain in toolchains}
+        for method, name in methods.items():
+            label = f"{known['name']} {name}" if "name" in known else name
+            cells = [_their_cell(c, known[cpu], method, known.get("images")) for cpu in theirs["numbers"] for c in theirs["theirs"]]
+            for toolchain, found in columns.items():
+                one = found.get(method)
+                cells += _our_cells(theirs["ours"], one, metrics, [j for j in own if j.record.toolchain == toolchain])
+                if one is not None:
+                    run, recipe = _run(one)
+                    sources.setdefault(f"recipe {recipe}, run {run}, {one.device}", []).append(f"{label} {toolchain}")
+            rows.append([label, *cells])
+    numbers = ", ".join(f"{number} ({cpu})" for cpu, number in theirs["numbers"].items())
+    return [f"### Table {numbers}: {theirs['name']}", "", *table(head, rows), "", *_told(sources), ""]
 
 
-def _their_cells(theirs: Mapping[str, Any], method: str) -> list[str]:
-    entry, base = theirs[method], theirs[REFERENCE_METHOD]
-    return [f"{entry['ms']:.2f} ({entry['std']:.2f})", f"{base['ms'] / entry['ms']:.2f}", " / ".join(f"{q:.4f}" for q in entry["quality"])]
+def _their_cell(column: str, theirs: Mapping[str, Any], method: str, images: int | None) -> str:
+    """Return a figure of the thesis; `images` is the number behind a total."""
+
+    def ms(entry: Mapping[str, Any]) -> float:
+        return float(entry["ms"] if images is None else 1000 * entry["total_s"] / images)
+
+    entry, base = theirs.get(method), theirs.get(BASES.get(column, method))
+    if entry is None or base is None:
+        return NOTHING
+    match column:
+        case "ms (std)":
+            return f"{entry['ms']:.2f} ({entry['std']:.2f})"
+        case "median":
+            return f"{entry['median']:.2f}"
+        case "min to max":
+            return f"{entry['min']:.2f} to {entry['max']:.2f}"
+        case "quality":
+            return " / ".join(f"{q:.4f}" for q in entry["quality"])
+        case "total s":
+            return str(entry["total_s"])
+        case "ms":
+            return f"{ms(entry):.1f}"
+        case "speedup" | "over not tuned":
+            return f"{ms(base) / ms(entry):.2f}"
+    return f"{entry[column]:.1f}"
 
 
-def _total_cells(theirs: Mapping[str, Any], method: str, images: int) -> list[str]:
-    if method not in theirs:
-        return [NOTHING] * (len(NETWORKS) + 3)
-    entry, base = theirs[method], theirs[REFERENCE_METHOD]
-    steps = [f"{entry[step]:.1f}" for step in NETWORKS]
-    return [str(entry["total_s"]), f"{1000 * entry['total_s'] / images:.1f}", *steps, f"{base['total_s'] / entry['total_s']:.2f}"]
-
-
-def _our_cells(one: Judged | None, metrics: Sequence[str], pipeline: bool) -> list[str]:
-    steps = NETWORKS if pipeline else ()
+def _our_cells(columns: Sequence[str], one: Judged | None, metrics: Sequence[str], beside: Sequence[Judged]) -> list[str]:
+    """Return our figures of a variant; `beside` are the variants of its model and toolchain, of any run."""
     if one is None or one.record.status != "measured" or one.times is None:
-        return [one.verdict if one else NOTHING, *[NOTHING] * (len(steps) + 2)]
-    cells = [f"{one.times.mean:.2f} ({one.times.std:.2f})", *(f"{mean_step(one.record.rounds_ns, step):.1f}" for step in steps)]
-    return [*cells, f"{one.speedup[0]:.2f}" if one.speedup else "1.00", " / ".join(metrics_of(one, metrics))]
+        return [one.verdict if one else NOTHING, *[NOTHING] * (len(columns) - 1)]
+    measured = (j for j in beside if _run(j) == _run(one) and j.record.status == "measured")
+    base = next((j for j in measured if j.record.method == BASES["over not tuned"]), None)
+    cells = []
+    for column in columns:
+        match column:
+            case "ms (std)":
+                cells.append(f"{one.times.mean:.2f} ({one.times.std:.2f})")
+            case "median":
+                cells.append(f"{one.times.median:.2f}")
+            case "min to max":
+                cells.append(f"{one.times.minimum:.2f} to {one.times.maximum:.2f}")
+            case "quality":
+                cells.append(" / ".join(metrics_of(one, metrics)))
+            case "speedup":
+                cells.append(f"{one.speedup[0]:.2f}" if one.speedup else "1.00")
+            case "over not tuned":
+                cells.append(f"{speedup(base.record.totals_ns, one.record.totals_ns)[0]:.2f}" if base else NOTHING)
+            case step:
+                cells.append(f"{mean_step(one.record.rounds_ns, step):.1f}")
+    return cells
 
 
 def _run(one: Judged) -> Run:
@@ -105,13 +141,8 @@ def _column(ours: Sequence[Judged], toolchain: str, methods: Sequence[str]) -> d
     return {REFERENCE_METHOD: reference[0], **found} if reference else found
 
 
-def _sources(columns: Mapping[str, Mapping[str, Judged]], methods: Mapping[str, str]) -> list[str]:
+def _told(sources: Mapping[str, Sequence[str]]) -> list[str]:
     """Tell which recipe and run each of our figures is from."""
-    sources: dict[str, list[str]] = {}
-    for toolchain, column in columns.items():
-        for method, one in column.items():
-            run, recipe = _run(one)
-            sources.setdefault(f"recipe {recipe}, run {run}, {one.device}", []).append(f"{methods[method]} {toolchain}")
     if len(sources) == 1:
         return [f"Ours: {next(iter(sources))}."]
     return [f"- Ours from {source}: {', '.join(cells)}." for source, cells in sources.items()]
@@ -123,24 +154,24 @@ def version(toolchain: str) -> list[int]:
 
 
 def toolchain_section(judged: Iterable[Judged]) -> list[str]:
-    """Return a table for each two toolchains that measured the same model and method in one run; nothing where none did."""
-    cells: dict[tuple[Run, str, str], dict[str, Judged]] = {}
+    """Return a table for each two toolchains of a target that measured the same model and method in one run; nothing where none did."""
+    cells: dict[tuple[str, Run, str, str], dict[str, Judged]] = {}
     for one in judged:
         if one.record.status == "measured" and one.record.variant != REFERENCE_METHOD and one.times:
-            by_toolchain = cells.setdefault((_run(one), one.record.model, one.record.method), {})
+            by_toolchain = cells.setdefault((one.record.target, _run(one), one.record.model, one.record.method), {})
             held = by_toolchain.get(one.record.toolchain)
             if held is None or len(one.record.options) < len(held.record.options):
                 by_toolchain[one.record.toolchain] = one
-    pairs: dict[tuple[str, str], list[list[str]]] = {}
-    for ((_, recipe), model, method), by_toolchain in cells.items():
+    pairs: dict[tuple[str, str, str], list[list[str]]] = {}
+    for (target, (_, recipe), model, method), by_toolchain in cells.items():
         for old, new in combinations(sorted(by_toolchain, key=version), 2):
-            pairs.setdefault((old, new), []).append([recipe, model, method, *_pair_cells(by_toolchain[old], by_toolchain[new])])
+            pairs.setdefault((target, old, new), []).append([recipe, model, method, *_pair_cells(by_toolchain[old], by_toolchain[new])])
     lines: list[str] = []
-    for (old, new), rows in pairs.items():
+    for (target, old, new), rows in pairs.items():
         head = ["recipe", "model", "method", f"{old} median ms", f"{new} median ms", f"{old} / {new} (rounds)"]
         head += [f"{old} MB", f"{new} MB", f"{new} / {old} MB", f"{old} quality", f"{new} quality"]
-        lines += [f"## {new} against {old}", "", "Measured in turn in one run; a ratio above 1 says how much faster the newer one is.", ""]
-        lines += [*table(head, rows), ""]
+        told = "Measured in turn in one run; a ratio above 1 says how much faster the newer one is."
+        lines += [f"## {target}: {new} against {old}", "", told, "", *table(head, rows), ""]
     return lines
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dockyard import datasets
+from dockyard import datasets, tuning
 from dockyard.catalog import load_recipe
 from dockyard.console import LiveDisplay
 from dockyard.engines.choose import choose_engine
@@ -72,6 +72,8 @@ def build(
         display.say(f"{recipe.name}: {len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}; engine: {why}")
         data = datasets.prepare(plan, display.progress)
         digests = {model: dict(d.digests) for model, d in data.items()}
+        for refused in tuning.keep_leftovers():
+            display.say(f"  {refused}")
         for leftover in ("jobs", "scratch"):
             shutil.rmtree(STATE / leftover, ignore_errors=True)
             (STATE / leftover).mkdir(parents=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dockyard import artifacts, datasets, run
+from dockyard import artifacts, catalog, datasets, run, tuning
 from dockyard.catalog import load_recipe
 from dockyard.datasets import DataSet
 from dockyard.engines import venv
+from dockyard.places import TARGETS
 from dockyard.plan import Plan, make_plan
 from shared.contract.recipe import Recipe
 
@@ -36,9 +39,28 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `.dockyard` folder of the test's own, so that nothing is reused from the repository's or left in it."""
     folder = tmp_path / "state"
     folder.mkdir()
-    for module in (artifacts, datasets, run, venv):
+    for module in (artifacts, datasets, run, tuning, venv):
         monkeypatch.setattr(module, "STATE", folder)
     return folder
+
+
+@pytest.fixture
+def second_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Another target beside the repository's, with two toolchains, that reads ONNX alone; return its name."""
+    folder = tmp_path / "targets"
+    shutil.copytree(TARGETS, folder)
+    none = {"type": "object", "additionalProperties": False}
+    trials = {**none, "properties": {"trials": {"type": "integer"}}}
+    methods = {
+        "baseline": {"description": "", "options": {"2": none, "1": none}},
+        "tuned": {"description": "", "data": ["validation"], "calibration_minimum": 9, "options": {"2": trials}},
+    }
+    document = {"description": "", "toolchains": {"2": {}, "1": {}}, "sources": ["ONNX"], "methods": methods}
+    (folder / "shelf-cpu").mkdir()
+    (folder / "shelf-cpu" / "target.json").write_text(json.dumps(document))
+    for module in (artifacts, catalog, run):
+        monkeypatch.setattr(module, "TARGETS", folder)
+    return "shelf-cpu"
 
 
 @pytest.fixture

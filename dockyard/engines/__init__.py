@@ -12,12 +12,16 @@ OnLine = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one job may take: seconds, MB of memory, processes and threads, MB of output."""
+    """What one job may take: seconds, MB of memory, processes and threads, MB of output.
+
+    `host_network` lets it see this machine's network, which only a job that tunes on other machines needs.
+    """
 
     time_s: int
     memory_mb: int
     processes: int = 512
     output_mb: int = 4096
+    host_network: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Engine(Protocol):
     def run(self, target: str, toolchain: str, folder: Path, limits: Limits, on_line: OnLine) -> Ended:
         """Run the job folder's entry script to its end, handing on each line that it prints.
 
-        Nothing is left running, whatever is raised meanwhile.
+        Nothing is left running, whatever is raised meanwhile. Where the folder has a `tuning`, what the job leaves in
+        its own is there when this ends, however it ends.
 
         Raises:
             EnvironmentProblem: the engine is gone, or has no room.

@@ -29,19 +29,26 @@ LABEL = "dockyard.job"
 CHUNK = 1 << 20
 MAX_LINE = 4000
 
+TUNING_MB = 64
+"""Of all the databases that a job may leave, packed."""
+
+FETCH_S = 30.0
+"""A host that goes down while it tunes loses at most so many seconds, and the round that was under way."""
+
 
 class DockerEngine:
     """Runs each job in a container of its own: no network, read-only root, no privileges, bounded in every way.
 
     Args:
         context: a Docker context's name; None takes the one in use.
+        fetch_s: seconds between two looks at what a job that tunes has found out so far.
 
     Raises:
         EnvironmentProblem: no engine answers there.
     """
 
-    def __init__(self, context: str | None = None) -> None:
-        self._context = context
+    def __init__(self, context: str | None = None, fetch_s: float = FETCH_S) -> None:
+        self._context, self._fetch_s = context, fetch_s
         self.name = f"docker:{context}" if context else "docker"
         with _engine_errors("no Docker engine answers"):
             self._client = docker.from_env(timeout=120) if context is None else _client_of(context)
@@ -71,10 +78,11 @@ class DockerEngine:
             try:
                 started = time.monotonic()
                 container.start()
-                for line in _lines(container.logs(stream=True, follow=True)):
-                    on_line(line)
-                code = int(container.wait()["StatusCode"])
-                seconds = time.monotonic() - started
+                with self._followed(container, folder, on_line):
+                    for line in _lines(container.logs(stream=True, follow=True)):
+                        on_line(line)
+                    code = int(container.wait()["StatusCode"])
+                    seconds = time.monotonic() - started
             finally:
                 timer.cancel()
             container.reload()
@@ -94,7 +102,7 @@ class DockerEngine:
             user=f"{USER}:{USER}",
             working_dir="/job",
             environment={"PYTHONPATH": "/job/code"},
-            network_mode="none",
+            network_mode="host" if limits.host_network else "none",
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
@@ -111,6 +119,39 @@ class DockerEngine:
             with suppress(docker.errors.APIError, requests.RequestException):
                 container.remove(v=True, force=True)
 
+    @contextmanager
+    def _followed(self, container: Any, folder: Path, on_line: OnLine) -> Iterator[None]:
+        """Fetch the tuning databases of a job that has some: now and then, and at its end, however it comes."""
+        if not (folder / "tuning").is_dir():
+            yield
+            return
+        over = threading.Event()
+
+        def follow() -> None:
+            while not over.wait(self._fetch_s):
+                with suppress(*FETCH_ERRORS):
+                    self._fetch_tuning(container, folder)
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        try:
+            yield
+        finally:
+            over.set()
+            follower.join()
+            try:
+                self._fetch_tuning(container, folder)
+            except FETCH_ERRORS as error:
+                on_line(f"the tuning databases could not be fetched: {error}")
+
+    def _fetch_tuning(self, container: Any, folder: Path) -> None:
+        """Fetch the tuning databases as they are now; each takes the place of the one before at once."""
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            self._fetch(container, "tuning", Path(name), TUNING_MB << 20)
+            for path in (Path(name) / "tuning").glob("*.json.gz"):
+                if path.is_file():
+                    path.replace(folder / "tuning" / path.name)
+
     @staticmethod
     def _fetch(container: Any, name: str, folder: Path, limit: int) -> None:
         try:
@@ -126,6 +167,9 @@ class DockerEngine:
                 archive.write(chunk)
             archive.seek(0)
             unpack(archive, folder, limit)
+
+
+FETCH_ERRORS = (docker.errors.DockerException, requests.RequestException, JobFailed, OSError)
 
 
 def pack(folder: Path, archive: IO[bytes]) -> None:

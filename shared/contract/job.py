@@ -21,8 +21,11 @@ class Job:
         data: split name -> folder under `inputs/`.
         reference: file under `inputs/` with real inputs and the reference's outputs, or empty.
         crop_margin: of a pipeline.
-        measure: `threads`, `runs`, `warmup`, `seconds`, `images`.
+        agreement: largest difference from the reference's outputs that the method may have, over their largest value; 0 for any.
+        measure: `threads`, `runs`, `warmup`, `seconds`, `images`, `samples`.
         source: what a conversion reads (`tensorflow` or `onnx`).
+        tuning: folder under `inputs/` with the tuning databases so far, where the method tunes; or empty.
+        tracker: `host:port` of the RPC tracker whose devices it tunes on, or empty; `tracker_key` is what they are known by there.
     """
 
     id: str
@@ -37,7 +40,11 @@ class Job:
     data: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
     crop_margin: float = 0.0
+    agreement: float = 0.0
     measure: Mapping[str, int] = field(default_factory=dict)
+    tuning: str = ""
+    tracker: str = ""
+    tracker_key: str = ""
     version: int = JOB_VERSION
 
     @staticmethod

@@ -8,21 +8,28 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 @dataclass(frozen=True)
 class Optimization:
-    """One method of a target with the options a recipe gives it; `toolchain` is empty for the recipe's own."""
+    """One method with the options a recipe gives it.
+
+    Attributes:
+        toolchain: empty for the recipe's own, or the default of another target.
+        target: empty for the recipe's own.
+    """
 
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
     toolchain: str = ""
+    target: str = ""
 
     @staticmethod
     def from_json(item: Union[str, Mapping[str, Any]]) -> "Optimization":
         if isinstance(item, str):
             return Optimization(item)
-        options = {key: value for key, value in item.items() if key not in ("method", "toolchain")}
-        return Optimization(item["method"], options, item.get("toolchain", ""))
+        options = {key: value for key, value in item.items() if key not in ("method", "toolchain", "target")}
+        return Optimization(item["method"], options, item.get("toolchain", ""), item.get("target", ""))
 
     def to_json(self) -> Dict[str, Any]:
-        return {"method": self.method, **({"toolchain": self.toolchain} if self.toolchain else {}), **self.options}
+        own = {key: value for key, value in (("target", self.target), ("toolchain", self.toolchain)) if value}
+        return {"method": self.method, **own, **self.options}
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Measure:
         warmup: calls before them at least, not timed.
         seconds: that the timed calls of a round take at least, and the calls before them half as long.
         images: test images of the pipeline's rounds; 0 takes the whole test split.
+        samples: test samples that quality is judged on, the first; 0 takes the whole test split.
         time_limit_s: seconds that one job may take.
         memory_mb: memory that one job may take, in MB.
     """
@@ -73,6 +81,7 @@ class Measure:
     runs: int = 100
     warmup: int = 20
     images: int = 0
+    samples: int = 0
     time_limit_s: int = 3600
     memory_mb: int = 8192
     seconds: int = 2
@@ -87,6 +96,7 @@ class Recipe:
         optimizations: to try; empty for a search.
         search: or None.
         conversion: how a network is converted; for a pipeline, by the name of the network.
+        tuning: `tracker` (`host:port`) and `key` of the RPC tracker whose devices are tuned on; empty for this machine.
         file: path in messages.
     """
 
@@ -101,6 +111,7 @@ class Recipe:
     data: Optional[str] = None
     search: Optional[Search] = None
     conversion: Mapping[str, Any] = field(default_factory=dict)
+    tuning: Mapping[str, str] = field(default_factory=dict)
     file: str = "recipe"
 
     @staticmethod
@@ -122,6 +133,7 @@ class Recipe:
             data=document.get("data"),
             search=search,
             conversion=document.get("conversion", {}),
+            tuning=document.get("tuning", {}),
             file=file,
         )
 
@@ -138,6 +150,8 @@ class Recipe:
         }
         if self.conversion:
             document["conversion"] = dict(self.conversion)
+        if self.tuning:
+            document["tuning"] = dict(self.tuning)
         if self.data is not None:
             document["data"] = self.data
         return document

@@ -24,18 +24,19 @@ REFERENCE_SAMPLES = 4
 
 
 def evaluate(
-    network: Network, session: Session, split: Path, with_truth: bool = False
+    network: Network, session: Session, split: Path, with_truth: bool = False, most: int = 0
 ) -> Tuple[Dict[str, Any], List[int], List[Tuple[Array, Tensors]]]:
     """Run each sample of a split once.
 
     Args:
+        most: of the samples, the first; 0 takes all.
         with_truth: keep images and true masks beside the pictures of the predicted masks (`masks.picture`).
 
     Returns:
         The quality (main metric, metrics, scores and prediction of each sample, pictures of some masks), the time of each call in
         nanoseconds (the network alone, `dataset` protocol), and pixels (`to_pixels`) and outputs of the first samples.
     """
-    samples = read_split(split, network.task)
+    samples = read_split(split, network.task)[: most or None]
     rows: List[Dict[str, Any]] = []
     times: List[int] = []
     kept: List[Tuple[Array, Tensors]] = []
@@ -79,8 +80,8 @@ def load_reference(path: Path) -> Tuple[Array, Tensors]:
         return archive["pixels"], outputs
 
 
-def check_conversion(session: Session, reference: Path) -> List[Dict[str, Any]]:
-    """Run a converted graph on the reference's images and compare every output.
+def check_conversion(session: Session, reference: Path, limit: float = CONVERSION_LIMIT) -> List[Dict[str, Any]]:
+    """Run a graph of full precision on the reference's images and compare every output.
 
     Returns:
         For each output: its name, the largest absolute difference over the reference's largest absolute value
@@ -100,8 +101,8 @@ def check_conversion(session: Session, reference: Path) -> List[Dict[str, Any]]:
             {
                 "output": name,
                 "difference": difference,
-                "limit": CONVERSION_LIMIT,
-                "agrees": difference is not None and difference <= CONVERSION_LIMIT,
+                "limit": limit,
+                "agrees": difference is not None and difference <= limit,
             }
         )
     return rows

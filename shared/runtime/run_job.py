@@ -3,6 +3,7 @@
 <folder>/job.json      the job
 <folder>/inputs/       graphs, artifacts, data, the reference's outputs
 <folder>/outputs/      what the stage leaves
+<folder>/tuning/       where the method tunes: the databases that it leaves
 <folder>/result.json   what came of it, failures included
 """
 
@@ -15,7 +16,7 @@ import re
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, cast
 
 import cv2
 
@@ -25,7 +26,7 @@ from shared.contract.model import Network
 from shared.runtime import benchmark, evaluate, machine
 from shared.runtime.preprocess import UnreadableImage
 from shared.runtime.progress import report
-from shared.runtime.toolchain import Session, Toolchain, Unsupported
+from shared.runtime.toolchain import Session, Toolchain, Tuning, TuningToolchain, Unsupported
 
 
 def main(toolchain: Callable[[], Toolchain]) -> int:
@@ -112,37 +113,52 @@ def _convert(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads
     notes = toolchain.convert(network, source / network.graph, output, job.options)
     session = toolchain.load(network, output, threads)
     rows = evaluate.check_conversion(session, folder / job.reference)
-    wrong = [r for r in rows if not r["agrees"]]
-    result: Dict[str, Any] = {"conversion": rows, "notes": notes, "settings": _settings(session)}
-    if wrong:
-        told = "; ".join(
-            f"'{r['output']}' "
-            + (
-                "is missing, has another shape or is not finite"
-                if r["difference"] is None
-                else f"differs by {r['difference']:.2g} of its largest value (limit {r['limit']:g})"
-            )
-            for r in wrong
+    reason = _disagreement(rows)
+    failed = {"status": "failed", "reason": f"the converted graph disagrees with the reference: {reason}"} if reason else {}
+    return {"conversion": rows, "notes": notes, "settings": _settings(session), **failed}
+
+
+def _disagreement(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return which outputs disagree and by how much, or an empty text."""
+    told = [
+        f"'{r['output']}' "
+        + (
+            "is missing, has another shape or is not finite"
+            if r["difference"] is None
+            else f"differs by {r['difference']:.2g} of its largest value (limit {r['limit']:g})"
         )
-        result.update(status="failed", reason=f"the converted graph disagrees with the reference: output {told}")
-    return result
+        for r in rows
+        if not r["agrees"]
+    ]
+    return "output " + "; ".join(told) if told else ""
 
 
 def _optimize(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
     ((network, source),) = _networks(job, folder)
-    data = evaluate.SplitCalibration(network, {name: folder / path for name, path in job.data.items()})
     report(f"{job.method} {network.name}", 0, 0)
+    if job.tuning:
+        tuning = Tuning(folder / job.tuning, folder / "tuning", job.tracker, job.tracker_key)
+        tuning.output.mkdir(exist_ok=True)
+        tuner = cast(TuningToolchain, toolchain)
+        return {"notes": tuner.tune(network, source, output, job.method, job.options, tuning, threads)}
+    data = evaluate.SplitCalibration(network, {name: folder / path for name, path in job.data.items()})
     return {"notes": toolchain.optimize(network, source, output, job.method, job.options, data)}
 
 
 def _evaluate(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
     ((network, artifact),) = _networks(job, folder)
     session = toolchain.load(network, artifact, threads)
-    quality, times, kept = evaluate.evaluate(network, session, folder / job.data["test"], with_truth=not job.reference)
+    rows = evaluate.check_conversion(session, folder / job.reference, job.agreement) if job.agreement else []
+    reason = _disagreement(rows)
+    if reason:
+        return {"conversion": rows, "status": "failed", "reason": f"not the reference's outputs: {reason}"}
+    quality, times, kept = evaluate.evaluate(
+        network, session, folder / job.data["test"], with_truth=not job.reference, most=job.measure.get("samples", 0)
+    )
     if not job.reference:
         evaluate.save_reference(output / "reference.npz", kept)
     timing = {"scope": "network", "protocol": "dataset", "samples_ns": {"total": times}}
-    return {"quality": quality, "timing": timing, "settings": _settings(session)}
+    return {"conversion": rows, "quality": quality, "timing": timing, "settings": _settings(session)}
 
 
 def _benchmark(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Protocol
 
@@ -39,6 +40,24 @@ class Calibration(Protocol):
         """Return the number of samples of a split."""
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """What a method that tunes has at hand beside the network.
+
+    Attributes:
+        databases: folder with the databases so far, `<cpu>.json.gz` (shared/contract/tuning.schema.json); may be empty.
+        output: folder for those that are new or changed. It is looked at while the job runs and kept however the job ends:
+            replace a file at once (a temporary file whose name does not end in `.json.gz`, then a rename), after each round.
+        tracker: `host:port` of an RPC tracker whose devices are to be tuned on, or empty for this machine.
+        key: what the devices are known by at the tracker.
+    """
+
+    databases: Path
+    output: Path
+    tracker: str = ""
+    key: str = ""
+
+
 class Toolchain(Protocol):
     """One target's vendor tools."""
 
@@ -63,3 +82,16 @@ class Toolchain(Protocol):
 
     def load(self, network: Network, artifact: Path, threads: int) -> Session:
         """Load the folder that `convert` or `optimize` left (the graph's own, for the reference)."""
+
+
+class TuningToolchain(Toolchain, Protocol):
+    """A toolchain one of whose methods has `tuning` in target.json."""
+
+    def tune(
+        self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], tuning: Tuning, threads: int
+    ) -> Dict[str, Any]:
+        """Do what `optimize` does, for a method that tunes: go on from `tuning.databases`; return notes.
+
+        Args:
+            threads: that the result will run with.
+        """

@@ -27,6 +27,8 @@ VENDORS = {
     "torch",
     "tvm",
     "tvm_ffi",
+    "xgboost",
+    "ziglang",
 }
 HARNESS = {"numpy", "cv2", "psutil", "cpuinfo"}
 
@@ -100,9 +102,9 @@ def test_runtime(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ENTRIES, ids=shown)
 def test_entries(path: Path) -> None:
-    """An entry script, and the modules beside it, import one another, the shared code, numpy and their vendors."""
+    """An entry script, and the modules beside it, import one another, the shared code, numpy, psutil and their vendors."""
     for module in imports(path):
-        allowed = STANDARD | VENDORS | {"numpy"} | {p.stem for p in path.parent.glob("*.py")}
+        allowed = STANDARD | VENDORS | {"numpy", "psutil"} | {p.stem for p in path.parent.glob("*.py")}
         assert top(module) in allowed or below(module, "shared.contract") or below(module, "shared.runtime"), module
 
 

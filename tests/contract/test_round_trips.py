@@ -55,7 +55,11 @@ jobs = st.builds(
     data=texts,
     reference=names,
     crop_margin=st.floats(0, 1),
+    agreement=st.floats(0, 1),
     measure=st.dictionaries(names, counts, max_size=3),
+    tuning=names,
+    tracker=names,
+    tracker_key=names,
 )
 
 
@@ -94,29 +98,31 @@ def test_artifact_hash_follows_each_file(listing: list[ArtifactFile], digest: st
 
 
 optional = st.none() | st.floats(0.1, 1000)
-options = st.dictionaries(names.filter(lambda n: n not in ("method", "toolchain")), values, max_size=2)
+options = st.dictionaries(names.filter(lambda n: n not in ("method", "toolchain", "target")), values, max_size=2)
 recipes = st.builds(
     Recipe,
     name=st.just("own"),
     model=names,
     target=names,
-    optimizations=st.lists(st.builds(Optimization, names, options, names), min_size=1, max_size=3).map(tuple),
+    optimizations=st.lists(st.builds(Optimization, names, options, names, names), min_size=1, max_size=3).map(tuple),
     conversion=objects,
     toolchain=names,
     description=names,
     requirements=st.builds(Requirements, st.floats(0, 1), optional, optional),
     measure=st.builds(
         Measure,
-        st.integers(0, 1024),
-        st.integers(3, 100),
-        st.integers(3, 100),
-        st.integers(1, 1000),
-        st.integers(0, 1000),
-        st.integers(0, 1000),
-        st.integers(1, 604800),
-        st.integers(64, 10**6),
+        threads=st.integers(0, 1024),
+        rounds=st.integers(3, 100),
+        max_rounds=st.integers(3, 100),
+        runs=st.integers(1, 1000),
+        warmup=st.integers(0, 1000),
+        images=st.integers(0, 1000),
+        samples=st.integers(0, 1000),
+        time_limit_s=st.integers(1, 604800),
+        memory_mb=st.integers(64, 10**6),
     ),
     data=st.none() | names,
+    tuning=st.just({}) | st.fixed_dictionaries({"tracker": st.sampled_from(["10.0.0.2:9190", "[::1]:1"]), "key": st.just("box")}),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ def test_schemas_are_valid(path: Path) -> None:
 
 
 def test_all_schemas_are_there() -> None:
-    """Recipe, model, target, result and record have a schema."""
-    assert {p.name.split(".")[0] for p in SCHEMAS} == {"recipe", "model", "target", "result", "record"}
+    """Recipe, model, target, result, record and tuning database have a schema."""
+    assert {p.name.split(".")[0] for p in SCHEMAS} == {"recipe", "model", "target", "result", "record", "tuning"}
 
 
 @pytest.mark.parametrize("path", sorted(TARGETS.glob("*/target.json")), ids=shown)
@@ -60,12 +61,29 @@ def test_option_schemas(target: str, method: str, toolchain: str) -> None:
     loaded = load_target(target, "test")
     schema = loaded.option_schema(method, toolchain)
     Draft202012Validator.check_schema(schema)
+    assert not {"method", "target", "toolchain"} & schema.get("properties", {}).keys(), "a recipe's optimization has these keys itself"
     for options in [{}, *loaded.methods[method].get("search", {}).get(toolchain, [])]:
         documents.check(options, schema, "test")
     with pytest.raises(InputProblem, match="unknown key 'no_such_option'") as caught:
         documents.check({"no_such_option": 1}, schema, "test")
     for option in schema.get("properties", {}):
         assert option in caught.value.advice
+
+
+def test_tvms_defaults_are_the_told_ones() -> None:
+    """What `tvm-llvm` takes for an option that a recipe leaves out is the default that its schema tells."""
+    own = {}
+    for node in ast.parse((TARGETS / "tvm-llvm" / "entry.py").read_text()).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id.endswith("_DEFAULTS"):
+            assert node.value is not None
+            own[node.target.id] = ast.literal_eval(node.value)
+    told = load_target("tvm-llvm", "test").option_schema("tuned", "0.27")["properties"]
+    runner = told["runner"]["properties"]
+    assert own == {
+        "TUNING_DEFAULTS": {name: option["default"] for name, option in told.items() if "default" in option},
+        "RUNNER_DEFAULTS": {name: option["default"] for name, option in runner.items()},
+    }
+    assert [name for name, option in told.items() if "default" not in option] == ["llvm", "runner"]
 
 
 @pytest.mark.parametrize("target", names(TARGETS, "target.json"))

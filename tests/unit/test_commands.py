@@ -74,7 +74,7 @@ def test_plan_as_json(digits_plan: Plan) -> None:
 def test_every_task_is_listed_and_told() -> None:
     """Every task that a user types is listed with a sentence."""
     listed = {line.split()[0]: line.split()[1:] for line in invoke("--list").stdout.splitlines() if line[:2] == "  " and line[2:3].strip()}
-    assert {"build", "plan", "matrix", "report", "compare", "images", "doctor", "models", "test"} <= set(listed)
+    assert {"build", "plan", "matrix", "report", "compare", "images", "doctor", "models", "tuning", "test"} <= set(listed)
     assert all(words for words in listed.values())
 
 

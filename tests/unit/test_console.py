@@ -40,9 +40,9 @@ def test_outcomes_are_told(digits_plan: Plan) -> None:
         display.outcome(Outcome(convert, "failed", "output 'digit' differs\nmore", "convert"))
         display.outcome(Outcome(digits_plan.jobs[2], "failed", "output 'digit' differs", "convert"))
     assert [line.strip() for line in stream.getvalue().splitlines()] == [
-        "digits/convert/2026.4: 1.2 s",
-        "digits/convert/2026.4: reused",
-        "digits/convert/2026.4: failed: output 'digit' differs",
+        "digits/convert/intel-openvino-2026.4: 1.2 s",
+        "digits/convert/intel-openvino-2026.4: reused",
+        "digits/convert/intel-openvino-2026.4: failed: output 'digit' differs",
         "digits/baseline/optimize: failed: its convert did not succeed",
     ]
 

@@ -36,7 +36,7 @@ def test_order(digits_plan: Plan) -> None:
     """The reference comes first, then the conversion, then each variant made and scored, then the rounds."""
     assert ids(digits_plan.jobs)[:6] == [
         "digits/reference/evaluate",
-        "digits/convert/2026.4",
+        "digits/convert/intel-openvino-2026.4",
         "digits/baseline/optimize",
         "digits/baseline/evaluate",
         "digits/int8/optimize",
@@ -96,6 +96,56 @@ def test_method_twice_is_numbered(digits: Recipe) -> None:
     assert plan.variants == ["reference", "int8", "int8-2"]
     options = {p.job.id: p.job.options for p in plan.jobs if p.job.stage == "optimize"}
     assert options == {"digits/int8/optimize": {"subset_size": 5}, "digits/int8-2/optimize": {"subset_size": 9}}
+
+
+def test_variants_of_another_target(digits: Recipe, second_target: str) -> None:
+    """A variant of another target is named after it, made from that target's own conversion and measured in turn with the others."""
+    others = [Optimization("baseline", {}, toolchain, second_target) for toolchain in ("", "1", "2")]
+    plan = make_plan(with_methods(digits, "baseline", *others, Optimization("baseline", target="intel-openvino")))
+    names = ["baseline", "baseline@shelf-cpu", "baseline@shelf-cpu-1", "baseline-2@shelf-cpu", "baseline-2"]
+    assert plan.variants == ["reference", *names]
+    assert_whole(plan)
+    homes = [("intel-openvino", "2026.4"), (second_target, "2"), (second_target, "1"), (second_target, "2"), ("intel-openvino", "2026.4")]
+    for name, home in zip(names, homes):
+        assert {(p.job.target, p.job.toolchain) for p in plan.jobs if p.variant == name} == {home}
+        (optimize,) = (p for p in plan.jobs if p.job.id == f"digits/{name}/optimize")
+        assert optimize.needs == [f"digits/convert/{'-'.join(home)}"]
+    assert [p.variant for p in plan.round(1)] == plan.variants
+    assert plan.toolchains == [("tensorflow", plan.reference_toolchain), *dict.fromkeys(homes)]
+
+
+def test_each_target_converts_from_what_it_reads(digits: Recipe, second_target: str) -> None:
+    """The reference makes ONNX once, for the target that cannot read the graph; the other has the graph itself."""
+    others = [Optimization("baseline", {}, toolchain, second_target) for toolchain in ("2", "1")]
+    plan = make_plan(with_methods(digits, "baseline", *others))
+    converts = [p for p in plan.jobs if p.job.stage == "convert"]
+    assert {p.job.id: (p.sources["digits"].kind, p.job.networks["digits"]["graph"]["file"]) for p in converts} == {
+        "digits/reference/convert": ("graph", "digits.pb"),
+        "digits/convert/intel-openvino-2026.4": ("graph", "digits.pb"),
+        "digits/convert/shelf-cpu-2": ("output", "model.onnx"),
+        "digits/convert/shelf-cpu-1": ("output", "model.onnx"),
+    }
+    assert "digits/reference/convert" not in ids(make_plan(with_methods(digits, "baseline")).jobs)
+
+
+def test_another_target_has_its_own_options_and_data(digits: Recipe, second_target: str) -> None:
+    """Options and data splits of a variant are those of its own target's method."""
+    plan = make_plan(with_methods(digits, "int8", Optimization("tuned", {"trials": 5}, target=second_target)))
+    jobs = {p.variant: p.job for p in plan.jobs if p.job.stage == "optimize"}
+    assert {v: (set(j.data), dict(j.options)) for v, j in jobs.items()} == {
+        "int8": ({"calibration"}, {}),
+        "tuned@shelf-cpu": ({"validation"}, {"trials": 5}),
+    }
+
+
+def test_conversion_of_another_target(digits: Recipe, second_target: str) -> None:
+    """What a recipe folds in is folded by its own target alone; what it changes of the network holds for every job."""
+    recipe = with_methods(digits, "baseline", Optimization("baseline", target=second_target))
+    plan = make_plan(replace(recipe, conversion={"mean": [7.0], "layout": "NCHW"}))
+    options = {p.job.target: p.job.options for p in plan.jobs if p.job.stage == "convert" and p.job.target != "tensorflow"}
+    assert options == {"intel-openvino": plan.conversions["digits"], second_target: {}}
+    assert options["intel-openvino"]["mean"] == [7.0]
+    assert {tuple(p.job.networks["digits"]["input"]["mean"]) for p in plan.jobs} == {(7.0,)}
 
 
 def test_only(digits: Recipe) -> None:

@@ -187,6 +187,26 @@ def test_wrong_name(write: Write, change: dict[str, Any], place: str, told: str)
     assert told in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("item", "place", "told"),
+    [
+        ({"method": "baseline", "target": "shelf-cup"}, "$.optimizations[1].target", "did you mean 'shelf-cpu'?"),
+        ({"method": "reference", "target": "tensorflow"}, "$.optimizations[1].target", "is the reference"),
+        ({"method": "int8", "target": "shelf-cpu"}, "$.optimizations[1]", "shelf-cpu has no method 'int8'"),
+        ({"method": "baseline", "target": "shelf-cpu", "toolchain": "2026.4"}, "$.optimizations[1].toolchain", "valid: 1, 2"),
+        ({"method": "tuned", "target": "shelf-cpu", "toolchain": "1"}, "$.optimizations[1]", "shelf-cpu 1 has no method 'tuned'"),
+        ({"method": "tuned", "target": "shelf-cpu", "trails": 3}, "$.optimizations[1]", "did you mean 'trials'?"),
+        ({"method": "tuned"}, "$.optimizations[1]", "intel-openvino has no method 'tuned'"),
+        ({"method": "baseline", "target": 3}, "$.optimizations[1].target", "not of type 'string'"),
+    ],
+)
+def test_wrong_name_of_another_target(write: Write, second_target: str, item: dict[str, Any], place: str, told: str) -> None:
+    """What an optimization says of another target is held against that target, and told where it is written."""
+    problem = refused(write({**GOOD, "optimizations": ["baseline", item]}))
+    assert problem.where.endswith(f": {place}")
+    assert told in str(problem)
+
+
 def test_own_data_inside_is_taken(write: Write) -> None:
     """A data folder inside the repository is taken as the recipe names it."""
     recipe = load_recipe(write({**GOOD, "data": "models/digits/data"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,36 +16,44 @@ from dockyard.compare import compare_runs
 from dockyard.datasets import DataSet
 from dockyard.judge import judge
 from dockyard.places import SHARED
-from dockyard.plan import Plan
+from dockyard.plan import Plan, make_plan
 from dockyard.records import make_records, new_run, publish, read_records, write_records
 from dockyard.report import COLUMNS, headline, write_report
 from dockyard.run import Display, Outcome, run_plan
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import Job
+from shared.contract.recipe import Optimization, Recipe
 from shared.contract.record import Record
 from tests.fakes import FakeEngine, good_answer, quality, record
 
 SCHEMA = json.loads((SHARED / "contract" / "record.schema.json").read_text())
 DIGESTS = {"digits": {"test": "0" * 64}}
 
-Records = Callable[..., list[Record]]
+Records = Callable[[FakeEngine], list[Record]]
+PlanRecords = Callable[[Plan, FakeEngine], list[Record]]
 
 
 @pytest.fixture
-def run(state: Path, digits_plan: Plan, digits_data: dict[str, DataSet], tmp_path: Path) -> Records:
-    """Run the example's plan on an engine, as far as it goes, and make its records."""
+def run_plan_of(state: Path, digits_data: dict[str, DataSet], tmp_path: Path) -> PlanRecords:
+    """Run a plan of the example model on an engine, as far as it goes, and make its records."""
 
-    def do(engine: FakeEngine) -> list[Record]:
+    def do(plan: Plan, engine: FakeEngine) -> list[Record]:
         outcomes: list[Outcome] = []
-        (tmp_path / "scratch").mkdir()
-        try:
-            for outcome in run_plan(digits_plan, engine, digits_data, Display(), tmp_path / "scratch"):
-                outcomes.append(outcome)
-        except (EnvironmentProblem, KeyboardInterrupt):
-            assert outcomes
-        return make_records(digits_plan, "run", "fake", outcomes, DIGESTS)
+        with tempfile.TemporaryDirectory(dir=tmp_path) as scratch:
+            try:
+                for outcome in run_plan(plan, engine, digits_data, Display(), Path(scratch), force=True):
+                    outcomes.append(outcome)
+            except (EnvironmentProblem, KeyboardInterrupt):
+                assert outcomes
+        return make_records(plan, "run", "fake", outcomes, DIGESTS)
 
     return do
+
+
+@pytest.fixture
+def run(digits_plan: Plan, run_plan_of: PlanRecords) -> Records:
+    """Run the example's plan on an engine and make its records."""
+    return lambda engine: run_plan_of(digits_plan, engine)
 
 
 def by_variant(records: list[Record]) -> dict[str, Record]:
@@ -91,12 +100,33 @@ def test_wrong_conversion_fails_every_variant(run: Records) -> None:
     """When the converted graph disagrees with the reference every variant has failed, with output and amount."""
     rows = [{"output": "digit", "difference": 0.4, "limit": 1e-3, "agrees": False}]
     answer = {"version": 1, "status": "failed", "reason": "output 'digit' differs by 0.4", "conversion": rows}
-    records = by_variant(run(FakeEngine({"digits/convert/2026.4": lambda job, folder: answer})))
+    records = by_variant(run(FakeEngine({"digits/convert/intel-openvino-2026.4": lambda job, folder: answer})))
     for variant in ("baseline", "int8"):
         assert (records[variant].status, records[variant].stage) == ("failed", "convert")
         assert records[variant].reason == "output 'digit' differs by 0.4"
         assert records[variant].conversion == rows
     assert records["reference"].status == "measured"
+
+
+def test_another_target_in_the_run(digits: Recipe, second_target: str, run_plan_of: PlanRecords) -> None:
+    """A variant of another target has that target in its record, that target's minimum of images, and only its own conversion's failure."""
+    others = [Optimization(method, target=second_target) for method in ("baseline", "tuned")]
+    plan = make_plan(replace(digits, optimizations=(Optimization("baseline"), *others)))
+
+    def few(job: Job, folder: Path) -> Any:
+        return {**good_answer(job, folder), "notes": {"calibration_images": 3}}
+
+    found = by_variant(run_plan_of(plan, FakeEngine({"digits/tuned@shelf-cpu/optimize": few})))
+    homes = {"reference": "tensorflow", "baseline": "intel-openvino", "baseline@shelf-cpu": second_target, "tuned@shelf-cpu": second_target}
+    assert {v: r.target for v, r in found.items()} == homes
+    assert {(r.status, r.recipe["target"]) for r in found.values()} == {("measured", "intel-openvino")}
+    assert {v: r.warnings for v, r in found.items() if r.warnings} == {
+        "tuned@shelf-cpu": ("digits was calibrated with 3 images; statistics of fewer than 9 may mislead",)
+    }
+    broken = {"version": 1, "status": "failed", "reason": "no such operator"}
+    found = by_variant(run_plan_of(plan, FakeEngine({"digits/convert/shelf-cpu-2": lambda job, folder: broken})))
+    statuses = {"reference": "measured", "baseline": "measured", "baseline@shelf-cpu": "failed", "tuned@shelf-cpu": "failed"}
+    assert {v: r.status for v, r in found.items()} == statuses
 
 
 def test_not_measured(run: Records) -> None:

@@ -45,12 +45,13 @@ def timed(*medians_ms: float, step: str = "total") -> list[dict[str, list[int]]]
     return [{step: [round(m * 1e6)] * 3} for m in medians_ms]
 
 
-def of(model: str, variant: str, name: str = "lp", toolchain: str = "2026.4", **changes: Any) -> Record:
+def of(model: str, variant: str, name: str = "lp", toolchain: str = "2026.4", target: str = "intel-openvino", **changes: Any) -> Record:
     """A record of one of the thesis's models."""
     one = record(variant, model=model, artifacts={model: [{"path": "m", "sha256": "0" * 64, "bytes": 1_000_000}]}, **changes)
-    target = "tensorflow" if one.method == "reference" else "intel-openvino"
     recipe = {**one.recipe, "name": name, "model": model}
-    return replace(one, toolchain="2.16" if target == "tensorflow" else toolchain, target=target, recipe=recipe)
+    if one.method == "reference":
+        target, toolchain = "tensorflow", "2.16"
+    return replace(one, toolchain=toolchain, target=target, recipe=recipe)
 
 
 def searched(variant: str, **changes: Any) -> Record:
@@ -159,10 +160,127 @@ def test_thesis_names_what_it_took() -> None:
 
 
 def test_thesis_of_another_target() -> None:
-    """A target that the thesis's tables are not about is not put beside them."""
-    tvm = [replace(of("lp_detector", v), target=t) for v, t in (("reference", "tensorflow"), ("baseline", "tvm-llvm"))]
-    assert thesis_section(judge(tvm)) == []
+    """A target or a model that the thesis's tables are not about is not put beside them."""
+    assert thesis_section(judge([of("lp_detector", v, target="shelf-cpu") for v in ("reference", "baseline")])) == []
+    assert thesis_section(judge([of("lp_reader", v, target="tvm-llvm") for v in ("reference", "baseline")])) == []
     assert thesis_section(judge([record("reference"), record()])) == []
+
+
+def tvm(model: str, variant: str, *medians_ms: float, **changes: Any) -> Record:
+    return of(model, variant, target="tvm-llvm", toolchain="0.27", rounds_ns=timed(*medians_ms), **changes)
+
+
+def test_each_table_of_the_thesis_has_its_target() -> None:
+    """Two targets measured in one run stand each in the tables of its own."""
+    rows = judge(
+        [
+            of("lp_detector", "reference"),
+            tvm("lp_detector", "baseline", 8.0, 8.0, 8.0),
+            tvm("lp_detector", "tuned", 2.0, 2.0, 2.0),
+            of("lp_detector", "baseline@intel-openvino", method="baseline"),
+        ]
+    )
+    text = "\n".join(thesis_section(rows))
+    tvm_table, openvino_table = text.split("### Table 4.3")
+    assert "### Table 4.2 (i5): LP detector, TVM" in tvm_table
+    assert "Table 4.1" not in text
+    assert cells(tvm_table, "TensorFlow") == [["TensorFlow", "59.08 (1.09)", "6.15", "1.00", "4.00 (0.00)", "2.00", "1.00", "-"]]
+    assert cells(tvm_table, "not tuned") == [["not tuned", "363.40 (3.17)", "1.00", "0.16", "8.00 (0.00)", "1.00", "0.50", "-"]]
+    assert cells(tvm_table, "tuned") == [["tuned", "79.44 (0.55)", "4.57", "0.74", "2.00 (0.00)", "4.00", "2.00", "-"]]
+    assert "2026.4" not in tvm_table
+    assert cells(openvino_table, "baseline")[0][7:9] == ["1.00 (0.00)", "4.00"]
+    assert "0.27" not in openvino_table
+
+
+def test_standard_networks_of_the_thesis() -> None:
+    """Each network has its rows, theirs and ours with the gain of tuning; one without records shows that there is none."""
+    rows = judge(
+        [
+            of("zoo_resnet18", "reference"),
+            tvm("zoo_resnet18", "baseline", 8.0, 8.0, 8.0),
+            tvm("zoo_resnet18", "tuned", 2.0, 3.0, 1.0),
+            of("zoo_alexnet", "reference", "alone"),
+            tvm("zoo_alexnet", "tuned", 2.0, 2.0, 2.0, name="alone"),
+        ]
+    )
+    text = "\n".join(thesis_section(rows))
+    assert "### Table 4.1 (i5): standard networks" in text
+    assert cells(text, "ResNet-18 TensorFlow")[0][1:] == ["-"] * 4 + ["4.00 (0.00)", "4.00", "4.00 to 4.00", "2.00", "1.00"]
+    theirs = ["98.44 (0.20)", "98.39", "98.31 to 99.03", "1.57"]
+    assert cells(text, "ResNet-18 tuned")[0][1:] == [*theirs, "2.00 (0.87)", "2.00", "1.00 to 3.00", "4.00", "2.00"]
+    assert cells(text, "ResNet-18 not tuned")[0][8:] == ["1.00", "0.50"]
+    assert cells(text, "AlexNet tuned")[0][5:] == ["2.00 (0.00)", "2.00", "2.00 to 2.00", "-", "2.00"]
+    assert cells(text, "AlexNet not tuned")[0][5:] == ["-"] * 5
+    assert cells(text, "DenseNet tuned")[0][1:] == ["170.37 (0.12)", "170.33", "170.23 to 170.63", "1.43", *["-"] * 5]
+    assert "- Ours from recipe alone, run 20260101T000000Z, fake, 2 threads: AlexNet TensorFlow 0.27, AlexNet tuned 0.27." in text
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_thesis_has_what_its_tables_show(number: int) -> None:
+    """Every figure of each table is there, a median lies between smallest and largest, and each method is one of its target."""
+    thesis = json.loads((Path(__file__).parents[2] / "dockyard" / "thesis.json").read_text())
+    table = thesis["tables"][number]
+    needed = {"ms (std)": {"ms", "std"}, "median": {"median"}, "min to max": {"min", "max"}, "quality": {"quality"}, "total s": {"total_s"}}
+    keys = {key for column in table["theirs"] for key in needed.get(column, ())}
+    for known in table["models"].values():
+        for method, figures in [entry for cpu in table["numbers"] for entry in known[cpu].items()]:
+            assert method in thesis["methods"][table["target"]]
+            assert keys <= figures.keys()
+            if "median" in figures:
+                assert figures["min"] < figures["median"] < figures["max"]
+                assert figures["min"] < figures["ms"] < figures["max"]
+
+
+def test_targets_side_by_side(tmp_path: Path) -> None:
+    """Where a run has variants of two targets each row says whose it is; a run of one target needs no such column."""
+    other = record("baseline@shelf-cpu", method="baseline", target="shelf-cpu")
+    text = report(tmp_path / "two", record("reference"), record("baseline"), other)
+    assert cells(text, "variant")[0][:3] == ["variant", "target", "verdict"]
+    assert [cells(text, v)[0][1] for v in ("reference", "baseline", "baseline@shelf-cpu")] == ["tensorflow", "intel-openvino", "shelf-cpu"]
+    assert len({len(row) for v in ("variant", "baseline") for row in cells(text, v)}) == 1
+    assert cells(report(tmp_path / "one", record("reference"), record("baseline")), "variant")[0][:2] == ["variant", "verdict"]
+
+
+def test_slowest_kernels(tmp_path: Path) -> None:
+    """The slowest kernels of a variant and their share of the time are told, ten at most; no name breaks the table."""
+    kernels = [{"name": f"fused|conv`{i}\n", "ms": 0.5, "share": 0.05, "calls": i} for i in range(20)]
+    few = [{"name": "dense", "ms": 1.25, "share": 1.0, "calls": 3}]
+    text = report(
+        tmp_path,
+        record("reference"),
+        record("baseline", notes={"digits": {"kernels": few}}),
+        record("int8", notes={"digits": {"kernels": kernels}}),
+    )
+    assert "<summary>Where the time of digits goes in int8: the 10 slowest of 20 kernels take 50%</summary>" in text
+    assert "<summary>Where the time of digits goes in baseline: its kernels</summary>" in text
+    assert cells(text, "`dense`") == [["`dense`", "1.250", "100.0%", "3"]]
+    rows = [line for line in text.splitlines() if line.startswith("| `fused")]
+    assert rows[3] == "| `fused\\|conv'3` | 0.500 | 5.0% | 3 |"
+    assert len(rows) == 10
+
+
+TUNING = {"cpu": "znver4", "database": "own", "tasks": 12, "trials": 800, "new_trials": 0, "seconds": 3.2, "stopped": "trials"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "with the database kept for this CPU: 800 trials of 12 tasks, none of them new"),
+        ({"database": "portable"}, "with the portable database, for want of one of this CPU's own: 800 trials"),
+        (
+            {"database": "new", "new_trials": 800, "seconds": 321.6, "stopped": "early"},
+            "with a new database: 800 trials of 12 tasks, 800 of them new, in 322 s, until nothing got faster any more",
+        ),
+        ({"new_trials": 5, "stopped": "time budget"}, "5 of them new, in 3 s, until the time for it was spent"),
+        ({"new_trials": 5}, "5 of them new, in 3 s, until all trials were made"),
+    ],
+)
+def test_tuning_is_told(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    """For which CPU a variant was tuned, from which database, how long and why it ended, is one line of plain words."""
+    text = report(tmp_path, record("reference"), record("int8", notes={"digits": {"tuning": {**TUNING, **changes}}}))
+    (line,) = (line for line in text.splitlines() if "was tuned" in line)
+    assert line.startswith("- `int8`: digits was tuned for `znver4` ")
+    assert told in line
 
 
 def test_pipeline_of_the_thesis() -> None:
@@ -179,14 +297,18 @@ def test_pipeline_of_the_thesis() -> None:
 def test_thesis_figures_are_those_of_its_speedups() -> None:
     """The figures that are kept give the speedups that the thesis tells: 2.62 on the i5, 3.92 on the i7, 1.46 end to end."""
     thesis = json.loads((Path(__file__).parents[2] / "dockyard" / "thesis.json").read_text())
-    detector, pipeline = (thesis["models"][m] for m in ("lp_detector", "license_plate"))
+    known = {number: (table["models"], cpu) for table in thesis["tables"] for cpu, number in table["numbers"].items()}
+
+    def entries(number: str, model: str) -> Any:
+        models, cpu = known[number]
+        return models[model][cpu]
 
     def gain(entries: Any, key: str) -> float:
         return float(entries["reference"][key] / entries["int8-accuracy-aware"][key])
 
-    assert gain(detector["i5"], "ms") == pytest.approx(2.62, abs=0.01)
-    assert gain(detector["i7"], "ms") == pytest.approx(3.92, abs=0.01)
-    assert gain(pipeline["i5"], "total_s") == pytest.approx(1.46, abs=0.01)
+    assert gain(entries("4.3", "lp_detector"), "ms") == pytest.approx(2.62, abs=0.01)
+    assert gain(entries("4.4", "lp_detector"), "ms") == pytest.approx(3.92, abs=0.01)
+    assert gain(entries("4.7", "license_plate"), "total_s") == pytest.approx(1.46, abs=0.01)
 
 
 def test_toolchains_against_each_other() -> None:
@@ -205,11 +327,17 @@ def test_toolchains_against_each_other() -> None:
         ]
     )
     text = "\n".join(toolchain_section(rows))
-    assert "## 2026.4 against 2023.3" in text
+    assert "## intel-openvino: 2026.4 against 2023.3" in text
     assert cells(text, "lp") == [
         ["lp", "lp_detector", "int8", "2.00", "1.00", "2.00 (1.00 to 3.00)", "0.50", "1.00", "2.00", "1.0000", "1.0000"]
     ]
     assert toolchain_section(judge([record("reference"), record()])) == []
+
+
+def test_toolchains_of_two_targets_are_no_pair() -> None:
+    """Releases of two targets' tools are not put against each other."""
+    rows = [of("lp_detector", v) for v in ("reference", "int8")]
+    assert toolchain_section(judge([*rows, tvm("lp_detector", "int8@tvm-llvm", 1.0, 1.0, 1.0, method="int8")])) == []
 
 
 def encoded(pixels: Any, form: str = "PNG") -> str:

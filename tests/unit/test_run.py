@@ -26,6 +26,8 @@ from shared.contract.job import Job
 from shared.contract.recipe import Recipe
 from tests.fakes import FakeEngine, good_answer, quality, until_raised
 
+CONVERT = "digits/convert/intel-openvino-2026.4"
+
 Run = Callable[..., Iterator[Outcome]]
 
 
@@ -70,7 +72,7 @@ def test_job_folder_is_whole(start: Run) -> None:
     target = [f"code/targets/intel-openvino/{p.name}" for p in sorted((TARGETS / "intel-openvino").glob("*.*"))]
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
-    assert seen["digits/convert/2026.4"] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
+    assert seen[CONVERT] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
 
 
 def failing(reason: str, status: str = "failed") -> Callable[[Job, Path], Any]:
@@ -123,16 +125,16 @@ def test_environment_problem_ends_the_run(start: Run) -> None:
 )
 def test_full_disk(start: Run, error: OSError) -> None:
     """A full disk, met with one file or while a folder is copied, is told as that and ends the run."""
-    outcomes, problem = until_raised(EnvironmentProblem, start(FakeEngine({"digits/convert/2026.4": lambda job, folder: error})))
+    outcomes, problem = until_raised(EnvironmentProblem, start(FakeEngine({CONVERT: lambda job, folder: error})))
     assert problem.what == "the disk is full"
     assert "make room" in problem.advice
-    assert (outcomes[-1].status, problem.where) == ("failed", "digits/convert/2026.4")
+    assert (outcomes[-1].status, problem.where) == ("failed", CONVERT)
 
 
 def test_other_system_errors(start: Run) -> None:
     """Another error of the system ends the run with its own words."""
     with pytest.raises(EnvironmentProblem, match="PermissionError: Permission denied"):
-        list(start(FakeEngine({"digits/convert/2026.4": lambda job, folder: PermissionError(errno.EACCES, "Permission denied")})))
+        list(start(FakeEngine({CONVERT: lambda job, folder: PermissionError(errno.EACCES, "Permission denied")})))
 
 
 def test_hostile_archive_fails_the_job(start: Run, digits_plan: Plan) -> None:
@@ -146,7 +148,7 @@ def test_hostile_archive_fails_the_job(start: Run, digits_plan: Plan) -> None:
 
 def test_interrupt_leaves_no_folder(start: Run, state: Path) -> None:
     """Ctrl-C in a job is handed on after the job's outcome, and the job's folder is gone."""
-    outcomes, _ = until_raised(KeyboardInterrupt, start(FakeEngine({"digits/convert/2026.4": lambda job, folder: KeyboardInterrupt()})))
+    outcomes, _ = until_raised(KeyboardInterrupt, start(FakeEngine({CONVERT: lambda job, folder: KeyboardInterrupt()})))
     assert (outcomes[-1].status, outcomes[-1].reason) == ("failed", "interrupted")
     assert list((state / "jobs").iterdir()) == []
 
@@ -203,7 +205,7 @@ def test_artifacts_are_reused_and_measurements_are_not(start: Run) -> None:
     engine = FakeEngine()
     outcomes = by_id(list(start(engine)))
     reused = {i for i, o in outcomes.items() if o.cached}
-    assert reused == {"digits/convert/2026.4", "digits/baseline/optimize", "digits/int8/optimize"}
+    assert reused == {CONVERT, "digits/baseline/optimize", "digits/int8/optimize"}
     assert set(engine.ran) == set(outcomes) - reused
     assert {o.status for o in outcomes.values()} == {"done"}
 
@@ -273,7 +275,7 @@ def replace_in(*keys: str, value: Any) -> Callable[[Job, Path], Any]:
         ("digits/int8/evaluate", replace_in("quality", "metrics", value={"accuracy": 0.99})),
         ("digits/int8/evaluate", drop("quality")),
         ("digits/int8/optimize", drop("artifact")),
-        ("digits/convert/2026.4", drop("artifact")),
+        (CONVERT, drop("artifact")),
     ],
     ids=[
         "no timing",
@@ -324,7 +326,14 @@ def test_everything_is_told(start: Run, digits_plan: Plan) -> None:
     assert "preparing tensorflow" in told.steps
 
 
-RESULT: dict[str, Any] = {"version": 1, "status": "done", "quality": quality([0.5], "iou")}
+KERNEL = {"name": "fused_conv", "ms": 0.25, "share": 1.0, "calls": 2}
+TUNING = {"cpu": "znver4", "database": "new", "tasks": 1, "trials": 8, "new_trials": 8, "seconds": 3.5, "stopped": "early"}
+RESULT: dict[str, Any] = {
+    "version": 1,
+    "status": "done",
+    "quality": quality([0.5], "iou"),
+    "notes": {"kernels": [KERNEL], "tuning": TUNING},
+}
 
 
 @pytest.mark.parametrize(
@@ -347,6 +356,11 @@ RESULT: dict[str, Any] = {"version": 1, "status": "done", "quality": quality([0.
         json.dumps(RESULT).replace("0.5", "Infinity").encode(),
         json.dumps(RESULT).replace("0.5", "1" * 5000).encode(),
         json.dumps({**RESULT, "artifact": [{"path": "a", "sha256": "no", "bytes": 1}]}).encode(),
+        json.dumps({**RESULT, "notes": {"kernels": [{**KERNEL, "share": 1.5}]}}).encode(),
+        json.dumps({**RESULT, "notes": {"kernels": [{**KERNEL, "ms": 10**400}]}}).encode(),
+        json.dumps({**RESULT, "notes": {"kernels": [{"name": "fused_conv"}]}}).encode(),
+        json.dumps({**RESULT, "notes": {"tuning": {**TUNING, "database": "theirs"}}}).encode(),
+        json.dumps({**RESULT, "notes": {"tuning": {"cpu": "znver4"}}}).encode(),
         b'{"device": ' + b"[" * 100_000,
     ],
 )

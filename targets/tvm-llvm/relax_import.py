@@ -1,0 +1,110 @@
+"""From ONNX to Relax, in the form that CPUs like: channels last, constants folded, what follows a convolution fused into it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, List
+
+import onnx
+import onnxruntime
+import tvm
+from tvm import relax
+from tvm.relax import transform
+from tvm.relax.dpl import is_op, rewrite_call, wildcard
+from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
+
+from shared.contract.model import Network
+
+
+def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
+    """Return the Relax module between the network's input and its tensors, legalized and fused: `main` calls functions.
+
+    Raises:
+        ValueError: the graph has no tensor of that name.
+    """
+    model = cut(network, onnx.load(str(graph), load_external_data=False))
+    return prepare(from_onnx(folded(model), keep_params_in_input=False))
+
+
+def cut(network: Network, model: Any) -> Any:
+    """Return the ONNX model between the network's input and its tensors, the outputs in their order."""
+    feeds, results = [v.name for v in model.graph.input], [v.name for v in model.graph.output]
+    known = [*feeds, *(name for node in model.graph.node for name in node.output)]
+    wanted = [own_name(network.input.name, known)], [own_name(name, known) for name in network.tensors]
+    if (feeds, results) == wanted:
+        return model
+    return onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model)).extract_model(*wanted)
+
+
+def folded(model: Any) -> Any:
+    """Return the ONNX model with its constants folded and batch norms merged into convolutions, by ONNX Runtime."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
+
+
+def own_name(name: str, known: List[str]) -> str:
+    """Return the name of a tensor in its file, which may end with `:0`. Raises ValueError."""
+    for own in (name, f"{name}:0"):
+        if own in known:
+            return own
+    raise ValueError(f"the graph has no tensor '{name}'")
+
+
+def prepare(module: tvm.IRModule) -> tvm.IRModule:
+    """Fold, change the layout, legalize, fuse."""
+    steps = [
+        transform.DecomposeOpsForInference(),
+        transform.FoldConstant(),
+        transform.CanonicalizeBindings(),
+        transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
+        transform.Normalize(),
+        transform.FoldConstant(),
+    ]
+    module = tvm.transform.Sequential(steps)(module)
+    module["main"] = rewrite_call(TRANSPOSED_TWICE, without_transposes, module["main"])
+    last = [transform.CanonicalizeBindings(), transform.EliminateCommonSubexpr(), transform.DeadCodeElimination()]
+    return relax.get_pipeline("zero")(tvm.transform.Sequential(last)(module))
+
+
+INNER = is_op("relax.permute_dims")(wildcard())
+TRANSPOSED_TWICE = is_op("relax.permute_dims")(INNER)
+
+
+def without_transposes(call: Any, matched: Any) -> Any:
+    """Leave out two transposes that cancel each other."""
+    inner = matched[INNER]
+    axes = [int(inner.attrs.axes[int(axis)]) for axis in call.attrs.axes]
+    return inner.args[0] if axes == sorted(axes) else call
+
+
+def bound(value: Any) -> float:
+    """Return a limit of ONNX's Clip. Raises ValueError where the graph computes it."""
+    if not isinstance(value, tvm.ir.GenericConst):
+        raise ValueError("Clip with limits that are no constants")
+    return float(value.value.numpy())
+
+
+def clip(cls: Any, builder: Any, inputs: Any, attributes: Any, parameters: Any) -> Any:
+    """Import ONNX's Clip as operators whose layout TVM can change; its own importer's calls stop it at every ReLU6."""
+    out = inputs[0]
+    if inputs[1] is not None:
+        low = bound(inputs[1])
+        out = builder.normalize(relax.op.nn.relu(out) if low == 0 else relax.op.maximum(out, relax.const(low, out.ty.dtype)))
+    if inputs[2] is not None:
+        out = builder.normalize(relax.op.minimum(out, relax.const(bound(inputs[2]), out.ty.dtype)))
+    return out
+
+
+def pairwise(cls: Any, builder: Any, inputs: Any, attributes: Any, parameters: Any) -> Any:
+    """Import ONNX's Min, Max and Sum pair by pair; TVM's own importer stacks them, which its change of layout cannot read."""
+    return cls._impl_dynamic(builder, inputs)
+
+
+onnx_frontend.Clip._impl_v13 = classmethod(clip)
+for operator in (onnx_frontend.Min, onnx_frontend.Max, onnx_frontend.Sum):
+    operator._impl_v1 = classmethod(pairwise)
