@@ -9,10 +9,9 @@ from typing import Any, List, Optional
 import cpu
 import tvm
 import ziglang
-from schedules import contraction, schedule_by_rule, shape_of, tiled
+from schedules import schedule_by_rule, shape_of, tiled
 from tiles import first_tile
 from tvm.relax.transform import MetaScheduleApplyDatabase
-from tvm.s_tir import Schedule
 from tvm.target import Target
 
 SCHEDULED = "tirx.is_scheduled"
@@ -43,11 +42,10 @@ def scheduled(module: tvm.IRModule, target: Target, database: Optional[Any] = No
 
 def by_hand(function: tvm.tirx.PrimFunc, widest: int) -> Optional[tvm.tirx.PrimFunc]:
     """Schedule a function without tuning for vectors of `widest` floats, or return None where nothing fits."""
-    sch = Schedule(function)
-    index = contraction(sch)
-    if index is None:
+    shape = shape_of(function, widest)
+    if shape is None:
         return schedule_by_rule(function, widest)
-    return tiled(function, first_tile(shape_of(sch, index, widest)), widest).mod["main"].with_attr(SCHEDULED, True)
+    return tiled(function, first_tile(shape), widest).mod["main"].with_attr(SCHEDULED, True)
 
 
 def export(module: tvm.IRModule, target: Target, path: Path) -> None:

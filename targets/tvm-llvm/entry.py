@@ -18,6 +18,9 @@ from shared.runtime.toolchain import Calibration, Session, Tuning
 RELAX_FILE = "relax.json"
 """What the methods start from: the fused Relax module."""
 
+PLAIN_FILE = "plain.json"
+"""The same as TVM makes it, without Winograd's convolutions."""
+
 TUNING_DEFAULTS: Mapping[str, Any] = {
     "trials": 1500,
     "trials_per_task": 160,
@@ -40,9 +43,12 @@ class TvmLlvm:
     def convert(self, network: Network, graph: Path, output: Path, options: Mapping[str, Any]) -> Dict[str, Any]:
         import cpu
         import relax_import
+        import winograd
 
-        module = relax_import.import_onnx(network, graph)
+        imported = relax_import.import_onnx(network, graph)
+        module = relax_import.fused(winograd.rewritten(imported))
         (output / RELAX_FILE).write_text(tvm.ir.save_json(module))
+        (output / PLAIN_FILE).write_text(tvm.ir.save_json(relax_import.fused(imported)))
         build(module, cpu.target_of({}, own_threads()), output, network.input, by_hand=True)
         return {"functions": len(module.functions) - 1}
 
@@ -51,9 +57,9 @@ class TvmLlvm:
     ) -> Dict[str, Any]:
         import cpu
 
-        module = tvm.ir.load_json((source / RELAX_FILE).read_text())
-        target = cpu.target_of(options.get("llvm", {}), own_threads())
-        build(module, target, output, network.input, by_hand=method == "scheduled")
+        by_hand = method == "scheduled"
+        module = tvm.ir.load_json((source / (RELAX_FILE if by_hand else PLAIN_FILE)).read_text())
+        build(module, cpu.target_of(options.get("llvm", {}), own_threads()), output, network.input, by_hand)
         return profile(network, output)
 
     def tune(

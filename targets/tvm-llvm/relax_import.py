@@ -18,7 +18,7 @@ from shared.contract.model import Network
 
 
 def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
-    """Return the Relax module between the network's input and its tensors, legalized and fused: `main` calls functions.
+    """Return the Relax module between the network's input and its tensors: channels last, operators not yet fused.
 
     Raises:
         ValueError: the graph has no tensor of that name.
@@ -56,7 +56,7 @@ def own_name(name: str, known: List[str]) -> str:
 
 
 def prepare(module: tvm.IRModule) -> tvm.IRModule:
-    """Fold, change the layout, legalize, fuse."""
+    """Fold constants and change the layout."""
     steps = [
         transform.DecomposeOpsForInference(),
         transform.FoldConstant(),
@@ -68,7 +68,12 @@ def prepare(module: tvm.IRModule) -> tvm.IRModule:
     module = tvm.transform.Sequential(steps)(module)
     module["main"] = rewrite_call(TRANSPOSED_TWICE, without_transposes, module["main"])
     last = [transform.CanonicalizeBindings(), transform.EliminateCommonSubexpr(), transform.DeadCodeElimination()]
-    return relax.get_pipeline("zero")(tvm.transform.Sequential(last)(module))
+    return tvm.transform.Sequential(last)(module)
+
+
+def fused(module: tvm.IRModule) -> tvm.IRModule:
+    """Return a module whose `main` calls functions: operators legalized, each with the elementwise ones after it."""
+    return relax.get_pipeline("zero")(module)
 
 
 INNER = is_op("relax.permute_dims")(wildcard())

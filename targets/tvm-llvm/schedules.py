@@ -48,31 +48,109 @@ def contraction(sch: Schedule) -> Optional[int]:
     return sums[0]
 
 
-def shape_of(sch: Schedule, index: int, widest: int) -> Shape:
-    """Return the extents of the contraction that is a function's block number `index`; vectors hold `widest` floats."""
+def shape_of(function: Any, widest: int) -> Optional[Shape]:
+    """Return the extents of a function that is cut up by tiles, for vectors of `widest` floats, or None."""
+    sch = Schedule(function)
+    if is_winograd(sch):
+        rows, columns, size, _, filters, channels = extents(sch, sch.get_sblock("winograd_products"))
+        width = lanes(filters, widest)
+        return Shape(rows, columns, filters // width, channels, (size, size), width, False, (False,))
+    index = contraction(sch)
+    if index is None:
+        return None
     found = blocks(sch)
     every, red = extents(sch, found[index]), reduces(sch, found[index])
     own, sums = [e for e, r in zip(every, red) if not r], [e for e, r in zip(every, red) if r]
     rows, columns = ([1, 1, *own[:-1]])[-2:]
-    width = lanes(own[-1], widest)
-    window = tuple(sums[:-1])
+    width, window = lanes(own[-1], widest), tuple(sums[:-1])
     if index == 0:
         paddings: Tuple[bool, ...] = (False,)
     elif prod(window) == 1:
         paddings = (True,)
     else:
         paddings = (False, True) if lanes(extents(sch, found[0])[-1], widest) == 1 else (False,)
-    grouped = sums[-1] == 1 and len(sums) > 1
-    return Shape(rows, columns, own[-1] // width, prod(sums), window, width, grouped, paddings)
+    return Shape(rows, columns, own[-1] // width, prod(sums), window, width, sums[-1] == 1 and len(sums) > 1, paddings)
+
+
+def is_winograd(sch: Schedule) -> bool:
+    """Tell whether a function is a convolution by `winograd.py`."""
+    return any(sch.get(block).name_hint == "winograd_products" for block in blocks(sch))
 
 
 def tiled(function: Any, tile: Tile, widest: int) -> Schedule:
-    """Return a contraction's schedule with a tile: nothing is left in memory between it and what follows.
-
-    Args:
-        widest: floats of the CPU's vectors.
-    """
+    """Return the schedule of a function that is cut up by tiles, for vectors of `widest` floats."""
     sch = Schedule(function)
+    if is_winograd(sch):
+        tile_winograd(sch, tile, widest)
+    else:
+        tile_contraction(sch, tile, widest)
+    return sch
+
+
+def tile_winograd(sch: Schedule, tile: Tile, widest: int) -> None:
+    """Tile a convolution by Winograd: in each chunk of its outputs the inputs are transformed, multiplied, transformed back.
+
+    Rows and columns of the tile count groups of m x m outputs. Each chunk's products for one of the (m + 2)^2 positions
+    are a matrix product of their own, whose weights stay in the cache meanwhile.
+    """
+    found = blocks(sch)
+    inputs, products, outputs = (sch.get_sblock(f"winograd_{name}") for name in ("inputs", "products", "outputs"))
+    last = found[-1]
+    after = [sch.get(block).name_hint for block in found].index("winograd_outputs")
+    for name in ("b", "a"):
+        sch.compute_inline(sch.get_sblock(f"winograd_{name}"))
+    for between in found[after + 1 : -1]:
+        sch.compute_inline(between)
+    if after == len(found) - 1:
+        last = sch.cache_write(outputs, 0, "global")
+    rows, m = prod(tile.rows), extents(sch, last)[1] // prod(tile.rows)
+    lead, h, w, k = sch.get_loops(last)
+    y0, y1, h1 = sch.split(h, [tile.rows[0], rows // tile.rows[0], m])
+    x0, x1, w1 = sch.split(w, [tile.columns[0], prod(tile.columns[1:]), m])
+    vector = lanes(extents(sch, last)[-1], widest)
+    f0, f1, lane = sch.split(k, [tile.channels[0], tile.channels[1] * tile.width, vector])
+    first = {"y": y0, "x": x0, "f": f0}
+    sch.reorder(lead, *(first[c] for c in tile.outer), y1, x1, f1, h1, w1, lane)
+    chunks = sch.fuse(lead, *(first[c] for c in tile.outer))
+    sch.parallel(chunks)
+    sch.vectorize(lane)
+    unroll(sch, [h1, w1])
+    sch.compute_at(outputs, f1, preserve_unit_loops=True)
+    *_, oh, ow, ok, i, j = sch.get_loops(outputs)
+    sch.reorder(i, j, oh, ow, ok)
+    unroll(sch, [i, j, oh, ow])
+    sch.vectorize(ok)
+    sch.decompose_reduction(outputs, i)
+    sch.compute_at(products, chunks, preserve_unit_loops=True)
+    *_, y, x, i, j, k, c = sch.get_loops(products)
+    ya, yb = sch.split(y, [tile.rows[1], tile.rows[2]])
+    xa, xb = sch.split(x, [tile.columns[1], tile.columns[2]])
+    fa, fb, lane = sch.split(k, [tile.channels[1], tile.width, vector])
+    middle = {"y": ya, "x": xa, "f": fa}
+    sch.reorder(i, j, *(middle[axis] for axis in tile.inner), c, yb, xb, fb, lane)
+    unroll(sch, [yb, xb, fb])
+    sch.vectorize(lane)
+    sch.decompose_reduction(products, c)
+    sch.compute_at(inputs, chunks, preserve_unit_loops=True)
+    *_, y, x, i, j, c, r, s = sch.get_loops(inputs)
+    group, lane = sch.split(c, [None, lanes(extents(sch, inputs)[4], widest)])
+    sch.reorder(y, x, group, r, s, i, j, lane)
+    unroll(sch, [r, s, i, j])
+    sch.vectorize(lane)
+    sch.decompose_reduction(inputs, r)
+    padding = sch.get_sblock("winograd_padded")
+    sch.compute_at(padding, chunks, preserve_unit_loops=True)
+    vectorize_last(sch, padding, widest)
+
+
+def unroll(sch: Schedule, loops: List[Any]) -> None:
+    """Unroll loops."""
+    for loop in loops:
+        sch.unroll(loop)
+
+
+def tile_contraction(sch: Schedule, tile: Tile, widest: int) -> None:
+    """Tile a convolution or matrix product: nothing is left in memory between it and what follows."""
     index = contraction(sch)
     assert index is not None
     found = blocks(sch)
@@ -96,8 +174,7 @@ def tiled(function: Any, tile: Tile, widest: int) -> Schedule:
     chunks = sch.fuse(lead, *(first[c] for c in tile.outer))
     sch.parallel(chunks)
     sch.vectorize(f3)
-    for loop in (y2, x2, f2):
-        sch.unroll(loop)
+    unroll(sch, [y2, x2, f2])
     sch.compute_at(block, middle[tile.inner[-1]], preserve_unit_loops=True)
     for padding in found[:index]:
         if tile.inline:
@@ -109,11 +186,9 @@ def tiled(function: Any, tile: Tile, widest: int) -> Schedule:
     spatial, sums = [loop for loop, r in zip(own, red) if not r], [loop for loop, r in zip(own, red) if r]
     vectors, lane = sch.split(spatial[-1], [tile.width, vector])
     sch.reorder(*sums, *spatial[:-1], vectors, lane)
-    for loop in (*spatial[:-1], vectors):
-        sch.unroll(loop)
+    unroll(sch, [*spatial[:-1], vectors])
     sch.vectorize(lane)
     sch.decompose_reduction(block, sums[0])
-    return sch
 
 
 def vectorize_last(sch: Schedule, block: Any, widest: int) -> None:
@@ -153,9 +228,11 @@ def inline(sch: Schedule, block: Any) -> None:
 
 
 def spread(sch: Schedule, block: Any, widest: int) -> None:
-    """Vectorize a block's innermost loop, run those around it in parallel."""
+    """Vectorize a block's innermost loop, run those around it in parallel; one that is too short becomes one with the others."""
+    if extents(sch, block)[-1] < LANES[-1]:
+        sch.fuse(*sch.get_loops(block))
     vectorize_last(sch, block, widest)
-    run_parallel(sch, block, sch.get_loops(block)[:-1])
+    run_parallel(sch, block, sch.get_loops(block)[:-1] or sch.get_loops(block))
 
 
 def run_parallel(sch: Schedule, block: Any, loops: List[Any]) -> None:
@@ -174,9 +251,9 @@ def reduce_by_rule(sch: Schedule, block: Any, widest: int) -> None:
     if short and width > 1 and not is_extremum(sch, block):
         _, lane = sch.split(sums[-1], [None, width])
         partial = sch.rfactor(lane, len(spatial))
-        own = sch.get_loops(partial)
-        sch.reorder(*own[: len(spatial)], *own[len(spatial) : -1], own[-1])
-        return run_parallel(sch, partial, sch.get_loops(partial)[: len(spatial)])
+        sch.vectorize(sch.get_loops(partial)[-1])
+        run_parallel(sch, partial, sch.get_loops(partial)[: len(spatial)])
+        return run_parallel(sch, block, sch.get_loops(block)[: len(spatial)])
     sch.reorder(*spatial[:-1], *sums, spatial[-1])
     run_parallel(sch, block, sch.get_loops(block)[: len(spatial) - 1])
     sch.decompose_reduction(block, sums[0])

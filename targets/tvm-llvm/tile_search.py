@@ -10,9 +10,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import xgboost
 from candidates import Candidate
-from schedules import contraction, shape_of, tiled
+from schedules import shape_of, tiled
 from tiles import Shape, Tile, first_tile, neighbour, random_tile
-from tvm.s_tir import Schedule
 
 POOL = 1024
 """Tiles that the cost model ranks in each round."""
@@ -101,10 +100,9 @@ class TileSearch:
     """
 
     def __init__(self, module: Any, costs: CostModel, known: Optional[Tile], threads: int, widest: int) -> None:
-        sch = Schedule(module)
-        index = contraction(sch)
-        assert index is not None
-        self._shape, self._function = shape_of(sch, index, widest), module["main"]
+        shape = shape_of(module["main"], widest)
+        assert shape is not None
+        self._shape, self._function = shape, module["main"]
         self._costs, self._threads, self._widest = costs, threads, widest
         self._rng = random.Random(SEED)
         self._first = [first_tile(self._shape)] + ([known] if known else [])

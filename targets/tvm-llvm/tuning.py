@@ -20,15 +20,14 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import cpu
 import databases
 import psutil
-import schedules
 import tvm
 from candidates import Candidate, Search
 from databases import Task, TuningDatabase
 from rule_search import RuleSearch
+from schedules import shape_of
 from tile_search import CostModel, NoModel, TileSearch
 from tiles import tile_of
 from trials import Bench, NoMachine
-from tvm.s_tir import Schedule
 from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.arg_info import ArgInfo
 from tvm.s_tir.meta_schedule.relax_integration import extract_tasks
@@ -125,7 +124,7 @@ def end(pid: int) -> None:
 def functions(module: Any, target: Target, space: str) -> List[Any]:
     """Return MetaSchedule's tasks of a module: all, or the convolutions and matrix products that the project's space is for."""
     tasks = extract_tasks(module, target)
-    return [t for t in tasks if space == "default" or schedules.contraction(Schedule(t.dispatched[0])) is not None]
+    return [t for t in tasks if space == "default" or shape_of(t.dispatched[0]["main"], cpu.widest_vector(target)) is not None]
 
 
 def search(request: Mapping[str, Any]) -> int:
