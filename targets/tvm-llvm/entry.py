@@ -23,8 +23,8 @@ PLAIN_FILE = "plain.json"
 
 TUNING_DEFAULTS: Mapping[str, Any] = {
     "trials": 1500,
-    "trials_per_task": 160,
-    "early_stopping": 64,
+    "trials_per_task": 64,
+    "early_stopping": 32,
     "time_budget_s": 900,
     "portable": True,
     "space": "dockyard",
