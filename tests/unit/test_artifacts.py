@@ -120,11 +120,12 @@ def test_key_follows_surroundings(digits_plan: Plan, change: dict[str, Any]) -> 
         ({"data": {"validation": "inputs/data/validation"}}, False),
         ({"networks": {"digits": {"input": {"mean": [0]}}}}, False),
         ({"id": "digits/int8-2/optimize"}, True),
-        ({"measure": {"threads": 1, "runs": 5}}, True),
+        ({"measure": {"threads": 0, "runs": 5}}, True),
+        ({"measure": {"threads": 1}}, False),
     ],
 )
 def test_key_follows_the_job(digits_plan: Plan, change: dict[str, Any], same: bool) -> None:
-    """Whatever of a job decides its output changes the key; its name and how it is measured do not."""
+    """Whatever of a job decides its output changes the key; the threads too; its name and how it is measured do not."""
     planned = optimize_job(digits_plan)
     changed = replace(planned, job=replace(planned.job, **change))
     assert (artifacts.key_of(changed, **BASE) == artifacts.key_of(planned, **BASE)) is same
