@@ -62,10 +62,10 @@ class TuningDatabase:
         return database
 
     def seeds(self, good_enough: bool) -> Dict[str, Task]:
-        """Return the tasks to begin another CPU's database with: done where they have a record that is good enough, else open."""
-        return {
-            k: replace(t, trials=t.trials if good_enough else 0, done=good_enough and t.record is not None) for k, t in self.tasks.items()
-        }
+        """Return the tasks to begin another CPU's database with: done if the records are good enough, else open and not yet timed."""
+        if good_enough:
+            return {key: replace(task, done=task.record is not None) for key, task in self.tasks.items()}
+        return {key: replace(task, trials=0, best_ms=None, done=False) for key, task in self.tasks.items()}
 
     def trials(self, keys: Iterable[str]) -> int:
         """Return the candidates tried for some functions."""
