@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Protocol
+from typing import Any, Dict, Iterable, Iterator, Mapping, Protocol
 
 from shared.contract.model import InputSpec, Network
 from shared.runtime.arrays import Array
@@ -14,6 +14,14 @@ Tensors = Dict[str, Array]
 
 class Unsupported(Exception):
     """This device cannot do what the method needs; the variant is `not measured`, for the reason given."""
+
+
+def own_name(name: str, tensors: Iterable[str]) -> str:
+    """Return the name of a tensor in its file, which may end with `:0`. Raises ValueError."""
+    for own in (name, f"{name}:0"):
+        if own in tensors:
+            return own
+    raise ValueError(f"the graph has no tensor '{name}'")
 
 
 class Session(Protocol):

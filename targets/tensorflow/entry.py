@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from shared.contract.model import InputSpec, Network
 from shared.runtime.run_job import main
-from shared.runtime.toolchain import Calibration, Session, Tensors
+from shared.runtime.toolchain import Calibration, Session, Tensors, own_name
 
 ONNX_FILE = "model.onnx"
 OPSET = 17
@@ -155,14 +155,6 @@ class OnnxSession:
 
     def run(self, image: np.ndarray) -> Tensors:
         return dict(zip(self._results, self._session.run(list(self._results.values()), {self._feed: image})))
-
-
-def own_name(name: str, tensors: Iterable[str]) -> str:
-    """Return the name of a tensor in its file, which may end with `:0`. Raises ValueError."""
-    for own in (name, f"{name}:0"):
-        if own in tensors:
-            return own
-    raise ValueError(f"the graph has no tensor '{name}'")
 
 
 def nchw(spec: InputSpec) -> InputSpec:

@@ -36,7 +36,7 @@ def scheduled(module: tvm.IRModule, target: Target, database: Optional[Any] = No
         if isinstance(function, tvm.tirx.PrimFunc) and SCHEDULED not in function.attrs:
             found = by_hand(function, cpu.widest_vector(target))
             if found is not None:
-                module.update_func(variable, found)
+                module.update_func(variable, found.with_attr(SCHEDULED, True))
     return module
 
 
@@ -45,7 +45,7 @@ def by_hand(function: tvm.tirx.PrimFunc, widest: int) -> Optional[tvm.tirx.PrimF
     shape = shape_of(function, widest)
     if shape is None:
         return schedule_by_rule(function, widest)
-    return tiled(function, first_tile(shape), widest).mod["main"].with_attr(SCHEDULED, True)
+    return tiled(function, first_tile(shape), widest).mod["main"]
 
 
 def export(module: tvm.IRModule, target: Target, path: Path) -> None:

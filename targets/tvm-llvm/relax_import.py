@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -15,6 +15,7 @@ from tvm.relax.dpl import is_op, rewrite_call, wildcard
 from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 from shared.contract.model import Network
+from shared.runtime.toolchain import own_name
 
 
 def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
@@ -45,14 +46,6 @@ def folded(model: Any) -> Any:
         options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return onnx.load(options.optimized_model_filepath)
-
-
-def own_name(name: str, known: List[str]) -> str:
-    """Return the name of a tensor in its file, which may end with `:0`. Raises ValueError."""
-    for own in (name, f"{name}:0"):
-        if own in known:
-            return own
-    raise ValueError(f"the graph has no tensor '{name}'")
 
 
 def prepare(module: tvm.IRModule) -> tvm.IRModule:

@@ -218,7 +218,7 @@ def schedule_by_rule(function: Any, widest: int) -> Optional[Any]:
                 spread(sch, block, widest)
     except ScheduleError:
         return None
-    return sch.mod["main"].with_attr("tirx.is_scheduled", True)
+    return sch.mod["main"]
 
 
 def inline(sch: Schedule, block: Any) -> None:
