@@ -75,8 +75,8 @@ def build(
 @guarded
 def plan(_: Context, recipe: str, json: bool = False, debug: bool = False) -> None:
     """Show what a build would run, and find every error of the input."""
-    from dockyard.catalog import load_recipe
-    from dockyard.plan import make_plan
+    from dockyard.plan.plan import make_plan
+    from dockyard.recipe.catalog import load_recipe
 
     made = make_plan(load_recipe(recipe))
     if json:
@@ -110,7 +110,7 @@ def matrix(_: Context, target: list[str], engine: str = "auto", debug: bool = Fa
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.catalog import load_recipe, recipe_names
+    from dockyard.recipe.catalog import load_recipe, recipe_names
     from shared.contract.errors import DockyardError, JobFailed
 
     console = Console()
@@ -131,8 +131,8 @@ def matrix(_: Context, target: list[str], engine: str = "auto", debug: bool = Fa
 @guarded
 def report(_: Context, debug: bool = False) -> None:
     """Write results/ anew from the records."""
-    from dockyard.places import RESULTS
-    from dockyard.report import write_report
+    from dockyard.recipe.places import RESULTS
+    from dockyard.report.report import write_report
 
     print(f"{len(write_report(RESULTS))} records in {RESULTS / 'report.md'}")
 
@@ -143,7 +143,7 @@ def compare(_: Context, a: str, b: str, debug: bool = False) -> None:
     """Compare two runs of the same recipe: speedups and quality, side by side."""
     from rich.console import Console
 
-    from dockyard.compare import compare_runs
+    from dockyard.judge.comparison import compare_runs
 
     Console().print(compare_runs(a, b))
 
@@ -159,8 +159,8 @@ def compare(_: Context, a: str, b: str, debug: bool = False) -> None:
 @guarded
 def images(_: Context, target: str = "", context: str = "", bootstrap: bool = False, debug: bool = False) -> None:
     """Build the targets' images, the small runtime stage and the build stage."""
-    from dockyard import images as builder
-    from dockyard.catalog import load_target
+    from dockyard.engines import images as builder
+    from dockyard.recipe.catalog import load_target
 
     for name in [target] if target else builder.targets():
         for toolchain in load_target(name, "--target").toolchains:
@@ -195,9 +195,9 @@ def doctor(_: Context, context: str = "", debug: bool = False) -> None:
 @guarded
 def models(_: Context, verify: bool = False, debug: bool = False) -> None:
     """List the models; --verify checks their graphs and cards."""
-    from dockyard import tuning
-    from dockyard.catalog import load_model, names
-    from dockyard.places import MODELS
+    from dockyard.recipe.catalog import load_model, names
+    from dockyard.recipe.places import MODELS
+    from dockyard.run import tuning_store as tuning
     from shared.contract.errors import InputProblem
 
     for name in names(MODELS, "model.json"):
@@ -227,8 +227,8 @@ def tuning(
     _: Context, export: str = "", add: str = "", commit: bool = False, model: str = "", target: str = "", debug: bool = False
 ) -> None:
     """List the tuning databases, this machine's own and the committed; copy them out, in, or into the models."""
-    from dockyard import tuning
-    from dockyard.places import shown
+    from dockyard.recipe.places import shown
+    from dockyard.run import tuning_store as tuning
 
     if add:
         print(shown(tuning.add(Path(add), model, target)))

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dockyard import catalog, images
-from dockyard.places import MODELS, STATE, TARGETS, shown
+from dockyard.engines import images
+from dockyard.recipe import catalog
+from dockyard.recipe.places import MODELS, STATE, TARGETS, shown
 from shared.contract.device import LOW_PRECISION
 from shared.contract.errors import DockyardError, EnvironmentProblem
 

@@ -16,17 +16,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dockyard import datasets, tuning
-from dockyard.catalog import load_recipe
-from dockyard.console import LiveDisplay
 from dockyard.engines.choose import choose_engine
-from dockyard.judge import Judged, judge, requirement_met
-from dockyard.outcome import Outcome
-from dockyard.places import RESULTS, STATE, shown
-from dockyard.plan import make_plan
-from dockyard.records import make_records, new_run, publish, write_records
-from dockyard.report import headline, write_report
-from dockyard.run import run_plan
+from dockyard.judge.records import make_records, new_run, publish, write_records
+from dockyard.judge.verdicts import Judged, judge, requirement_met
+from dockyard.plan.plan import make_plan
+from dockyard.recipe.catalog import load_recipe
+from dockyard.recipe.places import RESULTS, STATE, shown
+from dockyard.report.report import headline, write_report
+from dockyard.run import datasets
+from dockyard.run import tuning_store as tuning
+from dockyard.run.live_display import LiveDisplay
+from dockyard.run.outcome import Outcome
+from dockyard.run.runner import run_plan
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 

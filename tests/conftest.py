@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dockyard import artifacts, catalog, datasets, run, tuning
-from dockyard.catalog import load_recipe
-from dockyard.datasets import DataSet
 from dockyard.engines import venv
-from dockyard.places import TARGETS
-from dockyard.plan import Plan, make_plan
+from dockyard.plan.plan import Plan, make_plan
+from dockyard.recipe import catalog
+from dockyard.recipe.catalog import load_recipe
+from dockyard.recipe.places import TARGETS
+from dockyard.run import artifact_cache as artifacts
+from dockyard.run import datasets
+from dockyard.run import runner as run
+from dockyard.run import tuning_store as tuning
+from dockyard.run.datasets import DataSet
 from shared.contract.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent

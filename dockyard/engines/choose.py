@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dockyard import images
-from dockyard.engines import Engine, OnLine
+from dockyard.engines import Engine, OnLine, images
 from dockyard.engines.venv import VenvEngine
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
 

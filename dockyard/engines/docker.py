@@ -18,8 +18,7 @@ import docker.types
 import requests
 
 import docker
-from dockyard import images
-from dockyard.engines import Ended, Limits, OnLine, entry_script
+from dockyard.engines import Ended, Limits, OnLine, entry_script, images
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 USER = 10001

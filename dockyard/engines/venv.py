@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from dockyard import images, mirror
-from dockyard.catalog import load_target
-from dockyard.engines import Ended, Limits, OnLine, entry_script
-from dockyard.places import STATE, shown
-from dockyard.processes import stream
+from dockyard import package_index as mirror
+from dockyard.engines import Ended, Limits, OnLine, entry_script, images
+from dockyard.engines.processes import stream
+from dockyard.recipe.catalog import load_target
+from dockyard.recipe.places import STATE, shown
 from shared.contract.errors import EnvironmentProblem
 
 MARKER = "dockyard-lock"

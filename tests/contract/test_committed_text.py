@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dockyard import mirror
+from dockyard import package_index as mirror
 from tests.conftest import ROOT
 
 # Put together here, so that this file does not hold what it looks for.

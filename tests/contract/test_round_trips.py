@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dockyard.catalog import load_recipe, recipe_names
-from dockyard.plan import make_plan
+from dockyard.plan.plan import make_plan
+from dockyard.recipe.catalog import load_recipe, recipe_names
 from shared.contract.errors import DockyardError, EnvironmentProblem, InputProblem, JobFailed, nearest
 from shared.contract.job import JOB_VERSION, Artifact, ArtifactFile, Job
 from shared.contract.model import InputSpec, Network, output_tensors

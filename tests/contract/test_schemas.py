@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dockyard import documents
-from dockyard.catalog import Target, load_target, names
-from dockyard.places import MODELS, RECIPES, SHARED, TARGETS
+from dockyard.recipe import documents
+from dockyard.recipe.catalog import Target, load_target, names
+from dockyard.recipe.places import MODELS, RECIPES, SHARED, TARGETS
 from shared.contract.errors import InputProblem
 from tests.conftest import ROOT
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from dockyard import documents
-from dockyard.catalog import load_target, names
 from dockyard.engines import Engine
 from dockyard.engines.docker import DockerEngine
 from dockyard.engines.venv import VenvEngine
-from dockyard.places import ROOT, SHARED, STATE, TARGETS
+from dockyard.recipe import documents
+from dockyard.recipe.catalog import load_target, names
+from dockyard.recipe.places import ROOT, SHARED, STATE, TARGETS
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import Job
 

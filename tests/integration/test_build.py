@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dockyard.report import COLUMNS
+from dockyard.report.report import COLUMNS
 from dockyard.workflow import Built, build
 
 Recipe = Callable[[dict[str, Any]], Path]

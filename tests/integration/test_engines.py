@@ -19,8 +19,8 @@ import pytest
 import docker
 from dockyard.engines import Engine, Limits
 from dockyard.engines.docker import LABEL, DockerEngine
-from dockyard.places import ROOT
-from dockyard.run import read_result
+from dockyard.recipe.places import ROOT
+from dockyard.run.runner import read_result
 from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
 

@@ -14,11 +14,11 @@ import pytest
 
 from dockyard.engines import Limits
 from dockyard.engines.venv import VenvEngine
-from dockyard.graph import read_outline
-from dockyard.hashing import content_hash
-from dockyard.places import MODELS, ROOT, STATE
-from dockyard.records import read_records
-from dockyard.run import read_result
+from dockyard.judge.records import read_records
+from dockyard.recipe.graph import read_outline
+from dockyard.recipe.hashing import content_hash
+from dockyard.recipe.places import MODELS, ROOT, STATE
+from dockyard.run.runner import read_result
 from shared.contract.job import Job
 from shared.contract.record import Record
 

@@ -20,16 +20,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dockyard import images
-from dockyard.catalog import load_model
-from dockyard.engines import Limits
+from dockyard.engines import Limits, images
 from dockyard.engines.docker import DockerEngine
 from dockyard.engines.venv import VenvEngine
-from dockyard.hashing import file_hash
-from dockyard.places import MODELS, ROOT, STATE, TARGETS
-from dockyard.records import read_records
-from dockyard.run import read_result
-from dockyard.tuning import read as read_database
+from dockyard.judge.records import read_records
+from dockyard.recipe.catalog import load_model
+from dockyard.recipe.hashing import file_hash
+from dockyard.recipe.places import MODELS, ROOT, STATE, TARGETS
+from dockyard.run.runner import read_result
+from dockyard.run.tuning_store import read as read_database
 from shared.contract.job import PROGRESS_KEY, Job
 from shared.contract.model import Network
 from shared.contract.record import Record

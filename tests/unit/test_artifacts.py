@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard import artifacts
-from dockyard.hashing import file_hash, json_hash, tree_hash
-from dockyard.plan import Plan, Planned
+from dockyard.plan.plan import Plan, Planned
+from dockyard.recipe.hashing import file_hash, json_hash, tree_hash
+from dockyard.run import artifact_cache as artifacts
 from shared.contract.job import Artifact
 from shared.runtime.run_job import describe_artifact
 

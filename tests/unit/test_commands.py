@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dockyard.plan import Plan
+from dockyard.plan.plan import Plan
 from tests.conftest import ROOT
 
 INVOKE = Path(sys.executable).with_name("invoke")

@@ -8,10 +8,10 @@ import time
 import pytest
 from rich.console import Console
 
-from dockyard import console as console_module
-from dockyard.console import LiveDisplay
-from dockyard.outcome import Outcome
-from dockyard.plan import Plan
+from dockyard.plan.plan import Plan
+from dockyard.run import live_display as console_module
+from dockyard.run.live_display import LiveDisplay
+from dockyard.run.outcome import Outcome
 
 
 def terminal(stream: io.StringIO) -> Console:

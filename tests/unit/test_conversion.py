@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.conversion import conversion_options
-from dockyard.plan import make_plan
+from dockyard.plan.conversion import conversion_options
+from dockyard.plan.plan import make_plan
 from shared.contract.errors import InputProblem
 from shared.contract.model import InputSpec, Network
 from shared.contract.recipe import Recipe
@@ -105,7 +105,7 @@ def test_wrong_conversion(digits: Recipe, conversion: dict[str, Any], place: str
 
 def test_conversion_of_a_pipeline_is_told_by_network() -> None:
     """A pipeline's conversion names its networks; another name is refused with the nearest."""
-    from dockyard.catalog import load_recipe
+    from dockyard.recipe.catalog import load_recipe
 
     recipe = load_recipe("lp_intel.json")
     plan = make_plan(replace(recipe, conversion={"lp_reader": {"fold_preprocessing": True}}))

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard import catalog, datasets
-from dockyard.plan import Plan
+from dockyard.plan.plan import Plan
+from dockyard.recipe import catalog
+from dockyard.run import datasets
 from shared.contract.dataset import SPLITS, Polygons, read_labelme, read_split, refuse_overlap
 from shared.contract.errors import InputProblem
 from tests.fakes import attempt

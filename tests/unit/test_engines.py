@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dockyard import images
-from dockyard.engines import Ended, Limits, entry_script
+from dockyard.engines import Ended, Limits, entry_script, images
 from dockyard.engines.choose import choose_engine
 from dockyard.engines.venv import VenvEngine
 from shared.contract.errors import EnvironmentProblem, InputProblem

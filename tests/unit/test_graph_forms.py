@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.catalog import load_model
-from dockyard.graph import read_outline
-from dockyard.hashing import content_hash
-from dockyard.places import MODELS
+from dockyard.recipe.catalog import load_model
+from dockyard.recipe.graph import read_outline
+from dockyard.recipe.hashing import content_hash
+from dockyard.recipe.places import MODELS
 from shared.contract.errors import InputProblem
 from shared.contract.model import Network
 from tests.conftest import ROOT

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard import images, mirror
-from dockyard.catalog import load_target, names
-from dockyard.places import TARGETS
+from dockyard import package_index as mirror
+from dockyard.engines import images
+from dockyard.recipe.catalog import load_target, names
+from dockyard.recipe.places import TARGETS
 from shared.contract.errors import EnvironmentProblem, InputProblem
 
 SECRET = "https://user:hunter2@mirror.example/simple"

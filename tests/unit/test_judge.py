@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.judge import Judged, judge, requirement_met
+from dockyard.judge.verdicts import Judged, judge, requirement_met
 from shared.contract.record import Record
 from tests.fakes import quality, record
 

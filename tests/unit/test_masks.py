@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockyard.engines import Ended
-from dockyard.run import read_result
+from dockyard.run.runner import read_result
 from shared.contract.dataset import Sample
 from shared.contract.model import InputSpec, Network
 from shared.runtime.evaluate import evaluate

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.catalog import load_model, load_target
-from dockyard.graph import read_outline
-from dockyard.places import MODELS
+from dockyard.recipe.catalog import load_model, load_target
+from dockyard.recipe.graph import read_outline
+from dockyard.recipe.places import MODELS
 from shared.contract.errors import InputProblem
 from shared.contract.model import Network, Pipeline
 from tests.fakes import attempt, frozen_graph

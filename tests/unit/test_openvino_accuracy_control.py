@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dockyard.places import TARGETS
+from dockyard.recipe.places import TARGETS
 
 sys.path.insert(0, str(TARGETS / "intel-openvino"))
 from accuracy_control import Messages, event_of, notes_of

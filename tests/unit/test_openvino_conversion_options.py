@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dockyard.places import TARGETS
+from dockyard.recipe.places import TARGETS
 from shared.contract.model import InputSpec
 from shared.runtime.preprocess import to_array
 

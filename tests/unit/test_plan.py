@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard import catalog
-from dockyard.plan import Plan, Planned, make_plan
+from dockyard.plan.plan import Plan, Planned, make_plan
+from dockyard.recipe import catalog
 from shared.contract.errors import InputProblem
 from shared.contract.model import Network, Pipeline
 from shared.contract.recipe import Measure, Optimization, Recipe

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.catalog import data_folder, find_recipe, load_recipe, recipe_names
-from dockyard.plan import make_plan
+from dockyard.plan.plan import make_plan
+from dockyard.recipe.catalog import data_folder, find_recipe, load_recipe, recipe_names
 from shared.contract.errors import InputProblem
 from tests.fakes import attempt
 

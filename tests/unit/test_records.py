@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from dockyard.compare import compare_runs
-from dockyard.datasets import DataSet
-from dockyard.judge import judge
-from dockyard.places import SHARED
-from dockyard.plan import Plan, make_plan
-from dockyard.records import make_records, new_run, publish, read_records, write_records
-from dockyard.report import COLUMNS, headline, write_report
-from dockyard.run import Display, Outcome, run_plan
+from dockyard.judge.comparison import compare_runs
+from dockyard.judge.records import make_records, new_run, publish, read_records, write_records
+from dockyard.judge.verdicts import judge
+from dockyard.plan.plan import Plan, make_plan
+from dockyard.recipe.places import SHARED
+from dockyard.report.report import COLUMNS, headline, write_report
+from dockyard.run.datasets import DataSet
+from dockyard.run.runner import Display, Outcome, run_plan
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import Job
 from shared.contract.recipe import Optimization, Recipe

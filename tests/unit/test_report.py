@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dockyard.judge import judge
-from dockyard.overlays import FOUND, MAX_SIDE, TRUE, BadPicture, decode
-from dockyard.plots import pareto
-from dockyard.records import write_records
-from dockyard.report import write_report
-from dockyard.tables import quoted
-from dockyard.thesis import thesis_section, toolchain_section
+from dockyard.judge.records import write_records
+from dockyard.judge.verdicts import judge
+from dockyard.report.overlays import FOUND, MAX_SIDE, TRUE, BadPicture, decode
+from dockyard.report.plots import pareto
+from dockyard.report.report import write_report
+from dockyard.report.tables import quoted
+from dockyard.report.thesis import thesis_section, toolchain_section
 from shared.contract.record import Record
 from tests.fakes import attempt, quality, record
 
@@ -218,7 +218,7 @@ def test_standard_networks_of_the_thesis() -> None:
 @pytest.mark.parametrize("number", range(6))
 def test_thesis_has_what_its_tables_show(number: int) -> None:
     """Every figure of each table is there, a median lies between smallest and largest, and each method is one of its target."""
-    thesis = json.loads((Path(__file__).parents[2] / "dockyard" / "thesis.json").read_text())
+    thesis = json.loads((Path(__file__).parents[2] / "dockyard" / "report" / "thesis.json").read_text())
     table = thesis["tables"][number]
     needed = {"ms (std)": {"ms", "std"}, "median": {"median"}, "min to max": {"min", "max"}, "quality": {"quality"}, "total s": {"total_s"}}
     keys = {key for column in table["theirs"] for key in needed.get(column, ())}
@@ -296,7 +296,7 @@ def test_pipeline_of_the_thesis() -> None:
 
 def test_thesis_figures_are_those_of_its_speedups() -> None:
     """The figures that are kept give the speedups that the thesis tells: 2.62 on the i5, 3.92 on the i7, 1.46 end to end."""
-    thesis = json.loads((Path(__file__).parents[2] / "dockyard" / "thesis.json").read_text())
+    thesis = json.loads((Path(__file__).parents[2] / "dockyard" / "report" / "thesis.json").read_text())
     known = {number: (table["models"], cpu) for table in thesis["tables"] for cpu, number in table["numbers"].items()}
 
     def entries(number: str, model: str) -> Any:

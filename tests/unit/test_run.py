@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.datasets import DataSet, read_progress
 from dockyard.engines import Ended
-from dockyard.outcome import Outcome
-from dockyard.places import TARGETS
-from dockyard.plan import Plan, Planned, make_plan
-from dockyard.run import Display, read_result, run_plan
+from dockyard.plan.plan import Plan, Planned, make_plan
+from dockyard.recipe.places import TARGETS
+from dockyard.run.datasets import DataSet, read_progress
+from dockyard.run.outcome import Outcome
+from dockyard.run.runner import Display, read_result, run_plan
 from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
 from shared.contract.recipe import Recipe

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard import search
-from dockyard.catalog import load_recipe
-from dockyard.outcome import Outcome
-from dockyard.plan import Plan, Planned, make_plan
-from dockyard.records import make_records
-from dockyard.search import Point, front
+from dockyard.judge.records import make_records
+from dockyard.plan.plan import Plan, Planned, make_plan
+from dockyard.recipe.catalog import load_recipe
+from dockyard.run import search
+from dockyard.run.outcome import Outcome
+from dockyard.run.search import Point, front
 from shared.contract.job import Artifact
 from shared.contract.recipe import Measure, Recipe, Search
 from tests.fakes import quality

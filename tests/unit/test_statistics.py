@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.statistics import flips, mean_step, paired_bootstrap, speedup, stability, summarize
+from dockyard.judge.statistics import flips, mean_step, paired_bootstrap, speedup, stability, summarize
 
 times = st.integers(1, 10**9)
 rounds = st.lists(st.lists(times, min_size=1, max_size=8), min_size=1, max_size=5)

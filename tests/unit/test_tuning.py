@@ -18,13 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dockyard import artifacts, catalog, documents, run, tuning
-from dockyard.datasets import DataSet
 from dockyard.engines import Ended, Engine, Limits, OnLine
-from dockyard.outcome import Outcome
-from dockyard.places import MODELS, RECIPES, TARGETS
-from dockyard.plan import Plan, make_plan
-from dockyard.run import Display, run_plan
+from dockyard.plan.plan import Plan, make_plan
+from dockyard.recipe import catalog, documents
+from dockyard.recipe.places import MODELS, RECIPES, TARGETS
+from dockyard.run import artifact_cache as artifacts
+from dockyard.run import runner as run
+from dockyard.run import tuning_store as tuning
+from dockyard.run.datasets import DataSet
+from dockyard.run.outcome import Outcome
+from dockyard.run.runner import Display, run_plan
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import Job
 from shared.contract.model import Network

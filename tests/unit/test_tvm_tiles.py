@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.places import TARGETS
+from dockyard.recipe.places import TARGETS
 
 sys.path.insert(0, str(TARGETS / "tvm-llvm"))
 from tiles import LANES, MOST_ACCUMULATORS, MOST_ROWS, ORDERS, Shape, Tile, first_tile, lanes, neighbour, random_tile, tile_of

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dockyard.catalog import load_model, names
-from dockyard.places import MODELS
+from dockyard.recipe.catalog import load_model, names
+from dockyard.recipe.places import MODELS
 from shared.contract.dataset import SPLITS, read_split, refuse_overlap
 from shared.contract.model import Network
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from dockyard import schedule
-from dockyard.plan import COMBINED, REFERENCE_METHOD, Plan, Planned, measure_once, prepare_reference, prepare_variant
-from dockyard.schedule import Done
-from dockyard.statistics import STABLE_WITHIN
+from dockyard.judge.statistics import STABLE_WITHIN
+from dockyard.plan.plan import COMBINED, REFERENCE_METHOD, Plan, Planned, measure_once, prepare_reference, prepare_variant
+from dockyard.run import rounds as schedule
+from dockyard.run.rounds import Done
 
 SPENT = "the search's time budget was spent before it was tried to the end"
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dockyard.hashing import file_hash, json_hash, tree_hash
-from dockyard.places import SHARED, STATE, TARGETS
-from dockyard.plan import Planned
+from dockyard.plan.plan import Planned
+from dockyard.recipe.hashing import file_hash, json_hash, tree_hash
+from dockyard.recipe.places import SHARED, STATE, TARGETS
 from shared.contract.job import Artifact
 
 KEPT_STAGES = ("convert", "optimize")

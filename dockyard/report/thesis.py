@@ -9,10 +9,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from dockyard.judge import Judged
-from dockyard.plan import REFERENCE_METHOD
-from dockyard.statistics import mean_step, speedup
-from dockyard.tables import NOTHING, metrics_of, spread, table
+from dockyard.judge.statistics import mean_step, speedup
+from dockyard.judge.verdicts import Judged
+from dockyard.plan.plan import REFERENCE_METHOD
+from dockyard.report.tables import NOTHING, metrics_of, spread, table
 
 Run = tuple[str, str]
 """A run and its recipe."""

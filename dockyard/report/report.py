@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dockyard.judge import Judged, judge
-from dockyard.plan import COMBINED, REFERENCE_METHOD
-from dockyard.records import read_records
-from dockyard.statistics import STABLE_WITHIN, mean_step
-from dockyard.tables import NOTHING, metrics_of, quoted, spread, table
-from dockyard.thesis import thesis_section, toolchain_section
+from dockyard.judge.records import read_records
+from dockyard.judge.statistics import STABLE_WITHIN, mean_step
+from dockyard.judge.verdicts import Judged, judge
+from dockyard.plan.plan import COMBINED, REFERENCE_METHOD
+from dockyard.report.tables import NOTHING, metrics_of, quoted, spread, table
+from dockyard.report.thesis import thesis_section, toolchain_section
 from shared.contract.job import Artifact
 from shared.contract.record import Record
 from shared.contract.steps import STEPS
@@ -67,8 +67,8 @@ def write_report(results: Path) -> list[Judged]:
 
 
 def _write_pictures(judged: Sequence[Judged], folder: Path) -> Pictures:
-    from dockyard.overlays import write_overlays
-    from dockyard.plots import write_plots
+    from dockyard.report.overlays import write_overlays
+    from dockyard.report.plots import write_plots
 
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):

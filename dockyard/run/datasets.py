@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockyard.catalog import data_folder
-from dockyard.hashing import tree_hash
-from dockyard.places import MODELS, STATE, shown
-from dockyard.plan import Plan
-from dockyard.processes import stream
+from dockyard.engines.processes import stream
+from dockyard.plan.plan import Plan
+from dockyard.recipe.catalog import data_folder
+from dockyard.recipe.hashing import tree_hash
+from dockyard.recipe.places import MODELS, STATE, shown
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import PROGRESS_KEY

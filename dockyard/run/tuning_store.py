@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockyard import catalog, documents
-from dockyard.hashing import file_hash, json_hash
-from dockyard.places import MODELS, SHARED, STATE, TARGETS, shown
+from dockyard.recipe import catalog, documents
+from dockyard.recipe.hashing import file_hash, json_hash
+from dockyard.recipe.places import MODELS, SHARED, STATE, TARGETS, shown
 from shared.contract.errors import InputProblem, nearest
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dockyard.plan import Planned
+from dockyard.plan.plan import Planned
 
 
 @dataclass(frozen=True)

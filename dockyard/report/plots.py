@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from dockyard.judge import Judged
+from dockyard.judge.verdicts import Judged
 
 COLOURS = {
     "recommended": "tab:green",

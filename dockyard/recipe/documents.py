@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dockyard.places import shown
+from dockyard.recipe.places import shown
 from shared.contract.errors import InputProblem, nearest
 
 MAX_BYTES = 4 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPES = ROOT / "recipes"
 MODELS = ROOT / "models"
 TARGETS = ROOT / "targets"

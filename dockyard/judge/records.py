@@ -9,13 +9,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from dockyard import documents, search
-from dockyard.artifacts import code_hash
-from dockyard.catalog import REFERENCE
-from dockyard.hashing import content_bytes
-from dockyard.outcome import Outcome
-from dockyard.places import MODELS, SHARED, shown
-from dockyard.plan import REFERENCE_METHOD, Plan, convert_id
+from dockyard.plan.plan import REFERENCE_METHOD, Plan, convert_id
+from dockyard.recipe import documents
+from dockyard.recipe.catalog import REFERENCE
+from dockyard.recipe.hashing import content_bytes
+from dockyard.recipe.places import MODELS, SHARED, shown
+from dockyard.run import search
+from dockyard.run.artifact_cache import code_hash
+from dockyard.run.outcome import Outcome
 from shared.contract.job import Artifact
 from shared.contract.model import Network
 from shared.contract.recipe import Optimization

@@ -19,15 +19,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from dockyard import mirror
-from dockyard.processes import stream
+from dockyard import package_index as mirror
+from dockyard.engines.processes import stream
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
 
 Stage = Literal["runtime", "build"]
 STAGES: tuple[Stage, ...] = ("runtime", "build")
 OnLine = Callable[[str], None]
 
-DOCKER_FOLDER = Path(__file__).resolve().parent.parent / "docker"
+DOCKER_FOLDER = Path(__file__).resolve().parent.parent.parent / "docker"
 LOCAL_BASE = "dockyard/base:bookworm"
 PUBLIC_BASE = "debian:bookworm-slim"
 

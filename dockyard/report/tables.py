@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dockyard.judge import Judged
+from dockyard.judge.verdicts import Judged
 
 NOTHING = "-"
 """What a cell says where there is nothing to say."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dockyard import catalog, documents
-from dockyard.catalog import REFERENCE, Target
-from dockyard.conversion import conversion_options
-from dockyard.places import MODELS
+from dockyard.plan.conversion import conversion_options
+from dockyard.recipe import catalog, documents
+from dockyard.recipe.catalog import REFERENCE, Target
+from dockyard.recipe.places import MODELS
 from shared.contract.dataset import SPLITS
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.job import Job

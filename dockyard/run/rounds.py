@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from dockyard.outcome import Outcome
-from dockyard.plan import Plan, Planned, measure_once
-from dockyard.statistics import STABLE_WITHIN, stability
+from dockyard.judge.statistics import STABLE_WITHIN, stability
+from dockyard.plan.plan import Plan, Planned, measure_once
+from dockyard.run.outcome import Outcome
 
 Done = Mapping[str, Outcome]
 """The outcomes so far by job id; it grows while the batches run."""

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from dockyard.judge import Judged
-from dockyard.tables import quoted
+from dockyard.judge.verdicts import Judged
+from dockyard.report.tables import quoted
 
 Pixels = NDArray[np.uint8]
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dockyard.outcome import Outcome
-from dockyard.plan import Planned
-from dockyard.run import Display
+from dockyard.plan.plan import Planned
+from dockyard.run.outcome import Outcome
+from dockyard.run.runner import Display
 
 PLAIN_INTERVAL_S = 2.0
 

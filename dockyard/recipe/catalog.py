@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockyard import documents, graph
-from dockyard.hashing import content_hash
-from dockyard.places import MODELS, RECIPES, ROOT, TARGETS, shown
+from dockyard.recipe import documents, graph
+from dockyard.recipe.hashing import content_hash
+from dockyard.recipe.places import MODELS, RECIPES, ROOT, TARGETS, shown
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import Model, Network, Pipeline
 from shared.contract.recipe import Recipe

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from dockyard.judge import Judged, judge
-from dockyard.places import STATE
-from dockyard.records import read_records
+from dockyard.judge.records import read_records
+from dockyard.judge.verdicts import Judged, judge
+from dockyard.recipe.places import STATE
 from shared.contract.errors import InputProblem, nearest
 
 

@@ -15,12 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from dockyard import artifacts, documents, schedule, search, tuning
-from dockyard.datasets import DataSet, read_progress
 from dockyard.engines import Ended, Engine, Limits
-from dockyard.outcome import Outcome
-from dockyard.places import MODELS, SHARED, STATE, TARGETS
-from dockyard.plan import Plan, Planned, Source
+from dockyard.plan.plan import Plan, Planned, Source
+from dockyard.recipe import documents
+from dockyard.recipe.places import MODELS, SHARED, STATE, TARGETS
+from dockyard.run import artifact_cache as artifacts
+from dockyard.run import rounds as schedule
+from dockyard.run import search
+from dockyard.run import tuning_store as tuning
+from dockyard.run.datasets import DataSet, read_progress
+from dockyard.run.outcome import Outcome
 from shared.contract.errors import DockyardError, EnvironmentProblem, InputProblem
 from shared.contract.steps import STEPS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dockyard.plan import REFERENCE_METHOD
-from dockyard.statistics import Times, flips, paired_bootstrap, speedup, summarize
+from dockyard.judge.statistics import Times, flips, paired_bootstrap, speedup, summarize
+from dockyard.plan.plan import REFERENCE_METHOD
 from shared.contract.job import Artifact
 from shared.contract.recipe import Requirements
 from shared.contract.record import Record

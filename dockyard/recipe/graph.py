@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dockyard import protobuf
-from dockyard.flatbuffer import Table
-from dockyard.places import shown
+from dockyard.recipe import protobuf
+from dockyard.recipe.flatbuffer import Table
+from dockyard.recipe.places import shown
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import FORMS, Network
 

@@ -1,0 +1,1 @@
+"""From a recipe to its jobs. Pure: it reads files and runs nothing."""
