@@ -1,4 +1,7 @@
-"""Where jobs run. Every engine takes the same job folder and leaves `result.json` and `outputs/` in it."""
+"""Where jobs run. Every executor takes the same job folder and leaves `result.json` and `outputs/` in it.
+
+An engine is a way to run jobs, `docker` or `venv`; an executor is an engine on one device.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,28 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Ended:
+class FollowedFolder:
+    """A folder of the job that is fetched now and then while it runs, and at its end, however that comes.
+
+    Attributes:
+        name: of the folder, in the job's.
+        suffix: of the files that are fetched; each takes the place of the one before at once.
+        limit_mb: of all of them together.
+    """
+
+    name: str
+    suffix: str
+    limit_mb: int
+
+
+@dataclass(frozen=True)
+class JobExit:
     """How a job's process ended.
 
     Attributes:
         exit_code: of the entry script.
         seconds: from its start to its end, imports included.
-        reason: the engine's own, when it was the engine or the kernel that ended it.
+        reason: the executor's own, when it was the executor or the kernel that ended it.
         expired: it was ended at its time limit.
     """
 
@@ -41,10 +59,16 @@ class Ended:
     expired: bool = False
 
 
-class Engine(Protocol):
-    """A place where jobs run."""
+class Executor(Protocol):
+    """An engine on one device.
+
+    Attributes:
+        name: `docker`, `docker:<context>` or `venv`.
+        device: what tells this device from another one: jobs of one run whose devices differ are never compared.
+    """
 
     name: str
+    device: str
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).
@@ -53,11 +77,21 @@ class Engine(Protocol):
             EnvironmentProblem: it cannot be made ready.
         """
 
-    def run(self, target: str, toolchain: str, folder: Path, limits: Limits, on_line: OnLine) -> Ended:
+    def run(
+        self,
+        target: str,
+        toolchain: str,
+        folder: Path,
+        limits: Limits,
+        on_line: OnLine,
+        followed: FollowedFolder | None = None,
+    ) -> JobExit:
         """Run the job folder's entry script to its end, handing on each line that it prints.
 
-        Nothing is left running, whatever is raised meanwhile. Where the folder has a `tuning`, what the job leaves in
-        its own is there when this ends, however it ends.
+        Nothing is left running, whatever is raised meanwhile.
+
+        Args:
+            followed: what the job leaves there is in `folder` when this ends, however it ends.
 
         Raises:
             EnvironmentProblem: the engine is gone, or has no room.

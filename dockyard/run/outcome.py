@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from dockyard.plan.plan import Planned
+from dockyard.plan.plan import PlannedJob
+from shared.contract.result import Result, Status
 
 
 @dataclass(frozen=True)
@@ -15,23 +15,28 @@ class Outcome:
     """What came of one job.
 
     Attributes:
-        status: `done`, `failed` or `not measured`.
-        stage: the stage that is not done: the job's own, or that of the earlier job it needed.
+        stage: the stage that is not done: the job's own, or that of the earlier job it needed; None where all is done.
         reason: why it is not done.
-        result: result.json, checked against its schema; empty where there is none.
+        result: checked; None where there is none.
         outputs: the folder it left, or None.
         log: its last lines.
+        cache_key: of the hash of all that went into it; None where it did not come so far.
         cached: the outputs were made by an earlier run.
+        executor, device: of the executor that ran it (`Executor.name`, `Executor.device`); None where none did.
+        identity: of its toolchain.
         seconds: that its process took, from start to end.
     """
 
-    planned: Planned
-    status: str
+    planned: PlannedJob
+    status: Status
     reason: str = ""
-    stage: str = ""
-    result: Mapping[str, Any] = field(default_factory=dict)
+    stage: str | None = None
+    result: Result | None = None
     outputs: Path | None = None
     log: tuple[str, ...] = ()
+    cache_key: str | None = None
     cached: bool = False
+    executor: str | None = None
+    device: str | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0

@@ -28,7 +28,11 @@ def labelme(surface: Surface, name: str) -> dict[str, Any]:
     for group, (kind, mask) in enumerate(surface.damages):
         outlines = polygons(mask)
         for outline in outlines:
-            shape = {"label": kind, "points": outline.tolist(), "group_id": group if len(outlines) > 1 else None}
+            shape = {
+                "label": kind,
+                "points": outline.tolist(),
+                "group_id": group if len(outlines) > 1 else None,
+            }
             shapes.append({**shape, "shape_type": "polygon", "flags": {}})
     return {
         "version": "5.5.0",

@@ -33,8 +33,12 @@ def load(seed: int, count: int, folder: Path, workers: int) -> Pool:
     if not path.is_dir():
         part = path.with_name(path.name + ".part")
         part.mkdir(parents=True, exist_ok=True)
-        images = np.lib.format.open_memmap(part / "images.npy", "w+", np.uint8, (count, INPUT_HEIGHT, INPUT_WIDTH, 3))
-        masks = np.lib.format.open_memmap(part / "masks.npy", "w+", np.uint8, (count, INPUT_HEIGHT, INPUT_WIDTH))
+        images = np.lib.format.open_memmap(
+            part / "images.npy", "w+", np.uint8, (count, INPUT_HEIGHT, INPUT_WIDTH, 3)
+        )
+        masks = np.lib.format.open_memmap(
+            part / "masks.npy", "w+", np.uint8, (count, INPUT_HEIGHT, INPUT_WIDTH)
+        )
         with multiprocessing.get_context("spawn").Pool(workers, cv2.setNumThreads, (1,)) as pool:
             samples = pool.imap_unordered(functools.partial(_sample, seed), range(count), chunksize=16)
             for done, (index, image, mask) in enumerate(samples, 1):

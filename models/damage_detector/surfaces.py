@@ -25,7 +25,12 @@ _PAINTS = (
     (22, 48, 118), (60, 105, 170), (18, 75, 60), (75, 110, 60), (215, 170, 30), (205, 90, 25), (190, 180, 150), (85, 58, 42),
 )  # fmt: skip
 _RUST = np.array([(58, 30, 20), (110, 52, 24), (158, 82, 34), (196, 122, 62)], np.float32)
-_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
+_FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,10 @@ def _blend(image: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
     """Blend a colour ([3] or [H, W, 3]) into float32 [H, W, 3] in place; alpha is uint8 or a share [H, W]."""
     if alpha.dtype == np.uint8:
         x, y, width, height = cv2.boundingRect(alpha)
-        image, alpha = image[y : y + height, x : x + width], alpha[y : y + height, x : x + width] * np.float32(1 / 255)
+        image, alpha = (
+            image[y : y + height, x : x + width],
+            alpha[y : y + height, x : x + width] * np.float32(1 / 255),
+        )
         colour = colour[y : y + height, x : x + width] if colour.ndim == 3 else colour
     image += (colour - image) * alpha[..., None]
 
@@ -98,7 +106,11 @@ def _paint(rng: np.random.Generator) -> np.ndarray:
     ys, xs = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     angle = float(rng.normal(0, 0.35))
     across = (ys * math.cos(angle) + xs * math.sin(angle)) / HEIGHT
-    light = 1 + float(rng.uniform(-0.3, 0.3)) * (across - 0.5) + float(rng.uniform(0.0, 0.1)) * _noise(rng, HEIGHT, WIDTH, 2.5)
+    light = (
+        1
+        + float(rng.uniform(-0.3, 0.3)) * (across - 0.5)
+        + float(rng.uniform(0.0, 0.1)) * _noise(rng, HEIGHT, WIDTH, 2.5)
+    )
     image = base * light[..., None]
     for _ in range(int(rng.integers(0, 4))):
         place, spread = float(rng.uniform(-0.1, 1.1)), float(rng.uniform(0.02, 0.25))
@@ -115,7 +127,9 @@ def _paint(rng: np.random.Generator) -> np.ndarray:
     return image
 
 
-def _curve(rng: np.random.Generator, start: np.ndarray, angle: float, length: float, bend: float, wander: float = 0.0) -> np.ndarray:
+def _curve(
+    rng: np.random.Generator, start: np.ndarray, angle: float, length: float, bend: float, wander: float = 0.0
+) -> np.ndarray:
     """Return a curve from `start`, float64 [N, 2]: it turns by `bend` radians in all and wanders by the way."""
     count = max(4, min(40, int(length / 5)))
     turns = np.linspace(-bend / 2, bend / 2, count) + np.cumsum(rng.normal(0, wander, count))
@@ -141,7 +155,11 @@ def _draw_seam(rng: np.random.Generator, image: np.ndarray, unit: float) -> None
         _blend(image, cv2.GaussianBlur(alpha, (0, 0), 0.6), np.full(3, rng.uniform(8, 35), np.float32))
         alpha[:] = 0
     _line(alpha, line + np.array([away[1], -away[0]]) * width * 0.9, int(rng.integers(40, 140)), width * 0.7)
-    _blend(image, cv2.GaussianBlur(alpha, (0, 0), 0.8 + width * (0.25 if gap else 0.7)), np.full(3, rng.uniform(170, 255), np.float32))
+    _blend(
+        image,
+        cv2.GaussianBlur(alpha, (0, 0), 0.8 + width * (0.25 if gap else 0.7)),
+        np.full(3, rng.uniform(170, 255), np.float32),
+    )
 
 
 def _draw_strip(rng: np.random.Generator, image: np.ndarray, unit: float) -> None:
@@ -181,15 +199,26 @@ def _draw_fitting(rng: np.random.Generator, image: np.ndarray, unit: float) -> N
         _blend(image, cv2.GaussianBlur(alpha, (0, 0), 1.0), np.full(3, 245, np.float32))
     elif kind == 1:
         radius = unit * float(rng.uniform(35, 80))
-        corners = cv2.ellipse2Poly((int(x), int(y)), (int(radius), int(radius * rng.uniform(0.8, 1.1))), 0, 0, 360, 10)
+        corners = cv2.ellipse2Poly(
+            (int(x), int(y)), (int(radius), int(radius * rng.uniform(0.8, 1.1))), 0, 0, 360, 10
+        )
         closed = np.concatenate([corners, corners[:1]]).astype(np.float64)
         _line(alpha, closed, 210, max(1.0, unit * 4))
         _blend(image, alpha, np.full(3, rng.uniform(10, 40), np.float32))
     elif kind == 2:
         wide, high = unit * float(rng.uniform(30, 120)), unit * float(rng.uniform(20, 60))
-        corners = np.array([[x - wide, y - high], [x + wide, y - high * 0.6], [x + wide * 0.8, y + high], [x - wide, y + high * 0.8]])
+        corners = np.array(
+            [
+                [x - wide, y - high],
+                [x + wide, y - high * 0.6],
+                [x + wide * 0.8, y + high],
+                [x - wide, y + high * 0.8],
+            ]
+        )
         cv2.fillPoly(alpha, [_points(corners)], 255, cv2.LINE_AA, 4)
-        _blend(image, alpha, _jitter(rng, ((150, 20, 25), (205, 205, 205), (215, 120, 30))[rng.integers(3)], 25))
+        _blend(
+            image, alpha, _jitter(rng, ((150, 20, 25), (205, 205, 205), (215, 120, 30))[rng.integers(3)], 25)
+        )
         alpha[:] = 0
         for k in range(4):
             part = corners * (1 - k * 0.2) + np.array([x, y]) * (k * 0.2)
@@ -198,13 +227,24 @@ def _draw_fitting(rng: np.random.Generator, image: np.ndarray, unit: float) -> N
     else:
         text = "".join(chr(65 + c) for c in rng.integers(0, 26, int(rng.integers(2, 8))))
         size = unit * float(rng.uniform(0.7, 2.2))
-        cv2.putText(alpha, text, (int(x - 60), int(y)), _FONTS[rng.integers(4)], size, 255, max(1, round(size * 2)), cv2.LINE_AA)
+        cv2.putText(
+            alpha,
+            text,
+            (int(x - 60), int(y)),
+            _FONTS[rng.integers(4)],
+            size,
+            255,
+            max(1, round(size * 2)),
+            cv2.LINE_AA,
+        )
         _blend(image, alpha, _jitter(rng, (190, 190, 195) if rng.random() < 0.6 else (30, 30, 34), 30))
 
 
 def _draw_dirt(rng: np.random.Generator, image: np.ndarray) -> None:
     """Draw dust as a soft veil and some drops: no damage."""
-    veil = np.clip(_noise(rng, HEIGHT, WIDTH, 5) * 0.5 + _noise(rng, HEIGHT, WIDTH, 40) * 0.25, 0, 1) * float(rng.uniform(0.1, 0.35))
+    veil = np.clip(_noise(rng, HEIGHT, WIDTH, 5) * 0.5 + _noise(rng, HEIGHT, WIDTH, 40) * 0.25, 0, 1) * float(
+        rng.uniform(0.1, 0.35)
+    )
     _blend(image, veil.astype(np.float32), _jitter(rng, (140, 128, 110), 20))
     alpha = np.zeros(image.shape[:2], np.uint8)
     for x, y, r in rng.uniform((0, 0, 0.6), (WIDTH, HEIGHT, 2.2), (int(rng.integers(0, 40)), 3)):
@@ -219,7 +259,13 @@ def _panel(rng: np.random.Generator, close: bool, unit: float) -> np.ndarray:
         alpha[:] = 255
         if rng.random() < 0.35:
             edge = float(rng.uniform(0.05, 0.3))
-            top = _curve(rng, np.array([-20.0, HEIGHT * edge]), float(rng.normal(0, 0.12)), 720, float(rng.normal(0, 0.3)))
+            top = _curve(
+                rng,
+                np.array([-20.0, HEIGHT * edge]),
+                float(rng.normal(0, 0.12)),
+                720,
+                float(rng.normal(0, 0.3)),
+            )
             cv2.fillPoly(alpha, [_points(np.concatenate([top, [[700, -50], [-50, -50]]]))], 0, cv2.LINE_AA, 4)
         return alpha
     half = np.array([rng.uniform(260, 460), rng.uniform(150, 260)]) * (0.62 + 0.38 * unit)
@@ -233,7 +279,14 @@ def _panel(rng: np.random.Generator, close: bool, unit: float) -> np.ndarray:
     for _ in range(int(rng.integers(0, 3))):
         x, y = middle + rng.uniform(-0.9, 0.9, 2) * half
         if rng.random() < 0.5:
-            cv2.circle(alpha, (int(x), int(middle[1] + half[1])), int(half[1] * rng.uniform(0.3, 0.55)), 0, -1, cv2.LINE_AA)
+            cv2.circle(
+                alpha,
+                (int(x), int(middle[1] + half[1])),
+                int(half[1] * rng.uniform(0.3, 0.55)),
+                0,
+                -1,
+                cv2.LINE_AA,
+            )
         else:
             size = half * rng.uniform(0.15, 0.4, 2)
             corners = np.array([[-1, 1], [-0.7, -1], [0.8, -1], [1, 1]]) * size + (x, y)
@@ -241,7 +294,9 @@ def _panel(rng: np.random.Generator, close: bool, unit: float) -> np.ndarray:
     return alpha
 
 
-def _contrasting(rng: np.random.Generator, image: np.ndarray, x: float, y: float, dark_chance: float) -> np.ndarray:
+def _contrasting(
+    rng: np.random.Generator, image: np.ndarray, x: float, y: float, dark_chance: float
+) -> np.ndarray:
     """Return a colour of bare metal, primer or shade that stands out from the picture around (x, y), float32 [3]."""
     column, row = int(np.clip(x, 0, WIDTH - 1)), int(np.clip(y, 0, HEIGHT - 1))
     near = float(np.median(image[max(0, row - 16) : row + 17 : 2, max(0, column - 16) : column + 17 : 2]))
@@ -264,13 +319,27 @@ def _scratch(rng: np.random.Generator, image: np.ndarray, x: float, y: float, un
     spacing = unit * float(rng.uniform(4, 14))
     for k in range(strokes):
         shift = (k - (strokes - 1) / 2) * spacing + rng.normal(0, spacing * 0.2)
-        start = np.array([x, y]) + np.array([-away[1], away[0]]) * shift - away * length * float(rng.uniform(0.35, 0.65))
-        line = _curve(rng, start, angle, length * float(rng.uniform(0.5, 1.0)), bend, float(rng.uniform(0, 0.03)))
+        start = (
+            np.array([x, y])
+            + np.array([-away[1], away[0]]) * shift
+            - away * length * float(rng.uniform(0.35, 0.65))
+        )
+        line = _curve(
+            rng, start, angle, length * float(rng.uniform(0.5, 1.0)), bend, float(rng.uniform(0, 0.03))
+        )
         width = max(1.6, unit * float(rng.uniform(4, 11)) / (1 + 0.2 * (strokes - 1)))
         share = np.clip(1.15 - np.abs(np.linspace(-1, 1, len(line) - 1)) ** 3, 0.3, 1)
         for (a, b), part in zip(zip(line[:-1], line[1:], strict=True), share, strict=True):
             _line(alpha, np.array([a, b]), int(rng.integers(170, 256)), width * part)
-            cv2.polylines(mask, [_points(np.array([a, b]))], False, 255, max(3, round(width * part + 1.5)), cv2.LINE_8, 4)
+            cv2.polylines(
+                mask,
+                [_points(np.array([a, b]))],
+                False,
+                255,
+                max(3, round(width * part + 1.5)),
+                cv2.LINE_8,
+                4,
+            )
     _blend(image, alpha, _contrasting(rng, image, x, y, 0.35))
     return mask
 
@@ -282,7 +351,12 @@ def _crack(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit
     first = float(rng.uniform(0, 2 * np.pi))
     arms = int(rng.integers(1, 5))
     branches = [
-        (np.array([x, y]), first + 2 * np.pi * k / arms + rng.normal(0, 0.25), unit * float(rng.uniform(40, 150)), width)
+        (
+            np.array([x, y]),
+            first + 2 * np.pi * k / arms + rng.normal(0, 0.25),
+            unit * float(rng.uniform(40, 150)),
+            width,
+        )
         for k in range(arms)
     ]
     while branches:
@@ -295,7 +369,9 @@ def _crack(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit
             for _ in range(int(rng.integers(0, 3))):
                 at = int(rng.integers(1, len(line)))
                 turn = float(rng.choice([-1, 1]) * rng.uniform(0.4, 1.1))
-                branches.append((line[at], angle + turn, length * float(rng.uniform(0.25, 0.5)), thick * 0.75))
+                branches.append(
+                    (line[at], angle + turn, length * float(rng.uniform(0.25, 0.5)), thick * 0.75)
+                )
     ink = _contrasting(rng, image, x, y, 0.85)
     _blend(image, edge, np.clip(ink + (110 if ink.mean() < 100 else -90), 0, 255))
     _blend(image, alpha, ink)
@@ -308,7 +384,12 @@ def _dent(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit:
     wide = unit * float(rng.uniform(35, 120))
     high = wide * float(rng.uniform(0.4, 1.0))
     reach = int(wide * 1.3) + 3
-    x0, x1, y0, y1 = max(0, int(x) - reach), min(WIDTH, int(x) + reach), max(0, int(y) - reach), min(HEIGHT, int(y) + reach)
+    x0, x1, y0, y1 = (
+        max(0, int(x) - reach),
+        min(WIDTH, int(x) + reach),
+        max(0, int(y) - reach),
+        min(HEIGHT, int(y) + reach),
+    )
     ys, xs = np.mgrid[y0:y1, x0:x1].astype(np.float32)
     turn = float(rng.uniform(0, np.pi))
     u = ((xs - x) * math.cos(turn) + (ys - y) * math.sin(turn)) / wide
@@ -319,14 +400,24 @@ def _dent(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit:
     r = np.sqrt(u * u + v * v) / outline
     depth = np.clip(1 - r**2, 0, 1) ** 1.5
     if rng.random() < 0.5:
-        depth += np.clip(1 - np.abs(v + 0.2 * u * u) * 5, 0, 1) * np.clip(1 - r**2, 0, 1) * float(rng.uniform(0.2, 0.5))
+        depth += (
+            np.clip(1 - np.abs(v + 0.2 * u * u) * 5, 0, 1)
+            * np.clip(1 - r**2, 0, 1)
+            * float(rng.uniform(0.2, 0.5))
+        )
     slope_x, slope_y = cv2.Sobel(depth, cv2.CV_32F, 1, 0), cv2.Sobel(depth, cv2.CV_32F, 0, 1)
     light = float(rng.normal(-np.pi / 2, 0.7))
     shade = slope_x * math.cos(light) + slope_y * math.sin(light)
     shade /= max(1e-6, float(np.abs(shade).max()))
     part = image[y0:y1, x0:x1]
     bend = wide * float(rng.uniform(2, 6))
-    bent = cv2.remap(part, xs - x0 + slope_x * bend, ys - y0 + slope_y * bend, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    bent = cv2.remap(
+        part,
+        xs - x0 + slope_x * bend,
+        ys - y0 + slope_y * bend,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )
     gain = float(rng.uniform(45, 95)) * (0.55 + 0.45 * float(part.mean()) / 128)
     dark = -float(rng.uniform(5, 25)) * np.clip(1 - r, 0, 1)
     part[:] = bent + (shade * gain + np.maximum(shade, 0) ** 4 * float(rng.uniform(0, 70)) + dark)[..., None]
@@ -340,7 +431,12 @@ def _rust(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit:
     wide = unit * float(rng.uniform(24, 85))
     high = wide * float(rng.uniform(0.5, 1.3))
     reach = int(max(wide, high) * 1.7) + 3
-    x0, x1, y0, y1 = max(0, int(x) - reach), min(WIDTH, int(x) + reach), max(0, int(y) - reach), min(HEIGHT, int(y) + reach)
+    x0, x1, y0, y1 = (
+        max(0, int(x) - reach),
+        min(WIDTH, int(x) + reach),
+        max(0, int(y) - reach),
+        min(HEIGHT, int(y) + reach),
+    )
     ys, xs = np.mgrid[y0:y1, x0:x1].astype(np.float32)
     size = ys.shape
     field = 1 - np.sqrt(((xs - x) / wide) ** 2 + ((ys - y) / high) ** 2)

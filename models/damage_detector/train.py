@@ -49,7 +49,9 @@ def build(height: int | None = None, width: int | None = None, batch: int | None
     layers = keras.layers
 
     def conv(x: keras.KerasTensor, channels: int, size: int = 3, stride: int = 1) -> keras.KerasTensor:
-        return layers.ReLU(6.0)(FusedBatchNorm()(layers.Conv2D(channels, size, stride, "same", use_bias=False)(x)))
+        return layers.ReLU(6.0)(
+            FusedBatchNorm()(layers.Conv2D(channels, size, stride, "same", use_bias=False)(x))
+        )
 
     def separable(x: keras.KerasTensor, channels: int, stride: int = 1) -> keras.KerasTensor:
         y = layers.ReLU(6.0)(FusedBatchNorm()(layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x)))
@@ -75,8 +77,15 @@ def export(model: keras.Model, path: Path) -> None:
     """Write the network with its sigmoid as a frozen graph, output `mask` float32 [1, 288, 384, 1]."""
     single = build(INPUT_HEIGHT, INPUT_WIDTH, 1)
     single.set_weights(model.get_weights())
-    freeze(lambda image: {"mask": tf.sigmoid(single(image, training=False))}, (1, INPUT_HEIGHT, INPUT_WIDTH, 3), ("mask",), path)
-    print(f"{multiply_adds(single) / 1e9:.3f} GMAC, {single.count_params() / 1e6:.2f} M parameters", flush=True)
+    freeze(
+        lambda image: {"mask": tf.sigmoid(single(image, training=False))},
+        (1, INPUT_HEIGHT, INPUT_WIDTH, 3),
+        ("mask",),
+        path,
+    )
+    print(
+        f"{multiply_adds(single) / 1e9:.3f} GMAC, {single.count_params() / 1e6:.2f} M parameters", flush=True
+    )
 
 
 def augmentations(crop: int) -> A.Compose:
@@ -128,7 +137,10 @@ def evaluate(model: keras.Model, images: np.ndarray, masks: np.ndarray) -> dict[
             counts[t, k] = np.sum(found & (mask > 0)), np.sum(found | (mask > 0))
     shares = np.where(counts[..., 1] > 0, counts[..., 0] / np.maximum(counts[..., 1], 1), 1.0).mean(1)
     total = counts.sum(1)
-    return {t: (round(float(a / b), 4), round(float(m), 4)) for t, (a, b), m in zip(thresholds, total, shares, strict=True)}
+    return {
+        t: (round(float(a / b), 4), round(float(m), 4))
+        for t, (a, b), m in zip(thresholds, total, shares, strict=True)
+    }
 
 
 def _fit(trainer: Trainer, pool: Pool, check: Pool, options: argparse.Namespace) -> None:
@@ -153,14 +165,18 @@ def _fit(trainer: Trainer, pool: Pool, check: Pool, options: argparse.Namespace)
             augment.set_random_seed(options.seed * 1_000_000 + step)
             crops = [augment(image=images[k], mask=masks[k]) for k in chosen]
             trainer.optimizer.learning_rate.assign(rate(step - start))
-            loss = float(trainer.step(np.stack([c["image"] for c in crops]), np.stack([c["mask"] for c in crops])))
+            loss = float(
+                trainer.step(np.stack([c["image"] for c in crops]), np.stack([c["mask"] for c in crops]))
+            )
             average = loss if average == 0 else 0.98 * average + 0.02 * loss
             if (step + 1) % 50 == 0:
                 print(f"step {step + 1} loss {average:.4f} {time.monotonic() - began:.0f} s", flush=True)
             if (step + 1) % options.every == 0 or step + 1 == stop:
                 done.assign(step + 1)
                 manager.save()
-                print(f"step {step + 1}", evaluate(trainer.model, *(part[:100] for part in check)), flush=True)
+                print(
+                    f"step {step + 1}", evaluate(trainer.model, *(part[:100] for part in check)), flush=True
+                )
 
 
 def main() -> None:
@@ -177,7 +193,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=150, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that render")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the training, 0 for one a processor")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of the training, 0 for one a processor"
+    )
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

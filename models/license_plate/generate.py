@@ -45,7 +45,9 @@ def _write_readings(path: Path, records: list[Record], suffix: str) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "reading", "country"))
-        writer.writerows((f"images/{index:06d}{suffix}", reading, country) for _, index, _, reading, country in records)
+        writer.writerows(
+            (f"images/{index:06d}{suffix}", reading, country) for _, index, _, reading, country in records
+        )
 
 
 def _write_annotations(path: Path, records: list[Record]) -> None:
@@ -54,7 +56,16 @@ def _write_annotations(path: Path, records: list[Record]) -> None:
         name = f"images/{index:06d}.jpg"
         images.append({"id": index + 1, "file_name": name, "width": FRAME_WIDTH, "height": FRAME_HEIGHT})
         area = round(box[2] * box[3], 2)
-        annotations.append({"id": index + 1, "image_id": index + 1, "category_id": 1, "bbox": box, "area": area, "iscrowd": 0})
+        annotations.append(
+            {
+                "id": index + 1,
+                "image_id": index + 1,
+                "category_id": 1,
+                "bbox": box,
+                "area": area,
+                "iscrowd": 0,
+            }
+        )
     categories = [{"id": 1, "name": "license_plate"}]
     text = json.dumps({"images": images, "annotations": annotations, "categories": categories}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")

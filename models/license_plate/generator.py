@@ -50,7 +50,9 @@ def fill(
         for folder in folders:
             for split in sizes:
                 (part / folder.replace("SPLIT", split)).mkdir(parents=True)
-        tasks: list[Task] = [(str(part), split, index) for split, size in sizes.items() for index in range(size)]
+        tasks: list[Task] = [
+            (str(part), split, index) for split, size in sizes.items() for index in range(size)
+        ]
         results = []
         with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, _start_worker) as pool:
             for result in pool.imap_unordered(make, tasks, chunksize=8):
@@ -89,7 +91,9 @@ def command_line(description: str | None, generate: Callable[[Path, int | None, 
     """Read `--output` and `--workers` and generate; an interrupt ends with exit code 130 and leaves nothing."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one for each processor)")
+    parser.add_argument(
+        "--workers", type=int, default=None, help="processes (default: one for each processor)"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:

@@ -31,7 +31,9 @@ class FusedBatchNorm(keras.layers.Layer):
         """Normalise with the batch's statistics in training, with the running ones otherwise."""
         norm = tf.compat.v1.nn.fused_batch_norm
         if not training:
-            return norm(x, self.gamma, self.beta, self.mean, self.variance, epsilon=1e-3, is_training=False)[0]
+            return norm(x, self.gamma, self.beta, self.mean, self.variance, epsilon=1e-3, is_training=False)[
+                0
+            ]
         y, mean, variance = norm(x, self.gamma, self.beta, epsilon=1e-3, is_training=True)
         self.mean.assign(self.mean * self.momentum + mean * (1 - self.momentum))
         self.variance.assign(self.variance * self.momentum + variance * (1 - self.momentum))
@@ -53,7 +55,12 @@ def multiply_adds(model: keras.Model) -> int:
     return total
 
 
-def freeze(forward: Callable[[tf.Tensor], dict[str, tf.Tensor]], shape: tuple[int, ...], outputs: tuple[str, ...], path: Path) -> None:
+def freeze(
+    forward: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    shape: tuple[int, ...],
+    outputs: tuple[str, ...],
+    path: Path,
+) -> None:
     """Write `forward` as a frozen graph: input `image`, float32 of `shape`; outputs named as its result's keys."""
 
     @tf.function

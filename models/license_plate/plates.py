@@ -61,7 +61,9 @@ def _jitter(rng: np.random.Generator, colour: tuple[int, int, int], spread: int)
     return int(r), int(g), int(b)
 
 
-def _draw_band(draw: ImageDraw.ImageDraw, left: float, width: float, label: str, blue: tuple[int, int, int]) -> None:
+def _draw_band(
+    draw: ImageDraw.ImageDraw, left: float, width: float, label: str, blue: tuple[int, int, int]
+) -> None:
     """Draw the blue euroband with its ring of twelve stars and the country's letters."""
     draw.rectangle((left, 0, left + width, HEIGHT), fill=blue)
     centre, radius = (left + width / 2, HEIGHT * 0.3), width * 0.32
@@ -71,20 +73,40 @@ def _draw_band(draw: ImageDraw.ImageDraw, left: float, width: float, label: str,
         draw.ellipse((x - 1.2, y - 1.2, x + 1.2, y + 1.2), fill=(250, 215, 50))
     if label:
         size = 24 if len(label) == 1 else 19
-        draw.text((centre[0], HEIGHT * 0.75), label, fill=(245, 245, 245), font=font("DejaVuSans-Bold", size), anchor="mm")
+        draw.text(
+            (centre[0], HEIGHT * 0.75),
+            label,
+            fill=(245, 245, 245),
+            font=font("DejaVuSans-Bold", size),
+            anchor="mm",
+        )
 
 
 def _draw_separator(
-    draw: ImageDraw.ImageDraw, style: _Style, rng: np.random.Generator, middle: float, first: bool, ink: tuple[int, ...]
+    draw: ImageDraw.ImageDraw,
+    style: _Style,
+    rng: np.random.Generator,
+    middle: float,
+    first: bool,
+    ink: tuple[int, ...],
 ) -> None:
     if style.separator == "dash":
         half, thickness = 15 * _PER_MM / 2, 10 * _PER_MM / 2
-        draw.rectangle((middle - half, HEIGHT / 2 - thickness, middle + half, HEIGHT / 2 + thickness), fill=ink)
+        draw.rectangle(
+            (middle - half, HEIGHT / 2 - thickness, middle + half, HEIGHT / 2 + thickness), fill=ink
+        )
     if style.separator == "seals" and first:
-        sticker = [(200, 120, 60), (70, 130, 190), (210, 190, 60), (90, 160, 90), (190, 120, 170)][rng.integers(5)]
+        sticker = [(200, 120, 60), (70, 130, 190), (210, 190, 60), (90, 160, 90), (190, 120, 170)][
+            rng.integers(5)
+        ]
         for y, radius, colour in ((HEIGHT * 0.29, 12.5, sticker), (HEIGHT * 0.7, 14, (190, 190, 185))):
-            draw.ellipse((middle - radius, y - radius, middle + radius, y + radius), fill=colour, outline=(90, 90, 90))
-            draw.ellipse((middle - radius / 2, y - radius / 2, middle + radius / 2, y + radius / 2), fill=(110, 105, 95))
+            draw.ellipse(
+                (middle - radius, y - radius, middle + radius, y + radius), fill=colour, outline=(90, 90, 90)
+            )
+            draw.ellipse(
+                (middle - radius / 2, y - radius / 2, middle + radius / 2, y + radius / 2),
+                fill=(110, 105, 95),
+            )
 
 
 def _symbol_widths(groups: tuple[str, ...], name: str) -> list[list[float]]:
@@ -104,11 +126,24 @@ def _draw_wear(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     for _ in range(int(rng.integers(0, 5)) if rng.random() < 0.4 else 0):
         centre = (int(rng.integers(WIDTH)), int(rng.integers(HEIGHT)))
         shade = int(rng.integers(60, 140))
-        cv2.circle(pixels, centre, int(rng.integers(1, 5)), (shade, int(shade * 0.9), int(shade * 0.75)), -1, cv2.LINE_AA)
+        cv2.circle(
+            pixels,
+            centre,
+            int(rng.integers(1, 5)),
+            (shade, int(shade * 0.9), int(shade * 0.75)),
+            -1,
+            cv2.LINE_AA,
+        )
     return pixels
 
 
-def _draw_right_band(rng: np.random.Generator, draw: ImageDraw.ImageDraw, width: float, country: str, blue: tuple[int, int, int]) -> None:
+def _draw_right_band(
+    rng: np.random.Generator,
+    draw: ImageDraw.ImageDraw,
+    width: float,
+    country: str,
+    blue: tuple[int, int, int],
+) -> None:
     """Draw the second band: a department's number and crest in France, a yellow ring in Italy."""
     left = WIDTH - width
     draw.rectangle((left, 0, WIDTH, HEIGHT), fill=blue)
@@ -166,7 +201,9 @@ def _draw_frame(rng: np.random.Generator, draw: ImageDraw.ImageDraw, ink: tuple[
     """Draw the plate's edge and its screws, where it has them."""
     if rng.random() < 0.7:
         edge = ink if rng.random() < 0.6 else _jitter(rng, (150, 150, 150), 30)
-        draw.rounded_rectangle((0, 0, WIDTH - 1, HEIGHT - 1), radius=7, outline=edge, width=int(rng.integers(2, 4)))
+        draw.rounded_rectangle(
+            (0, 0, WIDTH - 1, HEIGHT - 1), radius=7, outline=edge, width=int(rng.integers(2, 4))
+        )
     if rng.random() < 0.3:
         for part in (0.2, 0.8):
             x, y = WIDTH * part, HEIGHT * float(rng.choice([0.12, 0.5, 0.88]))

@@ -19,7 +19,12 @@ from plates import PlateImage, render_plate
 FRAME_WIDTH, FRAME_HEIGHT = 1280, 720
 MIN_WIDTH, MAX_WIDTH = 40.0, 250.0
 SPLITS = {"calibration": 0, "validation": 1, "test": 2, "train_reader": 3, "train_detector": 4}
-_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
+_FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+)
 _PAINTS = (
     (235, 235, 235), (25, 25, 28), (120, 122, 126), (170, 172, 176), (150, 20, 25), (25, 50, 120),
     (60, 90, 60), (200, 190, 150), (90, 60, 40), (210, 160, 30),
@@ -78,7 +83,9 @@ def _draw_background(rng: np.random.Generator, window: _Window) -> np.ndarray:
     if mirrored:
         matrix[0] = (-1 / scale, 0, photo.shape[1] - 1 - x / scale)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    canvas = cv2.warpAffine(photo, matrix, (window.width, window.height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    canvas = cv2.warpAffine(
+        photo, matrix, (window.width, window.height), flags=flags, borderMode=cv2.BORDER_REFLECT
+    )
     if rng.random() < 0.6:
         horizon = float(rng.uniform(0.35, 0.8)) * FRAME_HEIGHT
         road = _colour(rng, (95, 95, 98), 40)
@@ -114,7 +121,9 @@ def _draw_signs(rng: np.random.Generator, window: _Window, canvas: np.ndarray, c
             cv2.putText(canvas, text, at.tolist(), face, size, ink, thickness, cv2.LINE_AA)
 
 
-def _draw_vehicle(rng: np.random.Generator, window: _Window, canvas: np.ndarray, x: float, y: float, unit: float) -> None:
+def _draw_vehicle(
+    rng: np.random.Generator, window: _Window, canvas: np.ndarray, x: float, y: float, unit: float
+) -> None:
     """Draw the rear of a vehicle around the place of its plate; `unit` is the plate's width in pixels."""
     paint = _colour(rng, _PAINTS[rng.integers(len(_PAINTS))], 25)
     dark = tuple(int(c * 0.55) for c in paint)
@@ -127,7 +136,10 @@ def _draw_vehicle(rng: np.random.Generator, window: _Window, canvas: np.ndarray,
     cv2.fillPoly(canvas, [window.points([*shade, (x - half, bottom + unit * 0.35)])], (28, 28, 30))
     for side in (-1, 1):
         wheel = [(x + side * half * 0.95, bottom), (x + side * half * 0.62, bottom)]
-        wheel += [(x + side * half * 0.62, bottom + unit * 0.3), (x + side * half * 0.95, bottom + unit * 0.3)]
+        wheel += [
+            (x + side * half * 0.62, bottom + unit * 0.3),
+            (x + side * half * 0.95, bottom + unit * 0.3),
+        ]
         cv2.fillPoly(canvas, [window.points(wheel)], (20, 20, 20))
     body = [(x - half, belt), (x - half + inset, roof), (x + half - inset, roof), (x + half, belt)]
     body += [(x + half * 1.02, bottom - unit * 0.1), (x + half * 0.95, bottom)]
@@ -156,7 +168,9 @@ def _draw_vehicle(rng: np.random.Generator, window: _Window, canvas: np.ndarray,
         at = window.points([(x + half * rng.uniform(-0.8, 0.5), belt + unit * rng.uniform(0.15, 0.35))])[0, 0]
         if abs(at[0]) < 2 * FRAME_WIDTH:
             chrome = _colour(rng, (190, 190, 195), 40)
-            cv2.putText(canvas, text, at.tolist(), _FONTS[rng.integers(4)], unit / 260, chrome, 1, cv2.LINE_AA)
+            cv2.putText(
+                canvas, text, at.tolist(), _FONTS[rng.integers(4)], unit / 260, chrome, 1, cv2.LINE_AA
+            )
 
 
 def _plate_corners(rng: np.random.Generator, width: float) -> np.ndarray:
@@ -198,7 +212,9 @@ def _paste_plate(canvas: np.ndarray, window: _Window, plate: PlateImage, corners
     return cv2.getPerspectiveTransform(outline, corners)
 
 
-def _draw_light(rng: np.random.Generator, window: _Window, image: np.ndarray, x: float, y: float, unit: float) -> bool:
+def _draw_light(
+    rng: np.random.Generator, window: _Window, image: np.ndarray, x: float, y: float, unit: float
+) -> bool:
     """Apply the light of the scene to float32 [H, W, 3] pixels in place; tell whether it is night."""
     night = bool(rng.random() < 0.22)
     gain = float(rng.uniform(0.25, 0.5) if night else rng.uniform(0.6, 1.15))

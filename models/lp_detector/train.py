@@ -29,7 +29,9 @@ def _norm(x: keras.KerasTensor, active: bool = True) -> keras.KerasTensor:
     return keras.layers.ReLU(6.0)(x) if active else x
 
 
-def _conv(x: keras.KerasTensor, channels: int, size: int = 3, stride: int = 1, active: bool = True) -> keras.KerasTensor:
+def _conv(
+    x: keras.KerasTensor, channels: int, size: int = 3, stride: int = 1, active: bool = True
+) -> keras.KerasTensor:
     return _norm(keras.layers.Conv2D(channels, size, stride, "same", use_bias=False)(x), active)
 
 
@@ -104,7 +106,9 @@ def export(model: keras.Model, path: Path) -> None:
     single.set_weights(model.get_weights())
     shape = (1, DETECTOR_HEIGHT, DETECTOR_WIDTH, 3)
     freeze(lambda image: _decode_single(single(image, training=False)), shape, ("box", "score"), path)
-    print(f"{multiply_adds(single) / 1e9:.3f} GMAC, {single.count_params() / 1e6:.2f} M parameters", flush=True)
+    print(
+        f"{multiply_adds(single) / 1e9:.3f} GMAC, {single.count_params() / 1e6:.2f} M parameters", flush=True
+    )
 
 
 def _giou(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -160,7 +164,11 @@ def _vary(rng: np.random.Generator, images: np.ndarray, boxes: np.ndarray) -> tu
             boxes[k, [0, 2]] = 1 - boxes[k, [2, 0]] if plate else 0
         if rng.random() < 0.5:
             size = float(rng.uniform(0.75, 1.15))
-            low, high = (boxes[k, 2:] + 0.01 - size, boxes[k, :2] - 0.01) if plate else (np.full(2, -1), np.full(2, 1))
+            low, high = (
+                (boxes[k, 2:] + 0.01 - size, boxes[k, :2] - 0.01)
+                if plate
+                else (np.full(2, -1), np.full(2, 1))
+            )
             low, high = np.maximum(low, min(-0.1, 0.9 - size)), np.minimum(high, max(0.1, 1.1 - size))
             start = np.minimum(low, high) + rng.random(2) * np.abs(high - low)
             matrix = np.array([[size, 0, start[0] * width], [0, size, start[1] * height]])
@@ -205,7 +213,11 @@ def evaluate(model: keras.Model, pool: dict[str, np.ndarray]) -> dict[str, float
             (peaks if box[2] > 0 else blank).append(float(found["score"][0]))
             if box[2] > 0:
                 overlaps.append(float(_giou(found["box"][0], tf.constant(box))[0]))
-    return {"iou": float(np.mean(overlaps)), "score": float(np.mean(peaks)), "score_empty": float(np.mean(blank))}
+    return {
+        "iou": float(np.mean(overlaps)),
+        "score": float(np.mean(peaks)),
+        "score_empty": float(np.mean(blank)),
+    }
 
 
 def _halve(images: np.ndarray) -> np.ndarray:
@@ -214,7 +226,9 @@ def _halve(images: np.ndarray) -> np.ndarray:
     return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
 
 
-def _fit(trainer: Trainer, pool: dict[str, np.ndarray], check: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+def _fit(
+    trainer: Trainer, pool: dict[str, np.ndarray], check: dict[str, np.ndarray], options: argparse.Namespace
+) -> None:
     """Train at half the resolution, then at the full one, going on from the last checkpoint in the work folder."""
     done = tf.Variable(0, dtype=tf.int64)
     state = tf.train.Checkpoint(model=trainer.model, optimizer=trainer.optimizer, done=done)
@@ -235,11 +249,16 @@ def _fit(trainer: Trainer, pool: dict[str, np.ndarray], check: dict[str, np.ndar
         for step in range(max(start, int(done.numpy())), stop):
             order = np.random.default_rng([options.seed, step // per_epoch]).permutation(len(images))
             chosen = order[(step % per_epoch) * batch :][:batch]
-            pixels, boxes = _vary(np.random.default_rng([options.seed, 9, step]), images[chosen], pool["boxes"][chosen])
+            pixels, boxes = _vary(
+                np.random.default_rng([options.seed, 9, step]), images[chosen], pool["boxes"][chosen]
+            )
             trainer.optimizer.learning_rate.assign(rate(step - start))
             average = 0.96 * average + 0.04 * trainer.step(pixels, boxes).numpy()
             if (step + 1) % 25 == 0:
-                print(f"step {step + 1} loss {np.round(average, 3)} {time.monotonic() - began:.0f} s", flush=True)
+                print(
+                    f"step {step + 1} loss {np.round(average, 3)} {time.monotonic() - began:.0f} s",
+                    flush=True,
+                )
             if (step + 1) % options.every == 0 or step + 1 == stop:
                 done.assign(step + 1)
                 manager.save()
@@ -252,14 +271,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the frozen graph to write")
     parser.add_argument("--work", type=Path, required=True, help="folder for training data and checkpoints")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--samples", type=int, default=8000, help="training frames to render, a multiple of 100")
-    parser.add_argument("--low-steps", type=int, default=420, help="steps of 32 frames at half the resolution")
+    parser.add_argument(
+        "--samples", type=int, default=8000, help="training frames to render, a multiple of 100"
+    )
+    parser.add_argument(
+        "--low-steps", type=int, default=420, help="steps of 32 frames at half the resolution"
+    )
     parser.add_argument("--low-rate", type=float, default=2e-3)
     parser.add_argument("--steps", type=int, default=310, help="steps of 16 frames at the full resolution")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that render")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the training, 0 for one a processor")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of the training, 0 for one a processor"
+    )
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -120,11 +120,15 @@ class Trainer:
 
     def __init__(self) -> None:
         self.model = build()
-        self.optimizer = keras.optimizers.AdamW(1e-3, weight_decay=1e-2, beta_2=0.99, clipnorm=None, global_clipnorm=2)
+        self.optimizer = keras.optimizers.AdamW(
+            1e-3, weight_decay=1e-2, beta_2=0.99, clipnorm=None, global_clipnorm=2
+        )
         self.optimizer.build(self.model.trainable_variables)
 
     @tf.function
-    def step(self, pixels: tf.Tensor, symbols: tf.Tensor, country: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    def step(
+        self, pixels: tf.Tensor, symbols: tf.Tensor, country: tf.Tensor, columns: tf.Tensor
+    ) -> tf.Tensor:
         """Take one step; return the losses of symbols, country and columns, float32 [3]."""
         cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
         image = _augment(normalise(pixels))
@@ -154,7 +158,9 @@ class Round:
     peak: float
 
 
-def _fit(trainer: Trainer, rounds: tuple[Round, ...], check: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+def _fit(
+    trainer: Trainer, rounds: tuple[Round, ...], check: dict[str, np.ndarray], options: argparse.Namespace
+) -> None:
     """Train all rounds, going on from the last checkpoint in the work folder."""
     done = tf.Variable(0, dtype=tf.int64)
     state = tf.train.Checkpoint(model=trainer.model, optimizer=trainer.optimizer, done=done)
@@ -179,7 +185,10 @@ def _fit(trainer: Trainer, rounds: tuple[Round, ...], check: dict[str, np.ndarra
             losses = trainer.step(pool["images"][chosen], symbols, pool["countries"][chosen], columns)
             average = 0.98 * average + 0.02 * losses.numpy()
             if (step + 1) % 50 == 0:
-                print(f"step {step + 1} loss {np.round(average, 3)} {time.monotonic() - began:.0f} s", flush=True)
+                print(
+                    f"step {step + 1} loss {np.round(average, 3)} {time.monotonic() - began:.0f} s",
+                    flush=True,
+                )
             if (step + 1) % options.every == 0 or step + 1 == part.stop:
                 done.assign(step + 1)
                 manager.save()
@@ -192,16 +201,26 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the frozen graph to write")
     parser.add_argument("--work", type=Path, required=True, help="folder for training data and checkpoints")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--samples", type=int, default=60000, help="samples of the first round, a multiple of 100")
-    parser.add_argument("--steps", type=int, default=1600, help="steps of the first round; 0 exports without training")
+    parser.add_argument(
+        "--samples", type=int, default=60000, help="samples of the first round, a multiple of 100"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=1600, help="steps of the first round; 0 exports without training"
+    )
     parser.add_argument("--more-samples", type=int, default=19200, help="samples of the second round")
-    parser.add_argument("--more-steps", type=int, default=600, help="steps of the second round, at half the rate")
-    parser.add_argument("--last-steps", type=int, default=250, help="steps of the third round, at a fifth of the rate")
+    parser.add_argument(
+        "--more-steps", type=int, default=600, help="steps of the second round, at half the rate"
+    )
+    parser.add_argument(
+        "--last-steps", type=int, default=250, help="steps of the third round, at a fifth of the rate"
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that render")
-    parser.add_argument("--threads", type=int, default=0, help="threads of the training, 0 for one a processor")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of the training, 0 for one a processor"
+    )
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

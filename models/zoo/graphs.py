@@ -101,16 +101,29 @@ class Net:
     def _bias(self, name: str, channels: int) -> str:
         return self.filler(f"{name}/bias", (channels,), 0.05)
 
-    def conv(self, x: Tensor, channels: int, kernel: int, stride: int = 1, pad: int = -1, groups: int = 1, bias: bool = False) -> Tensor:
+    def conv(
+        self,
+        x: Tensor,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        pad: int = -1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> Tensor:
         """Add a convolution; by default its padding keeps the size where the stride is 1."""
         name = f"conv{len(self._nodes)}"
         inputs = [x.name, self._weights(name, (channels, x.channels // groups, kernel, kernel))]
         inputs += [self._bias(name, channels)] if bias else []
         pads = [kernel // 2 if pad < 0 else pad] * 4
-        self._op("Conv", inputs, name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=groups)
+        self._op(
+            "Conv", inputs, name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=groups
+        )
         return Tensor(name, channels)
 
-    def conv_relu(self, x: Tensor, channels: int, kernel: int, stride: int = 1, pad: int = -1, groups: int = 1) -> Tensor:
+    def conv_relu(
+        self, x: Tensor, channels: int, kernel: int, stride: int = 1, pad: int = -1, groups: int = 1
+    ) -> Tensor:
         return self.relu(self.conv(x, channels, kernel, stride, pad, groups, bias=True))
 
     def conv_norm_relu(self, x: Tensor, channels: int, kernel: int, stride: int = 1) -> Tensor:
@@ -139,7 +152,9 @@ class Net:
         return Tensor(self._op(f"{kind}Pool", [x.name], **attributes), x.channels)
 
     def concat(self, *parts: Tensor) -> Tensor:
-        return Tensor(self._op("Concat", [part.name for part in parts], axis=1), sum(part.channels for part in parts))
+        return Tensor(
+            self._op("Concat", [part.name for part in parts], axis=1), sum(part.channels for part in parts)
+        )
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return Tensor(self._op("Add", [a.name, b.name]), a.channels)
@@ -153,7 +168,9 @@ class Net:
 
     def classify(self, x: Tensor) -> None:
         """Add the mean over each channel and the class scores."""
-        self.dense(self.flatten(Tensor(self._op("GlobalAveragePool", [x.name]), x.channels)), CLASSES, "scores")
+        self.dense(
+            self.flatten(Tensor(self._op("GlobalAveragePool", [x.name]), x.channels)), CLASSES, "scores"
+        )
 
     def model(self, name: str) -> Any:
         """Return the checked model, with the noise that all fillers are cut out of."""
@@ -165,8 +182,12 @@ class Net:
         self._op("Sub", [self._op("Cast", [residue], to=TensorProto.FLOAT), self._float(LEVELS)], "noise")
         image = helper.make_tensor_value_info(IMAGE.name, TensorProto.FLOAT, [1, IMAGE.channels, SIDE, SIDE])
         scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, CLASSES])
-        graph = helper.make_graph([*self._nodes, *layers], name, [image], [scores], list(self._constants.values()))
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        graph = helper.make_graph(
+            [*self._nodes, *layers], name, [image], [scores], list(self._constants.values())
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+        )
         onnx.checker.check_model(model, full_check=True)
         return model
 
@@ -292,9 +313,14 @@ def make(name: str) -> Any:
 def cost(model: Any) -> tuple[int, int]:
     """Return the multiply-adds and the weights of a model's convolutions and dense layers."""
     inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*inferred.value_info, *inferred.output)}
+    shapes = {
+        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in (*inferred.value_info, *inferred.output)
+    }
     products = [
-        (math.prod(shapes[n.input[1]]), math.prod(shapes[n.output[0]][2:])) for n in model.graph.node if n.op_type in ("Conv", "Gemm")
+        (math.prod(shapes[n.input[1]]), math.prod(shapes[n.output[0]][2:]))
+        for n in model.graph.node
+        if n.op_type in ("Conv", "Gemm")
     ]
     return sum(weights * pixels for weights, pixels in products), sum(weights for weights, _ in products)
 
@@ -308,4 +334,6 @@ if __name__ == "__main__":
         path.write_bytes(content)
         adds, weights = cost(model)
         digest = hashlib.sha256(content).hexdigest()
-        print(f"{name}: {adds / 1e9:.3f} G multiply-adds, {weights / 1e6:.2f} M weights, {len(content) / 1e3:.0f} kB, {digest}")
+        print(
+            f"{name}: {adds / 1e9:.3f} G multiply-adds, {weights / 1e6:.2f} M weights, {len(content) / 1e3:.0f} kB, {digest}"
+        )

@@ -30,7 +30,9 @@ LEAD = 0.015
 def ask(name: str, pictures: list[bytes]) -> tuple[list[int], list[float]]:
     """Return the class that a network names for each picture, and its lead."""
     network = Network.from_json(name, json.loads((MODELS / name / "model.json").read_text(encoding="utf-8")))
-    session = onnxruntime.InferenceSession(str(MODELS / name / network.graph), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(MODELS / name / network.graph), providers=["CPUExecutionProvider"]
+    )
     labels, leads = [], []
     for picture in pictures:
         image, _ = to_input(decode(picture, "picture"), network.input)
@@ -48,19 +50,34 @@ def rows(numbers: list[int]) -> str:
 if __name__ == "__main__":
     encoded = [jpeg_bytes(draw(number)) for number in range(CANDIDATES)]
     answers = {network: ask(f"zoo_{network}", encoded) for network in NETWORKS}
-    clear = [number for number in range(CANDIDATES) if min(leads[number] for _, leads in answers.values()) >= LEAD]
+    clear = [
+        number for number in range(CANDIDATES) if min(leads[number] for _, leads in answers.values()) >= LEAD
+    ]
     if len(clear) < sum(SIZES.values()):
-        sys.exit(f"only {len(clear)} of {CANDIDATES} pictures are clear to every network: draw more, or lower LEAD")
+        sys.exit(
+            f"only {len(clear)} of {CANDIDATES} pictures are clear to every network: draw more, or lower LEAD"
+        )
     chosen, first = {}, 0
     for split, size in SIZES.items():
         chosen[split], first = clear[first : first + size], first + size
-    lines = ['"""The numbers of the zoo\'s pictures and the class that each network names for them. Written by label.py."""\n']
-    lines += ["PICTURES = {", *(f'    "{split}": {rows(numbers)},' for split, numbers in chosen.items()), "}\n", "LABELS = {"]
+    lines = [
+        '"""The numbers of the zoo\'s pictures and the class that each network names for them. Written by label.py."""\n'
+    ]
+    lines += [
+        "PICTURES = {",
+        *(f'    "{split}": {rows(numbers)},' for split, numbers in chosen.items()),
+        "}\n",
+        "LABELS = {",
+    ]
     for network, (labels, _) in answers.items():
         lines += [f'    "{network}": {{']
-        lines += [f'        "{split}": {rows([labels[n] for n in numbers])},' for split, numbers in chosen.items()]
+        lines += [
+            f'        "{split}": {rows([labels[n] for n in numbers])},' for split, numbers in chosen.items()
+        ]
         lines += ["    },"]
     Path(__file__).with_name("labels.py").write_text("\n".join([*lines, "}"]) + "\n", encoding="utf-8")
     for network, (labels, leads) in answers.items():
         classes = {labels[n] for n in chosen["test"]}
-        print(f"{network}: {len(classes)} classes in the test split, smallest lead {min(leads[n] for n in chosen['test']):.3f}")
+        print(
+            f"{network}: {len(classes)} classes in the test split, smallest lead {min(leads[n] for n in chosen['test']):.3f}"
+        )

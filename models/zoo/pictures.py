@@ -31,7 +31,11 @@ def draw(number: int) -> Picture:
 
 def _grating(rng: np.random.Generator, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return waves, or stripes, of 2 to 40 periods a picture, -1 to 1."""
-    periods, angle, phase = np.exp(rng.uniform(np.log(2), np.log(40))), rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
+    periods, angle, phase = (
+        np.exp(rng.uniform(np.log(2), np.log(40))),
+        rng.uniform(0, np.pi),
+        rng.uniform(0, 2 * np.pi),
+    )
     waves = np.sin(2 * np.pi * periods * (x * np.cos(angle) + y * np.sin(angle)) + phase)
     return np.sign(waves) if rng.random() < 0.5 else waves
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Mapping, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
-FORMS = {".pb": "frozen graph", ".keras": "Keras", ".onnx": "ONNX", ".tflite": "TFLite"}
-"""The form of a graph by its file's ending; a folder is a SavedModel."""
+from .codec import decode
+from .outputs import OUTPUTS, Outputs, Task, renamed, tensors_of
+
+FORMATS = {".pb": "frozen graph", ".keras": "Keras", ".onnx": "ONNX", ".tflite": "TFLite"}
+"""The format of a graph by its file's ending; a folder is a SavedModel."""
+
+IMAGE = "image"
+"""The input of a pipeline's node that takes the whole image."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,6 @@ class InputSpec:
     interpolation: str = "area"
     dtype: str = "float32"
 
-    @staticmethod
-    def from_json(document: Mapping[str, Any]) -> "InputSpec":
-        """Build a specification from JSON that a schema has accepted, or that `to_json` wrote."""
-        given: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
-        return InputSpec(**given)
-
-    def to_json(self) -> Dict[str, Any]:
-        return dict(vars(self))
-
     @property
     def size(self) -> Tuple[int, int]:
         """Height and width in pixels."""
@@ -58,121 +55,128 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class DataLocation:
+    """Where a model's data set is: the set of a generator (a folder under models/), or a folder beside model.json."""
+
+    generator: Optional[str] = None
+    set: Optional[str] = None
+    folder: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Network:
     """One network: its graph, its input, how its outputs are read and scored.
 
-    `outputs` is the task's own part of model.json (see `model.schema.json`); `tensors` are the names that
-    it mentions, in order.
+    Attributes:
+        graph: the file or folder of the graph, relative to the model's folder.
+        sha256: of the file, or over the folder's files.
     """
 
     name: str
-    task: str
+    task: Task
     description: str
     graph: str
     sha256: str
     input: InputSpec
-    outputs: Mapping[str, Any]
-    data: Mapping[str, Any]
+    outputs: Outputs
+    data: DataLocation
 
     @property
-    def form(self) -> str:
+    def format(self) -> str:
         """`frozen graph`, `SavedModel`, `Keras`, `ONNX` or `TFLite`."""
-        return FORMS.get(PurePosixPath(self.graph).suffix, "SavedModel")
+        return FORMATS.get(PurePosixPath(self.graph).suffix, "SavedModel")
 
     @property
-    def tensors(self) -> List[str]:
-        return output_tensors(self.task, self.outputs)
+    def tensors(self) -> Tuple[str, ...]:
+        """The names of the output tensors, each once, in order."""
+        return tensors_of(self.outputs)
 
-    def adapted(self, conversion: Mapping[str, Any]) -> "Network":
+    def adapted(self, conversion: Mapping[str, Any]) -> Network:
         """Return the network as a recipe's `conversion` has it run, reference included.
 
         That is another input shape, an input or outputs cut at other tensors of the graph, and other values for
         mean and scale. What else a conversion says changes the converted network alone.
         """
-        changes: Dict[str, Any] = {key: tuple(conversion[key]) for key in ("shape", "mean", "scale") if key in conversion}
+        changes: Dict[str, Any] = {}
+        for key in ("shape", "mean", "scale"):
+            if key in conversion:
+                changes[key] = tuple(conversion[key])
         if "input" in conversion:
             changes["name"] = conversion["input"]
-        outputs = _renamed(self.outputs, conversion.get("outputs", {}))
+        outputs = renamed(self.outputs, conversion.get("outputs", {}))
         return replace(self, input=replace(self.input, **changes), outputs=outputs)
 
     @staticmethod
-    def from_json(name: str, document: Mapping[str, Any]) -> "Network":
+    def from_model_json(name: str, document: Mapping[str, Any]) -> Network:
         """Build a network from a model.json that the schema has accepted."""
+        task = Task(document["task"])
         return Network(
             name=name,
-            task=document["task"],
+            task=task,
             description=document.get("description", ""),
             graph=document["graph"]["file"],
             sha256=document["graph"]["sha256"],
-            input=InputSpec.from_json(document["input"]),
-            outputs=document["outputs"],
-            data=document["data"],
+            input=decode(InputSpec, document["input"], "$.input"),
+            outputs=decode(OUTPUTS[task], document["outputs"], "$.outputs"),
+            data=decode(DataLocation, document["data"], "$.data"),
         )
 
-    def to_json(self) -> Dict[str, Any]:
-        """Return what `from_json` reads back."""
-        return {
-            "task": self.task,
-            "description": self.description,
-            "graph": {"file": self.graph, "sha256": self.sha256},
-            "input": self.input.to_json(),
-            "outputs": dict(self.outputs),
-            "data": dict(self.data),
-        }
+
+@dataclass(frozen=True)
+class PipelineNode:
+    """One network of a pipeline.
+
+    Attributes:
+        name: of its steps in timings, as `detector`.
+        network: a folder under models/.
+        input: `image` for the whole image, or the name of an earlier node that detects: its best box is cropped.
+        crop_margin: share of the box's width and height added on each side before the crop.
+    """
+
+    name: str
+    network: str
+    input: str = IMAGE
+    crop_margin: float = 0.0
+
+    @property
+    def steps(self) -> Tuple[str, str, str]:
+        """What is timed of it: its input prepared, the network itself, its outputs read."""
+        return f"{self.name}_input", self.name, f"{self.name}_output"
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A detector whose best box is cropped, enlarged by a margin, and read by a reader.
+    """Networks that feed one another; the last one's prediction is the pipeline's.
 
     Attributes:
-        networks: names of the detector and of the reader, folders under models/.
-        crop_margin: share of the box's width and height added on each side.
-        data: the data set of whole frames with readings.
+        nodes: in the order they run.
+        data: the data set of whole images, annotated for the last network's task.
     """
 
     name: str
     description: str
-    networks: Tuple[str, str]
-    crop_margin: float
-    data: Mapping[str, Any]
+    nodes: Tuple[PipelineNode, ...]
+    data: DataLocation
+
+    @property
+    def networks(self) -> Tuple[str, ...]:
+        """The names of the networks, each once, in the order they run."""
+        return tuple(dict.fromkeys(node.network for node in self.nodes))
 
     @staticmethod
-    def from_json(name: str, document: Mapping[str, Any]) -> "Pipeline":
+    def from_model_json(name: str, document: Mapping[str, Any]) -> Pipeline:
         """Build a pipeline from a model.json that the schema has accepted."""
-        detector, reader = document["pipeline"]
-        return Pipeline(name, document.get("description", ""), (detector, reader), document.get("crop_margin", 0.0), document["data"])
+        return Pipeline(
+            name=name,
+            description=document.get("description", ""),
+            nodes=decode(Tuple[PipelineNode, ...], document["pipeline"], "$.pipeline"),  # type: ignore[arg-type]
+            data=decode(DataLocation, document["data"], "$.data"),
+        )
+
+
+def steps_of(nodes: Tuple[PipelineNode, ...]) -> Tuple[str, ...]:
+    """Return the steps of a pipeline that are timed, in their order: decoding, then those of each node."""
+    return ("decode", *(step for node in nodes for step in node.steps))
 
 
 Model = Union[Network, Pipeline]
-
-
-def _renamed(outputs: Any, names: Mapping[str, str]) -> Any:
-    if not isinstance(outputs, Mapping):
-        return outputs
-    found: Dict[str, Any] = {}
-    for key, value in outputs.items():
-        if key == "tensor":
-            found[key] = names.get(value, value)
-        elif key == "tensors":
-            found[key] = [names.get(name, name) for name in value]
-        else:
-            found[key] = _renamed(value, names)
-    return found
-
-
-def output_tensors(task: str, outputs: Mapping[str, Any]) -> List[str]:
-    """Return the names of the tensors that a task's `outputs` mention, each once, in order."""
-    if task == "detection":
-        names = [outputs["box"]["tensor"]]
-        if "score" in outputs and "tensor" in outputs["score"]:
-            names.append(outputs["score"]["tensor"])
-    elif task == "reading":
-        names = list(outputs["symbols"]["tensors"])
-        if "country" in outputs:
-            names.append(outputs["country"]["tensor"])
-    elif task == "classification":
-        names = [outputs["classes"]["tensor"]]
-    else:
-        names = [outputs["mask"]["tensor"]]
-    return list(dict.fromkeys(names))

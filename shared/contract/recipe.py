@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
+from .codec import decode, encode
+from .stages import Tracker
+
 
 @dataclass(frozen=True)
 class Optimization:
@@ -51,11 +54,13 @@ class Requirements:
         max_drop: largest loss of the main metric against the reference, absolute (0.01 = one point).
         max_latency_ms: largest median time in milliseconds (of the pipeline, where there is one), or None.
         min_speedup: smallest speedup over the reference, or None.
+        min_fps: smallest number of images or frames a second, or None.
     """
 
     max_drop: float = 0.01
     max_latency_ms: Optional[float] = None
     min_speedup: Optional[float] = None
+    min_fps: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Recipe:
         optimizations: to try; empty for a search.
         search: or None.
         conversion: how a network is converted; for a pipeline, by the name of the network.
-        tuning: `tracker` (`host:port`) and `key` of the RPC tracker whose devices are tuned on; empty for this machine.
+        tracker: of the machines that are tuned on; None for this machine.
         file: path in messages.
     """
 
@@ -111,7 +116,7 @@ class Recipe:
     data: Optional[str] = None
     search: Optional[Search] = None
     conversion: Mapping[str, Any] = field(default_factory=dict)
-    tuning: Mapping[str, str] = field(default_factory=dict)
+    tracker: Optional[Tracker] = None
     file: str = "recipe"
 
     @staticmethod
@@ -120,7 +125,9 @@ class Recipe:
         wanted = document["optimizations"]
         search = None
         if not isinstance(wanted, (list, tuple)):
-            search, wanted = Search(**(wanted["search"] if isinstance(wanted, Mapping) else {})), ()
+            search = decode(Search, wanted["search"] if isinstance(wanted, Mapping) else {})
+            wanted = ()
+        tuning = document.get("tuning")
         return Recipe(
             name=name,
             model=document["model"],
@@ -128,12 +135,12 @@ class Recipe:
             optimizations=tuple(Optimization.from_json(item) for item in wanted),
             toolchain=document.get("toolchain", ""),
             description=document.get("description", ""),
-            requirements=Requirements(**document.get("requirements", {})),
-            measure=Measure(**document.get("measure", {})),
+            requirements=decode(Requirements, document.get("requirements", {})),
+            measure=decode(Measure, document.get("measure", {})),
             data=document.get("data"),
             search=search,
             conversion=document.get("conversion", {}),
-            tuning=document.get("tuning", {}),
+            tracker=Tracker(tuning["tracker"], tuning["key"]) if tuning else None,
             file=file,
         )
 
@@ -144,14 +151,16 @@ class Recipe:
             "model": self.model,
             "target": self.target,
             "toolchain": self.toolchain,
-            "optimizations": {"search": dict(vars(self.search))} if self.search else [o.to_json() for o in self.optimizations],
-            "requirements": {k: v for k, v in vars(self.requirements).items() if v is not None},
-            "measure": dict(vars(self.measure)),
+            "optimizations": [optimization.to_json() for optimization in self.optimizations],
+            "requirements": {key: value for key, value in encode(self.requirements).items() if value is not None},
+            "measure": encode(self.measure),
         }
+        if self.search is not None:
+            document["optimizations"] = {"search": encode(self.search)}
         if self.conversion:
             document["conversion"] = dict(self.conversion)
-        if self.tuning:
-            document["tuning"] = dict(self.tuning)
+        if self.tracker is not None:
+            document["tuning"] = {"tracker": self.tracker.address, "key": self.tracker.key}
         if self.data is not None:
             document["data"] = self.data
         return document

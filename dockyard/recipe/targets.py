@@ -1,0 +1,143 @@
+"""Targets: what target.json says of a kind of hardware and its toolchains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dockyard.recipe import documents
+from dockyard.recipe.workspace import PRODUCT, Workspace
+from shared.contract.errors import InputProblem, nearest
+
+REFERENCE = "tensorflow"
+"""The target that everything is compared with."""
+
+JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A release of a target's vendor tools.
+
+    Attributes:
+        python: the Python releases it runs on, as `>=3.10,<3.12`; None where any that Dockyard runs on will do.
+    """
+
+    python: str | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """An optimization that a target offers.
+
+    Attributes:
+        data: the splits that it may see.
+        tunes: its job goes on from the model's tuning databases, and what it leaves of them is kept.
+        is_accuracy_aware: it is told the drop that is allowed (`max_drop`), the recipe's requirement by default.
+        tolerance: largest difference from the reference's outputs over their largest value; None for any.
+        calibration_minimum: fewer calibration images than that are a warning.
+        options: JSON Schema of its options by toolchain; a toolchain that is not named does not have the method.
+        search: the sets of options that a search tries, by toolchain.
+    """
+
+    name: str
+    description: str
+    data: tuple[str, ...] = ()
+    tunes: bool = False
+    is_accuracy_aware: bool = False
+    tolerance: float | None = None
+    calibration_minimum: int = 0
+    options: Mapping[str, JsonSchema] = field(default_factory=dict)
+    search: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target as its target.json has it.
+
+    Attributes:
+        toolchains: by release, the default first.
+        formats: of the graphs that its `convert` reads.
+        conversion: JSON Schema of what a recipe may say of a conversion.
+        methods: by name.
+        definitions: what the schemas refer to.
+    """
+
+    name: str
+    description: str
+    toolchains: Mapping[str, Toolchain]
+    formats: tuple[str, ...]
+    conversion: JsonSchema
+    methods: Mapping[str, Method]
+    definitions: Mapping[str, Any]
+
+    @property
+    def default_toolchain(self) -> str:
+        return next(iter(self.toolchains))
+
+    def methods_of(self, toolchain: str) -> list[str]:
+        """Return the names of the methods that a toolchain has."""
+        return [name for name, method in self.methods.items() if toolchain in method.options]
+
+    def option_schema(self, method: str, toolchain: str) -> JsonSchema:
+        """Return the JSON Schema of a method's options."""
+        return self._standalone(self.methods[method].options[toolchain])
+
+    @property
+    def conversion_schema(self) -> JsonSchema:
+        """The JSON Schema of a network's `conversion`."""
+        return self._standalone(self.conversion)
+
+    def _standalone(self, schema: JsonSchema) -> JsonSchema:
+        """Return a schema with its definitions; one that only refers to a definition becomes that definition."""
+        reference = str(schema.get("$ref", ""))
+        own = self.definitions[reference.rpartition("/")[2]] if reference else schema
+        return {**own, "$defs": self.definitions}
+
+
+def load_target(workspace: Workspace, name: str, where: str) -> Target:
+    """Load a target. Raises InputProblem with the nearest name when there is none."""
+    known = workspace.names("targets", "target.json")
+    if name not in known:
+        raise InputProblem(f"there is no target '{name}'", where, nearest(name, known))
+    path = workspace.target(name) / "target.json"
+    place = workspace.display_path(path)
+    document = documents.read_json(path, place)
+    documents.check(document, PRODUCT / "targets" / "target.schema.json", place)
+    return Target(
+        name,
+        document["description"],
+        {release: Toolchain(entry.get("python")) for release, entry in document["toolchains"].items()},
+        tuple(document["sources"]),
+        document.get("conversion", {"type": "object", "additionalProperties": False}),
+        {method: _method(method, entry) for method, entry in document["methods"].items()},
+        document.get("$defs", {}),
+    )
+
+
+def _method(name: str, entry: Mapping[str, Any]) -> Method:
+    return Method(
+        name,
+        entry["description"],
+        tuple(entry.get("data", ())),
+        entry.get("tunes", False),
+        entry.get("accuracy_aware", False),
+        entry.get("tolerance"),
+        entry.get("calibration_minimum", 0),
+        entry["options"],
+        {toolchain: tuple(sets) for toolchain, sets in entry.get("search", {}).items()},
+    )
+
+
+def with_defaults(options: Mapping[str, Any], schema: JsonSchema) -> dict[str, Any]:
+    """Return options with the defaults of their schema filled in, those of nested objects too."""
+    filled = dict(options)
+    for key, entry in schema.get("properties", {}).items():
+        if "default" in entry:
+            filled.setdefault(key, entry["default"])
+        elif entry.get("properties"):
+            inner = with_defaults(filled.get(key, {}), entry)
+            if inner:
+                filled[key] = inner
+    return filled

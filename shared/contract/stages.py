@@ -1,0 +1,185 @@
+"""The stages of the work, each one run of a target's entry script: what it is told and what it must bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Mapping, Optional, Tuple, Union
+
+from .model import Network, PipelineNode
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """A network, and the folder below the job's that holds its graph as it came or its artifact (with a manifest)."""
+
+    network: Network
+    folder: str
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """An RPC tracker whose machines are tuned on.
+
+    Attributes:
+        address: `host:port`.
+        key: what the machines are known by there.
+    """
+
+    address: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a method that tunes has beside the network.
+
+    Attributes:
+        databases: folder below the job's with the databases so far; may be empty.
+        tracker: None for this machine.
+    """
+
+    databases: str
+    tracker: Optional[Tracker] = None
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far outputs may be from the reference's.
+
+    Attributes:
+        reference: file below the job's folder with real inputs and the reference's outputs for them.
+        limit: of the largest absolute difference over the reference's largest absolute value.
+    """
+
+    reference: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Convert:
+    """From a graph to the toolchain's own format; what comes out is compared with the reference.
+
+    Attributes:
+        options: of the conversion, as the target's `conversion` in target.json has them.
+        tolerance: that the converted graph is held to.
+    """
+
+    kind: ClassVar[str] = "convert"
+    source: NetworkFiles
+    tolerance: Tolerance
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Optimize:
+    """A method, from what `convert` left.
+
+    Attributes:
+        options: of the method, every default filled in.
+        data: folder below the job's of each split that the method may see.
+        tuning: None where the method does not tune.
+    """
+
+    kind: ClassVar[str] = "optimize"
+    source: NetworkFiles
+    options: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    tuning: Optional[Tuning] = None
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """The quality of an artifact, or of the model as it came, on the test split.
+
+    Attributes:
+        test: folder below the job's with the test split.
+        samples: the first so many; None takes all.
+        tolerance: None where the method may leave the reference's outputs.
+        is_reference: keep real inputs and the outputs for them, which others are compared with.
+    """
+
+    kind: ClassVar[str] = "evaluate"
+    artifact: NetworkFiles
+    test: str
+    samples: Optional[int] = None
+    tolerance: Optional[Tolerance] = None
+    is_reference: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkBenchmark:
+    """The clock of one network, on one real input.
+
+    Attributes:
+        inputs: file below the job's folder with real inputs.
+        warmup, runs: calls before the clock counts, and timed calls, at least.
+        seconds: that the timed calls take at least, and the calls before them half as long.
+    """
+
+    kind: ClassVar[str] = "benchmark"
+    artifact: NetworkFiles
+    inputs: str
+    warmup: int
+    runs: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class PipelineBenchmark:
+    """The clock and the quality of a pipeline, on the frames of the test split.
+
+    Attributes:
+        nodes: in the order they run.
+        artifacts: of every network that a node names.
+        test: folder below the job's with the test split.
+        warmup: frames before the clock counts.
+        images: the first so many; None takes all.
+    """
+
+    kind: ClassVar[str] = "pipeline benchmark"
+    nodes: Tuple[PipelineNode, ...]
+    artifacts: Tuple[NetworkFiles, ...]
+    test: str
+    warmup: int
+    images: Optional[int] = None
+
+
+Parameters = Union[Convert, Optimize, Evaluate, NetworkBenchmark, PipelineBenchmark]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the work.
+
+    Attributes:
+        name: as recipes' plans, job ids and records have it.
+        brings: the fields of a result that a done job of it must have.
+        is_cached: what it leaves is kept, and reused by the hash of everything that went in. Quality and speed never are.
+    """
+
+    name: str
+    brings: Tuple[str, ...]
+    is_cached: bool = False
+
+
+CONVERT = Stage("convert", ("artifact", "conversion"), is_cached=True)
+OPTIMIZE = Stage("optimize", ("artifact",), is_cached=True)
+EVALUATE = Stage("evaluate", ("quality", "measurement"))
+BENCHMARK = Stage("benchmark", ("measurement",))
+PIPELINE_BENCHMARK = Stage("benchmark", ("quality", "measurement"))
+
+STAGES: Mapping[type, Stage] = {
+    Convert: CONVERT,
+    Optimize: OPTIMIZE,
+    Evaluate: EVALUATE,
+    NetworkBenchmark: BENCHMARK,
+    PipelineBenchmark: PIPELINE_BENCHMARK,
+}
+"""The stage of each kind of parameters."""
+
+
+def artifacts_of(parameters: Parameters) -> Tuple[NetworkFiles, ...]:
+    """Return the networks that a job is given, each with its files."""
+    if isinstance(parameters, PipelineBenchmark):
+        return parameters.artifacts
+    return (parameters.source if isinstance(parameters, (Convert, Optimize)) else parameters.artifact,)
