@@ -1,4 +1,7 @@
-"""The Invoke tasks: flags in, exit codes out, nothing else. The work is in dockyard/."""
+"""The Invoke tasks: flags in, exit codes out, nothing else. The work is in dockyard/.
+
+What a task needs is imported in it: `invoke --list` should cost milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.tasks import task
+
+if TYPE_CHECKING:
+    from dockyard.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parent
 INTERRUPTED = 130
@@ -47,79 +53,133 @@ def guarded(body: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+WORKSPACE = "your folder with recipes/ and models/; by default DOCKYARD_WORKSPACE, or where you stand"
+DEBUG = "show the traceback of an error"
+
+
 @task(
     help={
         "recipe": "file, or name in recipes/",
+        "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
         "context": "a Docker context, for a device elsewhere",
         "only": "one method of the recipe; the published results stay as they are",
         "force": "make kept artifacts anew",
-        "debug": "show the traceback of an error",
+        "debug": DEBUG,
     }
 )
 @guarded
 def build(
-    _: Context, recipe: str, engine: str = "auto", context: str = "", only: str = "", force: bool = False, debug: bool = False
+    _: Context,
+    recipe: str,
+    workspace: str = "",
+    engine: str = "auto",
+    context: str = "",
+    only: str = "",
+    force: bool = False,
+    debug: bool = False,
 ) -> None:
     """Optimize, measure and report a recipe: the main job."""
     from rich.console import Console
 
     from dockyard import workflow
+    from dockyard.recipe.workspace import find_workspace
 
     console = Console()
-    built = workflow.build(recipe, console, engine=engine, context=context or None, only=only or None, force=force)
+    built = workflow.build(
+        find_workspace(workspace),
+        recipe,
+        console,
+        engine=engine,
+        context=context or None,
+        only=only or None,
+        force=force,
+    )
     workflow.summarize(built, console)
 
 
-@task(help={"recipe": "file, or name in recipes/", "json": "machine-readable, for a CI matrix", "debug": "show tracebacks"})
+@task(
+    help={
+        "recipe": "file, or name in recipes/",
+        "workspace": WORKSPACE,
+        "json": "machine-readable, for a CI matrix",
+        "debug": DEBUG,
+    }
+)
 @guarded
-def plan(_: Context, recipe: str, json: bool = False, debug: bool = False) -> None:
+def plan(_: Context, recipe: str, workspace: str = "", json: bool = False, debug: bool = False) -> None:
     """Show what a build would run, and find every error of the input."""
-    from dockyard.plan.plan import make_plan
-    from dockyard.recipe.catalog import load_recipe
+    from dockyard.plan.make import make_plan
+    from dockyard.recipe.recipes import load_recipe
+    from dockyard.recipe.workspace import find_workspace
 
-    made = make_plan(load_recipe(recipe))
+    found = find_workspace(workspace)
+    made = make_plan(found, load_recipe(found, recipe))
     if json:
-        print_json(
-            {
-                "recipe": made.recipe.name,
-                "target": made.target.name,
-                "toolchain": made.toolchain,
-                "models": made.models,
-                "include": [
-                    {"recipe": made.recipe.name, "target": optimization.target, "toolchain": optimization.toolchain, "method": variant}
-                    for variant, optimization in made.methods.items()
-                ],
-                "jobs": [{"id": p.job.id, "stage": p.job.stage, "target": p.job.target, "needs": p.needs} for p in made.jobs],
-            }
-        )
+        print_json(plan_document(made))
         return
     print(f"{made.recipe.name}: {', '.join(made.models)} on {made.target.name} {made.toolchain}")
     for planned in made.jobs:
         print(f"  {planned.job.id:48} {planned.job.target} {planned.job.toolchain}")
 
 
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Return a plan for machines: `include` is what a CI matrix takes."""
+    cells = []
+    for variant, optimization in plan.optimizations.items():
+        cell = {
+            "recipe": plan.recipe.name,
+            "target": optimization.target,
+            "toolchain": optimization.toolchain,
+        }
+        cells.append({**cell, "method": variant})
+    jobs = []
+    for planned in plan.jobs:
+        job = planned.job
+        jobs.append({"id": job.id, "stage": job.stage.name, "target": job.target, "needs": planned.needs})
+    return {
+        "recipe": plan.recipe.name,
+        "target": plan.target.name,
+        "toolchain": plan.toolchain,
+        "models": plan.models,
+        "include": cells,
+        "jobs": jobs,
+    }
+
+
 def print_json(document: Any) -> None:
     print(json.dumps(document, indent=2))
 
 
-@task(help={"target": "only recipes of this target", "engine": "auto, docker or venv", "debug": "show tracebacks"}, iterable=["target"])
+@task(
+    help={
+        "target": "only recipes of this target",
+        "workspace": WORKSPACE,
+        "engine": "auto, docker or venv",
+        "debug": DEBUG,
+    },
+    iterable=["target"],
+)
 @guarded
-def matrix(_: Context, target: list[str], engine: str = "auto", debug: bool = False) -> None:
+def matrix(
+    _: Context, target: list[str], workspace: str = "", engine: str = "auto", debug: bool = False
+) -> None:
     """Build every recipe, one after the other."""
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.recipe.catalog import load_recipe, recipe_names
+    from dockyard.recipe.recipes import load_recipe
+    from dockyard.recipe.workspace import find_workspace
     from shared.contract.errors import DockyardError, JobFailed
 
     console = Console()
+    found = find_workspace(workspace)
     failed = []
-    for name in recipe_names():
-        if target and load_recipe(name).target not in target:
+    for name in found.recipe_names():
+        if target and load_recipe(found, name).target not in target:
             continue
         try:
-            workflow.summarize(workflow.build(name, console, engine=engine), console)
+            workflow.summarize(workflow.build(found, name, console, engine=engine), console)
         except DockyardError as error:
             failed.append(name)
             print(f"error: {name}: {error}", file=sys.stderr)
@@ -127,45 +187,66 @@ def matrix(_: Context, target: list[str], engine: str = "auto", debug: bool = Fa
         raise JobFailed(f"{len(failed)} recipes did not succeed: {', '.join(failed)}")
 
 
-@task(help={"debug": "show tracebacks"})
+@task(help={"workspace": WORKSPACE, "debug": DEBUG})
 @guarded
-def report(_: Context, debug: bool = False) -> None:
+def report(_: Context, workspace: str = "", debug: bool = False) -> None:
     """Write results/ anew from the records."""
-    from dockyard.recipe.places import RESULTS
-    from dockyard.report.report import write_report
+    from dockyard.recipe.workspace import find_workspace
+    from dockyard.report.write import write_report
 
-    print(f"{len(write_report(RESULTS))} records in {RESULTS / 'report.md'}")
+    found = find_workspace(workspace)
+    print(f"{len(write_report(found))} records in {found.results / 'report.md'}")
 
 
-@task(help={"a": "a run's folder below .dockyard/runs/, or its name", "b": "the run to compare it with", "debug": "show tracebacks"})
+@task(
+    help={
+        "a": "a run's folder below .dockyard/runs/, or its name",
+        "b": "the run to compare it with",
+        "workspace": WORKSPACE,
+        "debug": DEBUG,
+    }
+)
 @guarded
-def compare(_: Context, a: str, b: str, debug: bool = False) -> None:
+def compare(_: Context, a: str, b: str, workspace: str = "", debug: bool = False) -> None:
     """Compare two runs of the same recipe: speedups and quality, side by side."""
     from rich.console import Console
 
     from dockyard.judge.comparison import compare_runs
+    from dockyard.recipe.workspace import find_workspace
+    from dockyard.report.terminal import comparison_table
 
-    Console().print(compare_runs(a, b))
+    Console().print(comparison_table(compare_runs(find_workspace(workspace), a, b)))
 
 
 @task(
     help={
         "target": "only this target; every target by default",
+        "workspace": WORKSPACE,
         "context": "a Docker context",
-        "bootstrap": "make the base image without a registry (mmdebstrap)",
-        "debug": "show tracebacks",
+        "bootstrap": "make the base without a registry (mmdebstrap)",
+        "debug": DEBUG,
     }
 )
 @guarded
-def images(_: Context, target: str = "", context: str = "", bootstrap: bool = False, debug: bool = False) -> None:
+def images(
+    _: Context,
+    target: str = "",
+    workspace: str = "",
+    context: str = "",
+    bootstrap: bool = False,
+    debug: bool = False,
+) -> None:
     """Build the targets' images, the small runtime stage and the build stage."""
     from dockyard.engines import images as builder
-    from dockyard.recipe.catalog import load_target
+    from dockyard.recipe.targets import load_target
+    from dockyard.recipe.workspace import find_workspace
 
-    for name in [target] if target else builder.targets():
-        for toolchain in load_target(name, "--target").toolchains:
-            for stage in builder.STAGES:
+    found = find_workspace(workspace)
+    for name in [target] if target else builder.targets(found):
+        for toolchain in load_target(found, name, "--target").toolchains:
+            for stage in builder.IMAGE_STAGES:
                 image = builder.build_image(
+                    found,
                     name,
                     toolchain,
                     context=context or None,
@@ -176,68 +257,90 @@ def images(_: Context, target: str = "", context: str = "", bootstrap: bool = Fa
                 print(f"{builder.image_tag(name, toolchain, stage)}: {image}")
 
 
-@task(help={"context": "a Docker context", "debug": "show tracebacks"})
+@task(help={"workspace": WORKSPACE, "context": "a Docker context", "debug": DEBUG})
 @guarded
-def doctor(_: Context, context: str = "", debug: bool = False) -> None:
+def doctor(_: Context, workspace: str = "", context: str = "", debug: bool = False) -> None:
     """Is this machine, or that device, ready? Each line says what to do about it."""
     from dockyard.doctor import examine
+    from dockyard.recipe.workspace import find_workspace
     from shared.contract.errors import EnvironmentProblem
 
     bad = 0
-    for finding in examine(context or None):
+    for finding in examine(find_workspace(workspace), context or None):
         bad += finding.level == "bad"
-        print(f"{finding.level:5} {finding.what}" + (f"\n      {finding.advice}" if finding.advice else ""), flush=True)
+        advice = f"\n      {finding.advice}" if finding.advice else ""
+        print(f"{finding.level:5} {finding.what}{advice}", flush=True)
     if bad:
         raise EnvironmentProblem(f"{bad} things to mend")
 
 
-@task(help={"verify": "check checksums, tensor names, model cards and tuning databases", "debug": "show tracebacks"})
+@task(
+    help={
+        "workspace": WORKSPACE,
+        "verify": "check checksums, tensor names, model cards and tuning databases",
+        "debug": DEBUG,
+    }
+)
 @guarded
-def models(_: Context, verify: bool = False, debug: bool = False) -> None:
+def models(_: Context, workspace: str = "", verify: bool = False, debug: bool = False) -> None:
     """List the models; --verify checks their graphs and cards."""
-    from dockyard.recipe.catalog import load_model, names
-    from dockyard.recipe.places import MODELS
-    from dockyard.run import tuning_store as tuning
+    from dockyard.recipe.models import load_model
+    from dockyard.recipe.workspace import find_workspace
+    from dockyard.run import tuning_store
     from shared.contract.errors import InputProblem
 
-    for name in names(MODELS, "model.json"):
-        model = load_model(name, "models/")
-        card = MODELS / name / "README.md"
+    found = find_workspace(workspace)
+    for name in found.names("models", "model.json"):
+        model = load_model(found, name, "models/")
+        card = found.model(name) / "README.md"
         if verify and not card.is_file():
-            raise InputProblem(
-                "there is no model card", f"models/{name}/README.md", "say what it is, its data, training, metrics, limits, licence"
-            )
+            advice = "say what it is, its data, training, metrics, limits, licence"
+            raise InputProblem("there is no model card", found.display_path(card), advice)
         if verify:
-            tuning.verify(name)
+            tuning_store.verify(found, name)
         print(f"{name}: {model.description}")
 
 
 @task(
     help={
         "export": "copy them, with SHA256SUMS, to this folder",
-        "add": "take this file, <cpu>.json.gz, from elsewhere as this machine's own (with --model and --target)",
+        "add": "take <cpu>.json.gz from elsewhere as this machine's own (with --model and --target)",
         "commit": "put this machine's own ones into the model's folder (with --model)",
         "model": "only this model's",
         "target": "of a database to add",
-        "debug": "show tracebacks",
+        "workspace": WORKSPACE,
+        "debug": DEBUG,
     }
 )
 @guarded
 def tuning(
-    _: Context, export: str = "", add: str = "", commit: bool = False, model: str = "", target: str = "", debug: bool = False
+    _: Context,
+    export: str = "",
+    add: str = "",
+    commit: bool = False,
+    model: str = "",
+    target: str = "",
+    workspace: str = "",
+    debug: bool = False,
 ) -> None:
-    """List the tuning databases, this machine's own and the committed; copy them out, in, or into the models."""
-    from dockyard.recipe.places import shown
-    from dockyard.run import tuning_store as tuning
+    """List the tuning databases, this machine's own and the committed; copy them out, in, into the models."""
+    from dockyard.recipe.workspace import find_workspace
+    from dockyard.run import tuning_store
 
-    if add:
-        print(shown(tuning.add(Path(add), model, target)))
-    for path in [*(tuning.commit(model) if commit else []), *(tuning.export(Path(export), model) if export else [])]:
-        print(shown(path))
+    found = find_workspace(workspace)
+    paths = [tuning_store.add(found, Path(add), model, target)] if add else []
+    if commit:
+        paths += tuning_store.commit(found, model)
+    if export:
+        paths += tuning_store.export(found, Path(export), model)
+    for path in paths:
+        print(found.display_path(path))
     if not (add or commit or export):
         from rich.console import Console
 
-        Console().print(tuning.table(model))
+        from dockyard.report.tuning_table import tuning_table
+
+        Console().print(tuning_table(found, model))
 
 
 @task(help={"fast": "only the tests that need no toolchain and no engine", "k": "as pytest's -k"})
@@ -258,7 +361,12 @@ def test(context: Context, fast: bool = False, k: str = "") -> None:
 
 @task
 def lint(context: Context) -> None:
-    """ruff, and mypy in strict mode on the host and shared code."""
+    """ruff, and mypy in strict mode on the host, the shared code and each target."""
     with context.cd(str(ROOT)):
         context.run(f"{sys.executable} -m ruff check .", pty=False)
+        context.run(f"{sys.executable} -m ruff format --check .", pty=False)
         context.run(f"{sys.executable} -m mypy", pty=False)
+        for entry in sorted(ROOT.glob("targets/*/entry.py")):
+            # Each by itself: modules of two targets have the same names.
+            command = f"{sys.executable} -m mypy --ignore-missing-imports {entry.parent.relative_to(ROOT)}"
+            context.run(command, env={"MYPYPATH": str(entry.parent)}, pty=False)

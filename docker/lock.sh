@@ -1,22 +1,24 @@
 #!/bin/sh
 # Locks every requirements file of the repository anew, with hashes, for Python
 # 3.10 and newer on every platform. `docker/lock.sh --upgrade` takes newer
-# releases; without it the pins stay as long as they satisfy the .in file. What
-# overrides-<toolchain>.txt says beats what the packages ask for.
+# releases; without it the pins stay as long as they satisfy the .in file.
+# DOCKYARD_WORKSPACE=DIR docker/lock.sh locks those in DIR/docker instead.
 #
-# The locks are installed without looking at dependencies (uv pip sync, or
-# pip install --no-deps), so what is left out here is really not installed:
-#   openvino-telemetry  writes a client id and sends usage data; OpenVINO and
-#                       NNCF fall back to stubs of their own without it
-#   libclang, setuptools, wheel
-#                       70 MB that TensorFlow names and never imports
+# Beside a target's requirements-<toolchain>.in:
+#   requirements-<toolchain>-runtime.in  what runs an artifact; its pins are the
+#                                        whole's pins
+#   overrides-<toolchain>.txt            beats what the packages ask for
+#   left-out.txt                         packages that others name and that are
+#                                        not installed
+# What is left out is really not there: the locks are installed without looking
+# at dependencies (uv pip sync, or pip install --no-deps).
 set -eu
-cd "$(dirname "$0")/.."
+cd "${DOCKYARD_WORKSPACE:-$(dirname "$0")/..}"
 # A machine's own find-links and Python downloads would leak into the locks.
 unset PIP_FIND_LINKS UV_FIND_LINKS
 export UV_PYTHON_DOWNLOADS=never
 
-lock() {
+lock() { # file.in, options of uv pip compile
     in=$1
     shift
     echo "lock: ${in%.in}.txt"
@@ -27,21 +29,23 @@ lock() {
         if [ -e "$overrides" ]; then
             set -- "$@" --overrides "$overrides"
         fi
+        if [ -e left-out.txt ]; then
+            for package in $(sed 's/#.*//' left-out.txt); do
+                set -- "$@" --no-emit-package "$package"
+            done
+        fi
         uv pip compile --quiet --universal --python-version 3.10 \
             --generate-hashes --no-emit-index-url --no-header \
-            --no-emit-package openvino-telemetry --no-emit-package libclang \
-            --no-emit-package setuptools --no-emit-package wheel \
             "$@" "$name.in" -o "$name.txt"
     )
 }
 
-lock requirements.in "$@"
+if [ -e requirements.in ]; then lock requirements.in "$@"; fi
 for in in docker/*/requirements-*.in; do
     case $in in
     *-runtime.in) ;;
     *)
         lock "$in" "$@"
-        # The runtime's pins are the whole's pins.
         runtime=${in%.in}-runtime.in
         if [ -e "$runtime" ]; then
             lock "$runtime" "$@" --constraint "$(basename "${in%.in}.txt")"

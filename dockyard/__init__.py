@@ -1,1 +1,1 @@
-"""The host: reads recipes, plans jobs, runs them on an engine, judges and reports. Imports no vendor package."""
+"""The host: reads recipes, plans jobs, runs them, judges and reports. Imports no vendor package."""

@@ -9,105 +9,133 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from dockyard.engines import images
-from dockyard.recipe import catalog
-from dockyard.recipe.places import MODELS, STATE, TARGETS, shown
+from dockyard.engines.docker_cli import build_client
+from dockyard.recipe.models import load_model
+from dockyard.recipe.targets import load_target
+from dockyard.recipe.workspace import Workspace
 from shared.contract.device import LOW_PRECISION
 from shared.contract.errors import DockyardError, EnvironmentProblem
 
 ROOM_GB = 10
+NEW_PYTHON = (3, 14)
+"""The first release of Python that the vendor tools have no packages for."""
+
+BUSY = 0.3
+"""Load of each CPU from which a measurement is disturbed."""
+
+Level = Literal["ok", "note", "bad"]
+"""Ready; works, with less; to be mended first."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: `ok`, `note` (works, with less) or `bad`, what it is, and what to do."""
+    """One line of the doctor: how bad it is, what it is, what to do."""
 
-    level: str
+    level: Level
     what: str
     advice: str = ""
 
 
-def examine(context: str | None) -> Iterator[Finding]:
-    """Yield findings on Python, disk, memory, CPU, engine, images, environments, models."""
+def examine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
+    """Yield findings on Python, disk, CPU, engine, images, environments and models.
+
+    Args:
+        workspace: whose targets and models are looked at.
+        context: a Docker context, for a device elsewhere; None for this machine.
+    """
     yield _python()
-    yield _room()
+    yield _room(workspace)
     yield _cpu()
-    yield from _engine(context)
-    yield from _models()
+    yield from _engine(workspace, context)
+    yield from _environments(workspace)
+    yield from _models(workspace)
 
 
 def _python() -> Finding:
     text = f"Python {platform.python_version()} ({sys.executable})"
-    if sys.version_info >= (3, 14):
-        return Finding(
-            "note", text, "the vendor tools have no packages for it yet: --engine docker works, --engine venv needs 3.10 to 3.13"
-        )
-    missing = [m for m in ("ensurepip", "venv") if importlib.util.find_spec(m) is None]
-    return Finding("note", text, "Debian and Ubuntu: apt-get install python3-venv") if missing else Finding("ok", text)
+    if sys.version_info >= NEW_PYTHON:
+        advice = "the vendor tools have no packages for it: --engine docker works, venv takes 3.10 to 3.13"
+        return Finding("note", text, advice)
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        return Finding("note", text, "Debian and Ubuntu: apt-get install python3-venv")
+    return Finding("ok", text)
 
 
-def _room() -> Finding:
-    free = shutil.disk_usage(STATE.parent).free / 1e9
-    text = f"{free:.0f} GB free at {STATE.parent}"
-    return Finding("ok", text) if free >= ROOM_GB else Finding("bad", text, f"images, environments and data take up to {ROOM_GB} GB")
+def _room(workspace: Workspace) -> Finding:
+    free = shutil.disk_usage(workspace.root).free / 1e9
+    text = f"{free:.0f} GB free at {workspace.root}"
+    if free < ROOM_GB:
+        return Finding("bad", text, f"images, environments and data take up to {ROOM_GB} GB")
+    return Finding("ok", text)
 
 
 def _cpu() -> Finding:
     import cpuinfo
 
     found = cpuinfo.get_cpu_info()
-    low_precision = [f for f in LOW_PRECISION if f in found.get("flags", [])]
+    name = found.get("brand_raw", platform.machine())
+    low_precision = [flag for flag in LOW_PRECISION if flag in found.get("flags", [])]
     count = len(os.sched_getaffinity(0))
     load = os.getloadavg()[0]
-    text = f"{found.get('brand_raw', platform.machine())}, {count} CPUs, {' '.join(low_precision) or 'no low precision'}, load {load:.1f}"
-    if load > 0.3 * count:
+    text = f"{name}, {count} CPUs, {' '.join(low_precision) or 'no low precision'}, load {load:.1f}"
+    if load > BUSY * count:
         return Finding("note", text, "something else is running: measure on a quiet machine")
     return Finding("ok", text)
 
 
-def _engine(context: str | None) -> Iterator[Finding]:
-    from dockyard.engines.docker import DockerEngine
+def _engine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
+    from dockyard.engines.docker import DockerExecutor
 
     where = f"Docker context {context}" if context else "Docker"
     try:
-        DockerEngine(context)
-        yield Finding("ok", f"{where}: an engine answers")
+        DockerExecutor(workspace, context)
     except EnvironmentProblem as problem:
-        level = "bad" if context else "note"
-        yield Finding(level, f"{where}: {problem.what}", "virtual environments are used instead" if not context else problem.advice)
-        yield from _environments()
+        if context:
+            yield Finding("bad", f"{where}: {problem.what}", problem.advice)
+        else:
+            yield Finding("note", f"{where}: {problem.what}", "virtual environments are used instead")
         return
+    yield Finding("ok", f"{where}: an engine answers")
     try:
-        yield Finding("ok", f"images are built with {images.build_client()[0]}")
+        yield Finding("ok", f"images are built with {build_client()}")
     except EnvironmentProblem as problem:
         yield Finding("note", problem.what, problem.advice)
-    for target in catalog.names(TARGETS, "target.json"):
-        for toolchain in catalog.load_target(target, "doctor").toolchains:
-            tag = images.image_tag(target, toolchain)
-            if images.current_image(target, toolchain, context=context) is None:
-                yield Finding(
-                    "note", f"image {tag} is not there or out of date", f"made on first use, or now: invoke images --target {target}"
-                )
-            else:
-                yield Finding("ok", f"image {tag}")
-    yield from _environments()
+    for target, toolchain in _toolchains(workspace):
+        yield _image(workspace, target, toolchain, context)
 
 
-def _environments() -> Iterator[Finding]:
-    for target in catalog.names(TARGETS, "target.json"):
-        for toolchain in catalog.load_target(target, "doctor").toolchains:
-            folder = STATE / "venvs" / f"{target}-{toolchain}"
-            if folder.is_dir():
-                yield Finding("ok", f"environment {shown(folder)}")
-            else:
-                yield Finding("note", f"environment {shown(folder)} is not there", "made on first use of --engine venv")
+def _image(workspace: Workspace, target: str, toolchain: str, context: str | None) -> Finding:
+    tag = images.image_tag(target, toolchain)
+    if images.current_image(workspace, target, toolchain, context=context) is None:
+        advice = f"made on first use, or now: invoke images --target {target}"
+        return Finding("note", f"image {tag} is not there or out of date", advice)
+    return Finding("ok", f"image {tag}")
 
 
-def _models() -> Iterator[Finding]:
-    for name in catalog.names(MODELS, "model.json"):
+def _environments(workspace: Workspace) -> Iterator[Finding]:
+    for target, toolchain in _toolchains(workspace):
+        folder = workspace.state / "venvs" / f"{target}-{toolchain}"
+        text = f"environment {workspace.display_path(folder)}"
+        if folder.is_dir():
+            yield Finding("ok", text)
+        else:
+            yield Finding("note", f"{text} is not there", "made on first use of --engine venv")
+
+
+def _toolchains(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """Yield target and toolchain of each that there is."""
+    for target in workspace.names("targets", "target.json"):
+        for toolchain in load_target(workspace, target, "doctor").toolchains:
+            yield target, toolchain
+
+
+def _models(workspace: Workspace) -> Iterator[Finding]:
+    for name in workspace.names("models", "model.json"):
         try:
-            catalog.load_model(name, "doctor")
+            load_model(workspace, name, "doctor")
             yield Finding("ok", f"model {name}")
         except DockyardError as problem:
             yield Finding("bad", f"model {name}: {problem.what}", problem.advice)

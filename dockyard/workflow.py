@@ -1,6 +1,6 @@
 """A recipe's way, each call fed by the one before:
 
-load_recipe -> Recipe -> make_plan -> Plan -> run_plan -> records -> judge -> verdicts -> write_report
+load_recipe -> Recipe -> make_plan -> Plan -> run_plan -> outcomes -> make_records -> judge -> write_report
 """
 
 from __future__ import annotations
@@ -16,32 +16,45 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dockyard.engines.choose import choose_engine
-from dockyard.judge.records import make_records, new_run, publish, write_records
-from dockyard.judge.verdicts import Judged, judge, requirement_met
-from dockyard.plan.plan import make_plan
-from dockyard.recipe.catalog import load_recipe
-from dockyard.recipe.places import RESULTS, STATE, shown
-from dockyard.report.report import headline, write_report
-from dockyard.run import datasets
-from dockyard.run import tuning_store as tuning
+from dockyard.engines.choice import choose_executor
+from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.record_files import publish, write_records
+from dockyard.judge.records import make_records, new_run
+from dockyard.judge.verdicts import Assessment, Verdict, judge, requirement_met
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import Plan
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import Workspace
+from dockyard.report.headline import headline
+from dockyard.report.terminal import print_summary
+from dockyard.report.write import write_report
+from dockyard.run import datasets, tuning_store
+from dockyard.run.display import Display
 from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
+from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a build came to: its records judged, the run's name, the seconds of host and jobs."""
+class BuildResult:
+    """What a build came to.
 
-    judged: list[Judged]
-    run: str
+    Attributes:
+        records: the folder of its records.
+        host_s, jobs_s: seconds of the host and of the jobs.
+    """
+
+    workspace: Workspace
+    assessments: list[Assessment]
+    records: Path
     host_s: float
     jobs_s: float
 
 
 def build(
+    workspace: Workspace,
     recipe_name: str,
     console: Console,
     *,
@@ -49,8 +62,7 @@ def build(
     context: str | None = None,
     only: str | None = None,
     force: bool = False,
-    results: Path = RESULTS,
-) -> Built:
+) -> BuildResult:
     """Run a recipe from graph to report.
 
     Whatever happens, the run's records are kept in `.dockyard/runs/<recipe>/<run>`, failures included; the
@@ -59,89 +71,96 @@ def build(
     Raises:
         InputProblem: the recipe, a model or the data is wrong (found before anything runs).
         EnvironmentProblem: no engine, or it went away, or the disk is full.
-        JobFailed: a job failed, or no variant meets the recipe's requirements.
         KeyboardInterrupt: after the records have been written.
     """
     started = time.monotonic()
-    recipe = load_recipe(recipe_name)
-    plan = make_plan(recipe, only)
+    recipe = load_recipe(workspace, recipe_name)
+    plan = make_plan(workspace, recipe, only)
     run = new_run()
-    run_folder = STATE / "runs" / recipe.name / run
+    run_folder = workspace.state / "runs" / recipe.name / run
     outcomes: list[Outcome] = []
-    with _one_at_a_time(), LiveDisplay(console) as display:
-        chosen, why = choose_engine(engine, context, plan.toolchains, lambda line: display.progress(line[:80], 0, 0))
-        display.say(f"{recipe.name}: {len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}; engine: {why}")
+    with _one_at_a_time(workspace), LiveDisplay(console) as display:
+        placement = _place(plan, engine, context, display)
         data = datasets.prepare(plan, display.progress)
-        digests = {model: dict(d.digests) for model, d in data.items()}
-        for refused in tuning.keep_leftovers():
-            display.say(f"  {refused}")
-        for leftover in ("jobs", "scratch"):
-            shutil.rmtree(STATE / leftover, ignore_errors=True)
-            (STATE / leftover).mkdir(parents=True)
+        _clear_leftovers(workspace, display)
         try:
-            with tempfile.TemporaryDirectory(dir=STATE / "scratch") as scratch:
-                for outcome in run_plan(plan, chosen, data, display, Path(scratch), force):
+            with tempfile.TemporaryDirectory(dir=workspace.state / "scratch") as scratch:
+                for outcome in run_plan(
+                    plan, placement, data, RoundDecisions(), display, Path(scratch), force
+                ):
                     outcomes.append(outcome)
         finally:
-            records = make_records(plan, run, chosen.name, outcomes, digests)
+            digests = {model: dict(found.digests) for model, found in data.items()}
+            records = make_records(plan, run, outcomes, digests)
             write_records(records, run_folder)
-    judged = judge(records)
     if only is None:
-        publish(run_folder, recipe.name, results)
-        write_report(results)
-    jobs_s = sum(o.seconds for o in outcomes)
-    return Built(judged, run, time.monotonic() - started - jobs_s, jobs_s)
+        publish(run_folder, recipe.name, workspace.results)
+        write_report(workspace)
+    jobs_s = sum(outcome.seconds for outcome in outcomes)
+    return BuildResult(workspace, judge(records), run_folder, time.monotonic() - started - jobs_s, jobs_s)
 
 
-def summarize(built: Built, console: Console) -> None:
+def summarize(built: BuildResult, console: Console) -> None:
     """Print the verdicts, the answer in one sentence and where to read more.
 
     Raises:
         JobFailed: a job failed, or no variant meets the recipe's requirements.
     """
-    from rich.table import Column, Table
-
-    names = (Column(name, overflow="fold") for name in ("model", "variant", "verdict"))
-    table = Table(*names, "mean ms", "speedup", "quality", "drop")
-    for one in built.judged:
-        times, gain, drop = one.times, one.speedup, one.drop
-        table.add_row(
-            one.record.model,
-            one.record.variant,
-            one.verdict,
-            f"{times.mean:.2f}" if times else "-",
-            f"{gain[0]:.2f}x" if gain else "-",
-            f"{one.quality:.4f}" if one.quality is not None else "-",
-            f"{drop[0]:+.4f}" if drop else "-",
-        )
-    console.print(table)
-    console.print(headline(built.judged), soft_wrap=True, highlight=False)
-    recipe = str(built.judged[0].record.recipe["name"])
-    folder = shown(STATE / "runs" / recipe / built.run)
-    console.print(f"report: {shown(RESULTS / 'report.md')}, records: {folder}", soft_wrap=True, highlight=False)
-    share = built.host_s / built.jobs_s if built.jobs_s else 0.0
-    console.print(f"jobs took {built.jobs_s:.0f} s, the rest {built.host_s:.0f} s ({share:.0%})", highlight=False)
-    failed = [one for one in built.judged if one.verdict == "failed"]
+    print_summary(built.assessments, console)
+    report = built.workspace.display_path(built.workspace.results / "report.md")
+    records = built.workspace.display_path(built.records)
+    console.print(f"report: {report}, records: {records}", soft_wrap=True, highlight=False)
+    fraction = built.host_s / built.jobs_s if built.jobs_s else 0.0
+    times = f"jobs took {built.jobs_s:.0f} s, the rest {built.host_s:.0f} s ({fraction:.0%})"
+    console.print(times, highlight=False)
+    failed = [one.record for one in built.assessments if one.verdict == Verdict.FAILED]
     if failed:
-        record = failed[0].record
+        first = failed[0]
+        reason = first.reason.splitlines()[0] if first.reason else ""
         raise JobFailed(
-            f"{len(failed)} of {len(built.judged)} variants failed; first: {record.reason.splitlines()[0] if record.reason else ''}",
-            f"{record.model}/{record.variant}",
+            f"{len(failed)} of {len(built.assessments)} variants failed; first: {reason}",
+            f"{first.model}/{first.variant}",
             "the last lines of each are in its record",
         )
-    if not requirement_met(built.judged):
-        raise JobFailed(headline(built.judged), recipe, "allow a larger drop, or try other optimizations")
+    if not requirement_met(built.assessments):
+        recipe = str(built.assessments[0].record.recipe["name"])
+        raise JobFailed(
+            headline(built.assessments), recipe, "allow a larger drop, or try other optimizations"
+        )
+
+
+def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Placement:
+    """Return the executors of a plan's jobs."""
+
+    def on_line(line: str) -> None:
+        display.progress(line[:80], 0, 0)
+
+    executor, why = choose_executor(plan.workspace, engine, context, plan.toolchains, on_line)
+    jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
+    display.say(f"{plan.recipe.name}: {jobs}; engine: {why}")
+    return Placement(executor)
+
+
+def _clear_leftovers(workspace: Workspace, display: Display) -> None:
+    """Keep what a killed run had tuned, and remove the rest that it left."""
+    for refused in tuning_store.keep_leftovers(workspace):
+        display.say(f"  {refused}")
+    for leftover in ("jobs", "scratch"):
+        shutil.rmtree(workspace.state / leftover, ignore_errors=True)
+        (workspace.state / leftover).mkdir(parents=True)
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time(workspace: Workspace) -> Iterator[None]:
     """Two runs beside each other would measure each other."""
-    STATE.mkdir(exist_ok=True)
-    with (STATE / "lock").open("w") as file:
+    workspace.state.mkdir(exist_ok=True)
+    with (workspace.state / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise EnvironmentProblem(
-                "another build is running in this repository", shown(STATE / "lock"), "wait for it: two would measure each other"
+                "another build is running in this workspace",
+                workspace.display_path(workspace.state / "lock"),
+                "wait for it: two would measure each other",
             ) from None
         yield

@@ -1,9 +1,8 @@
-"""What every test shares: places of its own instead of the repository's, and a data set small enough to copy."""
+"""What every test shares: a workspace of its own beside Dockyard's, and a data set small enough to copy."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,19 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dockyard.engines import venv
-from dockyard.plan.plan import Plan, make_plan
-from dockyard.recipe import catalog
-from dockyard.recipe.catalog import load_recipe
-from dockyard.recipe.places import TARGETS
-from dockyard.run import artifact_cache as artifacts
-from dockyard.run import datasets
-from dockyard.run import runner as run
-from dockyard.run import tuning_store as tuning
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import Plan
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.run.datasets import DataSet
 from shared.contract.recipe import Recipe
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = PRODUCT
 
 # The same examples on every run: a test that fails today failed yesterday.
 settings.register_profile(
@@ -39,44 +33,48 @@ settings.load_profile("dockyard")
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `.dockyard` folder of the test's own, so that nothing is reused from the repository's or left in it."""
-    folder = tmp_path / "state"
-    folder.mkdir()
-    for module in (artifacts, datasets, run, tuning, venv):
-        monkeypatch.setattr(module, "STATE", folder)
-    return folder
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace of the test's own: it finds Dockyard's models and targets, and leaves nothing in Dockyard's
+    folders.
+    """
+    root = tmp_path / "workspace"
+    for kind in ("recipes", "models", ".dockyard"):
+        (root / kind).mkdir(parents=True)
+    return Workspace(root)
 
 
 @pytest.fixture
-def second_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Another target beside the repository's, with two toolchains, that reads ONNX alone; return its name."""
-    folder = tmp_path / "targets"
-    shutil.copytree(TARGETS, folder)
+def second_target(workspace: Workspace) -> str:
+    """Another target beside Dockyard's, with two toolchains, that reads ONNX alone; return its name."""
     none = {"type": "object", "additionalProperties": False}
-    trials = {**none, "properties": {"trials": {"type": "integer"}}}
-    methods = {
-        "baseline": {"description": "", "options": {"2": none, "1": none}},
-        "tuned": {"description": "", "data": ["validation"], "calibration_minimum": 9, "options": {"2": trials}},
+    trials = {
+        **none,
+        "properties": {"trials": {"type": "integer"}, "patience": {"type": "integer", "default": 7}},
     }
-    document = {"description": "", "toolchains": {"2": {}, "1": {}}, "sources": ["ONNX"], "methods": methods}
-    (folder / "shelf-cpu").mkdir()
-    (folder / "shelf-cpu" / "target.json").write_text(json.dumps(document))
-    for module in (artifacts, catalog, run):
-        monkeypatch.setattr(module, "TARGETS", folder)
+    baseline = {"description": "", "options": {"2": none, "1": none}}
+    tuned = {"description": "", "data": ["validation"], "calibration_minimum": 9, "options": {"2": trials}}
+    document = {
+        "description": "",
+        "toolchains": {"2": {}, "1": {}},
+        "sources": ["ONNX"],
+        "methods": {"baseline": baseline, "tuned": tuned},
+    }
+    folder = workspace.root / "targets" / "shelf-cpu"
+    folder.mkdir(parents=True)
+    (folder / "target.json").write_text(json.dumps(document))
     return "shelf-cpu"
 
 
 @pytest.fixture
-def digits() -> Recipe:
+def digits(workspace: Workspace) -> Recipe:
     """The recipe of the example model."""
-    return load_recipe("digits.json")
+    return load_recipe(workspace, "digits.json")
 
 
 @pytest.fixture
-def digits_plan(digits: Recipe) -> Plan:
+def digits_plan(workspace: Workspace, digits: Recipe) -> Plan:
     """The example model's plan."""
-    return make_plan(digits)
+    return make_plan(workspace, digits)
 
 
 @pytest.fixture

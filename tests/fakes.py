@@ -1,7 +1,10 @@
-"""Small stand-ins at the seams: an engine that answers without a toolchain, a session, a frozen graph, records."""
+"""Small stand-ins at the seams: an executor that answers without a toolchain, a session, a display, a frozen
+graph.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -9,20 +12,29 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from dockyard.engines import Ended, Limits, OnLine
+from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine
+from dockyard.plan.plan import PlannedJob
+from dockyard.run.outcome import Outcome
+from shared.contract.artifact import Artifact, ArtifactFile
+from shared.contract.codec import decode, encode
 from shared.contract.job import Job
+from shared.contract.measurement import Latency, Protocol, Quality, SampleScore, Scope
 from shared.contract.model import InputSpec
-from shared.contract.record import Record
-from shared.runtime.run_job import describe_artifact
+from shared.contract.result import OutputDifference, Result, Status
+from shared.contract.stages import Convert, Evaluate, Optimize, PipelineBenchmark, artifacts_of
 
-Answer = Callable[[Job, Path], Any]
+Document = dict[str, Any]
+Answer = Callable[[Job, Path], "Document | BaseException | None"]
 P = ParamSpec("P")
 R = TypeVar("R")
 E = TypeVar("E", bound=BaseException)
 
 
-def attempt(kind: type[E], call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R | None, E | None]:
-    """Return what a call returns, or its error of that kind, where either is right; other errors are raised."""
+def attempt(
+    kind: type[E], call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> tuple[R | None, E | None]:
+    """Return what a call returns, or its error of that kind, where either is right; other errors are raised.
+    """
     try:
         return call(*args, **kwargs), None
     except kind as error:
@@ -39,67 +51,145 @@ def until_raised(kind: type[E], items: Iterable[R]) -> tuple[list[R], E]:
     raise AssertionError(f"no {kind.__name__} came")
 
 
-def good_answer(job: Job, folder: Path) -> dict[str, Any]:
-    """Do what a job that goes well leaves: its outputs, and the result that is returned."""
-    outputs = folder / "outputs"
-    result: dict[str, Any] = {"version": 1, "status": "done", "duration_s": 1.0, "versions": {"fake": "1"}, "device": {"cpu": "fake"}}
-    if job.stage == "evaluate":
-        if not job.reference:
-            (outputs / "reference.npz").write_bytes(b"inputs and outputs")
-        result["quality"] = quality([1.0, 1.0, 0.0, 1.0])
-        result["timing"] = {"scope": "network", "protocol": "dataset", "samples_ns": {"total": [5, 6, 7, 8]}}
-    elif job.stage in ("convert", "optimize"):
-        (outputs / "model.bin").write_text(f"{job.stage} {job.method}")
-        if job.stage == "convert":
-            result["conversion"] = [{"output": "digit", "difference": 0.0, "limit": 1e-3, "agrees": True}]
-    else:
-        total = 4_000_000 if job.method == "reference" else 1_000_000
-        result["timing"] = {"scope": "network", "protocol": "repeat", "samples_ns": {"total": [total, total + 10, total + 20]}}
-    result["artifact"] = describe_artifact(outputs).to_json()
-    result["measured"] = {name: describe_artifact(folder / path).sha256 for name, path in job.artifacts.items()}
-    return result
+def artifact_of(folder: Path) -> Artifact:
+    """Return the files below a folder, as the harness describes them."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            name = str(path.relative_to(folder))
+            files.append(ArtifactFile(name, hashlib.sha256(content).hexdigest(), len(content)))
+    return Artifact(tuple(files))
 
 
-def quality(scores: list[float], metric: str = "accuracy") -> dict[str, Any]:
+def quality(scores: list[float], metric: str = "accuracy") -> Quality:
     """The quality of a set whose samples have these scores."""
-    samples = [{"id": f"images/{i}.png", "scores": {metric: s}, "prediction": "3"} for i, s in enumerate(scores)]
-    return {"main": metric, "metrics": {metric: sum(scores) / len(scores)}, "samples": samples}
+    samples = [SampleScore(f"images/{i}.png", {metric: score}, "3") for i, score in enumerate(scores)]
+    return Quality(metric, {metric: sum(scores) / len(scores)}, tuple(samples))
 
 
-class FakeEngine:
+def latency(*totals_ns: int, protocol: Protocol = Protocol.REPEAT) -> Latency:
+    """The latency of a network's calls."""
+    return Latency(Scope.NETWORK, protocol, {"total": totals_ns})
+
+
+def good_result(job: Job, folder: Path) -> Result:
+    """Do what a job that goes well leaves: its outputs, and the result that is returned."""
+    outputs, parameters = folder / "outputs", job.parameters
+    parts: dict[str, Any] = {}
+    if isinstance(parameters, Evaluate):
+        if parameters.is_reference:
+            (outputs / "reference.npz").write_bytes(b"inputs and outputs")
+        parts = {
+            "quality": quality([1.0, 1.0, 0.0, 1.0]),
+            "measurement": latency(5, 6, protocol=Protocol.DATASET),
+        }
+    elif isinstance(parameters, (Convert, Optimize)):
+        (outputs / "model.bin").write_text(f"{job.stage.name} {job.method}")
+        if isinstance(parameters, Convert):
+            parts = {"conversion": (OutputDifference("digit", 0.0, 1e-3, True),)}
+    elif not isinstance(parameters, PipelineBenchmark):
+        total = 4_000_000 if job.method == "reference" else 1_000_000
+        parts = {"measurement": latency(total, total + 10, total + 20)}
+    return Result(
+        Status.DONE,
+        duration_s=1.0,
+        versions={"fake": "1"},
+        device={"cpu": "fake"},
+        artifact=artifact_of(outputs),
+        measured={
+            files.network.name: artifact_of(folder / files.folder).sha256
+            for files in artifacts_of(parameters)
+        },
+        **parts,
+    )
+
+
+def good_answer(job: Job, folder: Path) -> Document:
+    """Return what a job that goes well writes to result.json."""
+    document: Document = encode(good_result(job, folder))
+    return document
+
+
+class FakeExecutor:
     """Answers each job as `good_answer` does, or as `answers` says for the jobs whose id starts with a key.
 
-    An answer is what goes into result.json, None to leave none, or an exception, which is raised; `ran` lists
-    the ids of the jobs that were run.
+    An answer is what goes into result.json, None to leave none, or an exception, which is raised.
+
+    Attributes:
+        ran: the ids of the jobs that were run, in their order.
+        prepared: the toolchains that were made ready.
+        followed: the folder that was to be followed, by job id.
     """
 
-    name = "fake"
-
-    def __init__(self, answers: Mapping[str, Answer] | None = None, ended: Ended | None = None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Answer] | None = None,
+        left: JobExit | None = None,
+        name: str = "fake",
+        device: str = "here",
+    ) -> None:
+        self.name, self.device = name, device
         self.answers = dict(answers or {})
-        self.ended = ended
+        self.left = left
         self.ran: list[str] = []
         self.prepared: list[tuple[str, str]] = []
+        self.followed: dict[str, FollowedFolder | None] = {}
+        self.limits: dict[str, Limits] = {}
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         self.prepared.append((target, toolchain))
         on_line(f"preparing {target}")
         return {"lock": f"lock of {target} {toolchain}"}
 
-    def run(self, target: str, toolchain: str, folder: Path, limits: Limits, on_line: OnLine) -> Ended:
-        job = Job.from_json(json.loads((folder / "job.json").read_text()))
+    def run(
+        self,
+        target: str,
+        toolchain: str,
+        folder: Path,
+        limits: Limits,
+        on_line: OnLine,
+        followed: FollowedFolder | None = None,
+    ) -> JobExit:
+        job = decode(Job, json.loads((folder / "job.json").read_text()))
         self.ran.append(job.id)
+        self.followed[job.id], self.limits[job.id] = followed, limits
         on_line(f"log of {job.id}")
-        answer = next((a for key, a in self.answers.items() if job.id.startswith(key)), good_answer)(job, folder)
+        chosen = next((answer for key, answer in self.answers.items() if job.id.startswith(key)), good_answer)
+        answer = chosen(job, folder)
         if isinstance(answer, BaseException):
             raise answer
         if answer is not None:
             (folder / "result.json").write_text(json.dumps(answer))
-        return self.ended or Ended(0, 0.5)
+        return self.left or JobExit(0, 0.5)
+
+
+class QuietDisplay:
+    """Keeps what it is given, and shows nothing."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[str, int, int]] = []
+        self.outcomes: list[str] = []
+        self.steps: list[str] = []
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def job(self, planned: PlannedJob, number: int, total: int) -> None:
+        self.jobs.append((planned.job.id, number, total))
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self.steps.append(what)
+
+    def outcome(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome.planned.job.id)
 
 
 class FakeSession:
-    """A network whose input is specified and whose outputs are given: constant tensors, or a function of the input."""
+    """A network whose input is specified and whose outputs are given: constant tensors, or a function of the
+    input.
+    """
 
     def __init__(self, outputs: Any, spec: InputSpec) -> None:
         self.settings: Mapping[str, Any] = {"fake": True}
@@ -131,36 +221,3 @@ def frozen_graph(nodes: Mapping[str, str], shapes: Mapping[str, list[int]] | Non
             node += field(5, field(1, b"shape") + field(2, field(7, dims)))
         graph += field(1, node)
     return graph
-
-
-def record(variant: str = "int8", **changes: Any) -> Record:
-    """A record of the example model, measured in three agreeing rounds, four times as fast as its reference."""
-    reference = variant == "reference"
-    median = 4_000_000 if reference else 1_000_000
-    fields: dict[str, Any] = {
-        "run": "20260101T000000Z",
-        "recipe": {
-            "name": "digits",
-            "description": "",
-            "model": "digits",
-            "target": "intel-openvino",
-            "toolchain": "",
-            "optimizations": [{"method": "baseline"}, {"method": "int8"}],
-            "requirements": {"max_drop": 0.02},
-            "measure": {"rounds": 3},
-        },
-        "model": "digits",
-        "variant": variant,
-        "method": variant,
-        "options": {},
-        "target": "tensorflow" if reference else "intel-openvino",
-        "toolchain": "1",
-        "engine": "fake",
-        "status": "measured",
-        "measured_at": "2026-01-01T00:00:00+00:00",
-        "device": {"cpu": "fake", "threads": 2},
-        "artifacts": {"digits": [{"path": "model.bin", "sha256": "0" * 64, "bytes": 1_000_000}]},
-        "quality": quality([1.0] * 100),
-        "rounds_ns": [{"total": [median] * 3} for _ in range(3)],
-    }
-    return Record(**{**fields, **changes})

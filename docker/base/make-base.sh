@@ -7,6 +7,7 @@
 # bytes for the same package versions and the same SOURCE_DATE_EPOCH.
 set -eu
 
+script=$(sha256sum "$0" | cut -d ' ' -f 1)
 suite=bookworm
 tag=dockyard/base:$suite
 mirror=
@@ -97,8 +98,9 @@ if [ -n "$output" ]; then
 fi
 
 command -v docker >/dev/null || fail "docker is not installed" "install Docker Engine, or use --output FILE.tar"
+# The label says which make-base.sh it was: a base of another one is not taken for this one's.
 docker import \
-    --change 'LABEL dockyard.base=bookworm' \
+    --change "LABEL dockyard.lock=$script" \
     --change 'ENV LANG=C.UTF-8' \
     --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
     --change 'CMD ["python3"]' \

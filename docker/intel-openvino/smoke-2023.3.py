@@ -15,8 +15,9 @@ from openvino.tools.pot import DataLoader, IEEngine, create_pipeline, load_model
 
 # A frozen graph: Placeholder x [1,8,8,3] -> Relu y.
 GRAPH = (
-    b"\n:\n\x01x\x12\x0bPlaceholder*\x0b\n\x05dtype\x12\x020\x01*\x1b\n\x05shape\x12\x12:\x10\x12\x02\x08\x01\x12\x02\x08\x08\x12\x02"
-    b"\x08\x08\x12\x02\x08\x03\n\x15\n\x01y\x12\x04Relu\x1a\x01x*\x07\n\x01T\x12\x020\x01"
+    b"\n:\n\x01x\x12\x0bPlaceholder*\x0b\n\x05dtype\x12\x020\x01"
+    b"*\x1b\n\x05shape\x12\x12:\x10\x12\x02\x08\x01\x12\x02\x08\x08\x12\x02\x08\x08\x12\x02\x08\x03"
+    b"\n\x15\n\x01y\x12\x04Relu\x1a\x01x*\x07\n\x01T\x12\x020\x01"
 )
 
 
@@ -40,12 +41,13 @@ def main() -> None:
     convolution = opset10.convolution(image, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
     biased = opset10.add(convolution, np.ones((1, 4, 1, 1), np.float32))
     serialize(Model([opset10.relu(biased)], [image], "smoke"), str(folder / "smoke.xml"))
-    model = load_model({"model_name": "smoke", "model": str(folder / "smoke.xml"), "weights": str(folder / "smoke.bin")})
+    saved = {"model": str(folder / "smoke.xml"), "weights": str(folder / "smoke.bin")}
+    model = load_model({"model_name": "smoke", **saved})
     settings = {"target_device": "CPU", "preset": "performance", "stat_subset_size": 4}
     algorithm = {"name": "DefaultQuantization", "params": settings}
     quantized = create_pipeline([algorithm], IEEngine({"device": "CPU"}, Noise({}))).run(model)
-    (saved,) = save_model(quantized, str(folder), "quantized")
-    quantizers = Path(saved["model"]).read_text().count('type="FakeQuantize"')
+    (files,) = save_model(quantized, str(folder), "quantized")
+    quantizers = Path(files["model"]).read_text().count('type="FakeQuantize"')
     assert quantizers == 2, quantizers
     print("mo and POT work; quantizers:", quantizers)
 

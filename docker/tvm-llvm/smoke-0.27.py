@@ -1,4 +1,4 @@
-"""The last step of the 0.27 build image: one function is compiled, linked, loaded and run; the tools import."""
+"""The last step of the 0.27 build image: a function is compiled, linked, loaded and run; the tools import."""
 
 import subprocess
 import tempfile
@@ -32,4 +32,5 @@ with tempfile.TemporaryDirectory() as scratch:
 np.testing.assert_array_equal(result, np.tile(1 + np.arange(8, dtype=np.float32), (4, 1)))
 meta_schedule.cost_model.XGBModel()
 
-print("tvm", tvm.__version__, "onnx", onnx.__version__, "onnxruntime", onnxruntime.__version__, "xgboost", xgboost.__version__)
+for package in (tvm, onnx, onnxruntime, xgboost):
+    print(package.__name__, package.__version__)

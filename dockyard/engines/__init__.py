@@ -64,7 +64,8 @@ class Executor(Protocol):
 
     Attributes:
         name: `docker`, `docker:<context>` or `venv`.
-        device: what tells this device from another one: jobs of one run whose devices differ are never compared.
+        device: what tells this device from another one: jobs of one run whose devices differ are never
+            compared.
     """
 
     name: str

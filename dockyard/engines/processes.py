@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 LAST_LINES = 15
 
 
-def stream(command: Sequence[str], environment: Mapping[str, str] | None, on_line: Callable[[str], None]) -> tuple[int, list[str]]:
-    """Run a command, hand on each line that it prints as it comes, and return its exit code and its last lines.
+def stream(
+    command: Sequence[str], environment: Mapping[str, str] | None, on_line: Callable[[str], None]
+) -> tuple[int, list[str]]:
+    """Run a command, hand on each line that it prints as it comes, return its exit code and its last lines.
 
     Args:
         command: program and arguments; no shell is involved.

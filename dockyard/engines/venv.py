@@ -1,114 +1,140 @@
-"""The embedded engine: a virtual environment per target and toolchain on this machine, for people without Docker."""
+"""The embedded engine, for people without Docker: virtual environments on this machine."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from dockyard import package_index as mirror
-from dockyard.engines import Ended, Limits, OnLine, entry_script, images
+from dockyard import package_index
+from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine, entry_script, images
+from dockyard.engines.host_process import boot_id
+from dockyard.engines.lifeline import lifeline
 from dockyard.engines.processes import stream
-from dockyard.recipe.catalog import load_target
-from dockyard.recipe.places import STATE, shown
+from dockyard.engines.time_limit import time_limit
+from dockyard.recipe.hashing import json_hash
+from dockyard.recipe.targets import load_target
+from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem
 
 MARKER = "dockyard-lock"
 
 
-class VenvEngine:
-    """Runs jobs in `.dockyard/venvs/<target>-<toolchain>`, made with uv from the lock of the target's image."""
+class VenvExecutor:
+    """Runs jobs in `.dockyard/venvs/<target>-<toolchain>`, made with uv from the lock of the target's image.
+
+    Its device is this machine as it was booted.
+    """
 
     name = "venv"
 
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.device = json_hash([self.name, platform.node(), boot_id()])[:16]
+
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         folder = self._folder(target, toolchain)
-        lock = images.lock_digest(target, toolchain)
+        lock = images.lock_digest(self._workspace, target, toolchain)
         identity = {"lock": lock}
         marker = folder / MARKER
-        if marker.is_file() and marker.read_text().strip() == lock and self._python(folder).exists():
+        if marker.is_file() and marker.read_text().strip() == lock and _python(folder).exists():
             return identity
-        on_line(f"installing {target} {toolchain} into {shown(folder)}")
+        on_line(f"installing {target} {toolchain} into {self._workspace.display_path(folder)}")
         shutil.rmtree(folder, ignore_errors=True)
-        uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-        if uv is None:
-            raise EnvironmentProblem("uv is not installed", "", "use ./inv, or: pip install uv")
-        wanted = load_target(target, "venv").toolchains[toolchain].get("python", sys.executable)
-        self._uv([uv, "venv", "--quiet", "--python", wanted, str(folder)], on_line)
-        requirements = images.lock_file(target, toolchain)
-        python = str(self._python(folder))
-        self._uv([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, str(requirements)], on_line)
+        uv = _find_uv()
+        wanted = load_target(self._workspace, target, "venv").toolchains[toolchain].python or sys.executable
+        _run_uv([uv, "venv", "--quiet", "--python", wanted, str(folder)], on_line)
+        requirements = str(images.lock_file(self._workspace, target, toolchain))
+        sync = [uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(_python(folder))]
+        _run_uv([*sync, requirements], on_line)
         marker.write_text(lock + "\n")
         return identity
 
-    def run(self, target: str, toolchain: str, folder: Path, limits: Limits, on_line: OnLine) -> Ended:
-        python = self._python(self._folder(target, toolchain))
-        environment = {
-            "PATH": f"{python.parent}{os.pathsep}{os.defpath}",
-            "HOME": str(folder),
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(folder / "code"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
+    def run(
+        self,
+        target: str,
+        toolchain: str,
+        folder: Path,
+        limits: Limits,
+        on_line: OnLine,
+        followed: FollowedFolder | None = None,
+    ) -> JobExit:
+        """Run a job as Executor.run has it; what it leaves in a followed folder is in `folder` at once."""
+        python = _python(self._folder(target, toolchain))
         started = time.monotonic()
-        with subprocess.Popen(
-            [str(python), str(folder / entry_script(target)), "--job", str(folder)],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            expired = threading.Event()
-
-            def expire() -> None:
-                expired.set()
-                _end(process)
-
-            timer = threading.Timer(limits.time_s, expire)
-            timer.daemon = True
-            timer.start()
+        with (
+            lifeline() as end_with_host,
+            subprocess.Popen(
+                [str(python), str(folder / entry_script(target)), "--job", str(folder)],
+                cwd=folder,
+                env=_environment(python, folder),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            ) as process,
+        ):
             try:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    on_line(line.rstrip("\n"))
-                code = process.wait()
+                end_with_host(process.pid)
+                with time_limit(limits.time_s, lambda: _end(process)) as expired:
+                    assert process.stdout is not None
+                    for line in process.stdout:
+                        on_line(line.rstrip("\n"))
+                    code = process.wait()
             finally:
-                timer.cancel()
                 _end(process)
         seconds = time.monotonic() - started
         if expired.is_set():
-            return Ended(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
+            return JobExit(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
         if code < 0:
-            return Ended(code, seconds, f"ended by signal {signal.Signals(-code).name}")
-        return Ended(code, seconds)
+            return JobExit(code, seconds, f"ended by signal {signal.Signals(-code).name}")
+        return JobExit(code, seconds)
 
-    @staticmethod
-    def _folder(target: str, toolchain: str) -> Path:
-        return STATE / "venvs" / f"{target}-{toolchain}"
+    def _folder(self, target: str, toolchain: str) -> Path:
+        return self._workspace.state / "venvs" / f"{target}-{toolchain}"
 
-    @staticmethod
-    def _python(folder: Path) -> Path:
-        return folder / "bin" / "python"
 
-    @staticmethod
-    def _uv(command: list[str], on_line: OnLine) -> None:
-        environment = {**mirror.uv_environment(), "UV_PYTHON_DOWNLOADS": "never"}
-        environment.pop("VIRTUAL_ENV", None)
-        code, lines = stream(command, environment, on_line)
-        if code != 0:
-            raise EnvironmentProblem(f"the virtual environment could not be made (uv exit code {code})", "", "\n  ".join(lines[-5:]))
+def _python(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
+def _environment(python: Path, folder: Path) -> dict[str, str]:
+    """Return a job's whole environment: nothing of this machine's goes in, which may hold secrets."""
+    return {
+        "PATH": f"{python.parent}{os.pathsep}{os.defpath}",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(folder / "code"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _find_uv() -> str:
+    """Return uv's path: the one beside this Python, else the first on the PATH."""
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    uv = shutil.which("uv", path=folders)
+    if uv is None:
+        raise EnvironmentProblem("uv is not installed", "", "use ./inv, or: pip install uv")
+    return uv
+
+
+def _run_uv(command: list[str], on_line: OnLine) -> None:
+    environment = {**package_index.uv_environment(), "UV_PYTHON_DOWNLOADS": "never"}
+    environment.pop("VIRTUAL_ENV", None)
+    code, lines = stream(command, environment, on_line)
+    if code != 0:
+        what = f"the virtual environment could not be made (uv exit code {code})"
+        raise EnvironmentProblem(what, "", "\n  ".join(lines[-5:]))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

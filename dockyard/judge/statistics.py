@@ -1,4 +1,4 @@
-"""Statistics of raw samples, computed after the measurement."""
+"""Statistics of raw figures, computed after the measurement; what they mean is said elsewhere."""
 
 from __future__ import annotations
 
@@ -8,15 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 
 STABLE_WITHIN = 0.05
-"""Rounds are stable when their medians lie within this share of their median."""
+"""Rounds are stable when their medians lie within this fraction of their median."""
 
 BOOTSTRAP_RESAMPLES = 5000
 MIN_ROUNDS = 3
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A figure and the range it lies in: its 95 % interval, or the smallest and largest of its rounds."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Times:
-    """Milliseconds over all samples of all rounds; `stability` is the rounds' largest distance from their median."""
+    """Milliseconds of all calls of all rounds.
+
+    Attributes:
+        median: of the rounds' medians.
+        runs, rounds: how many calls and rounds there are.
+        stability: the rounds' largest distance from their median, as a fraction of it.
+    """
 
     mean: float
     std: float
@@ -30,20 +45,21 @@ class Times:
     stability: float
 
     @property
-    def stable(self) -> bool:
+    def is_stable(self) -> bool:
+        """There are enough rounds, and they agree."""
         return self.rounds >= MIN_ROUNDS and self.stability <= STABLE_WITHIN
 
 
-def stability(medians: Sequence[float]) -> float:
-    """Return the largest distance of a round's median from the median of all rounds, as a share of it."""
-    middle = float(np.median(medians))
-    return max(abs(m - middle) for m in medians) / middle if middle else 0.0
+def stability(rounds: Sequence[float]) -> float:
+    """Return the largest distance of a round's figure from the median of all rounds, as a fraction of it."""
+    middle = float(np.median(rounds))
+    return max(abs(figure - middle) for figure in rounds) / middle if middle else 0.0
 
 
 def summarize(rounds_ns: Sequence[Sequence[int]]) -> Times:
-    """Summarize rounds of raw samples in nanoseconds (each round not empty)."""
-    every = np.concatenate([np.asarray(r, np.float64) for r in rounds_ns]) / 1e6
-    medians = [float(np.median(r)) for r in rounds_ns]
+    """Summarize rounds of raw times in nanoseconds (each round not empty)."""
+    every = np.concatenate([np.asarray(times, np.float64) for times in rounds_ns]) / 1e6
+    medians = [float(np.median(times)) for times in rounds_ns]
     return Times(
         mean=float(every.mean()),
         std=float(every.std(ddof=1)) if len(every) > 1 else 0.0,
@@ -58,24 +74,19 @@ def summarize(rounds_ns: Sequence[Sequence[int]]) -> Times:
     )
 
 
-def mean_step(rounds_ns: Sequence[Mapping[str, Sequence[int]]], step: str) -> float:
-    """Return the mean milliseconds of one step over all samples of all rounds."""
-    return float(np.mean([value for samples in rounds_ns for value in samples[step]])) / 1e6
+def ratio_of_medians(rounds: Sequence[float], other: Sequence[float]) -> Interval:
+    """Return how many times the other figure one is, and the smallest and largest ratio within a round.
 
-
-def speedup(reference_ns: Sequence[Sequence[int]], variant_ns: Sequence[Sequence[int]]) -> tuple[float, float, float]:
-    """Return the speedup and its spread over the rounds.
-
-    The speedup is the ratio of the medians over the rounds' medians; the spread is the smallest and the largest
-    ratio of the two within a round.
+    Args:
+        rounds, other: the figure of each round, positive; rounds that only one of them has are left out.
     """
-    pairs = [(float(np.median(r)), float(np.median(v))) for r, v in zip(reference_ns, variant_ns)]
-    ratios = [r / v for r, v in pairs]
-    ratio = float(np.median([r for r, _ in pairs]) / np.median([v for _, v in pairs]))
-    return ratio, min(ratios), max(ratios)
+    pairs = list(zip(rounds, other))
+    ratios = [one / another for one, another in pairs]
+    ones, others = zip(*pairs)
+    return Interval(float(np.median(ones) / np.median(others)), min(ratios), max(ratios))
 
 
-def paired_bootstrap(reference: Sequence[float], variant: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+def paired_bootstrap(reference: Sequence[float], variant: Sequence[float], seed: int = 0) -> Interval:
     """Return the mean drop (reference - variant) of paired scores and its 95 % percentile bootstrap interval.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
@@ -88,9 +99,10 @@ def paired_bootstrap(reference: Sequence[float], variant: Sequence[float], seed:
     draws = np.random.default_rng(seed).integers(0, len(drops), (BOOTSTRAP_RESAMPLES, len(drops)))
     means = drops[draws].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return float(drops.mean()), float(low), float(high)
+    return Interval(float(drops.mean()), float(low), float(high))
 
 
-def flips(reference: dict[str, float], variant: dict[str, float]) -> list[str]:
+def flips(reference: Mapping[str, float], variant: Mapping[str, float]) -> list[str]:
     """Return the ids of the samples that are right (score at least 0.5) on one side only, sorted."""
-    return sorted(i for i in reference.keys() & variant.keys() if (reference[i] >= 0.5) != (variant[i] >= 0.5))
+    both = reference.keys() & variant.keys()
+    return sorted(sample for sample in both if (reference[sample] >= 0.5) != (variant[sample] >= 0.5))

@@ -2,126 +2,225 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
-from dockyard.judge.statistics import Times, flips, paired_bootstrap, speedup, summarize
-from dockyard.plan.plan import REFERENCE_METHOD
-from shared.contract.job import Artifact
+from dockyard.judge.devices import device_name, full_device_name, same_device
+from dockyard.judge.measurements import fps_of, speedup_of, times_of
+from dockyard.judge.statistics import Interval, Times, flips, paired_bootstrap
+from dockyard.plan.plan import REFERENCE_VARIANT
+from shared.contract.codec import decode
+from shared.contract.measurement import Quality
 from shared.contract.recipe import Requirements
-from shared.contract.record import Record
+from shared.contract.record import Record, RecordStatus
 
 NO_GAIN_BELOW = 1.05
 """A speedup that the stability limit could explain is no gain."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A record with the figures computed from it; what cannot be computed is None.
-
-    A variant that a search left after its first round is `not measured`, with the time and quality of that round.
+class Verdict(str, Enum):
+    """What the report says of a variant.
 
     Attributes:
+        TOO_LOSSY: the drop exceeds the recipe's.
+        UNSTABLE: the rounds disagree.
+        NO_GAIN: less than 1.05 times the reference, or another requirement of the recipe's is missed.
+        RECOMMENDED: the fastest of a model that meets.
+    """
+
+    REFERENCE = "reference"
+    RECOMMENDED = "recommended"
+    MEETS = "meets"
+    TOO_LOSSY = "too lossy"
+    NO_GAIN = "no gain"
+    UNSTABLE = "unstable"
+    FAILED = "failed"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A record with the figures computed from it and its verdict; what cannot be computed is None.
+
+    A variant that a search left after its first round is `not measured`, with the time and quality of that
+    round. One that was measured on another device than its reference is `not measured` too, and has no
+    speedup.
+
+    Attributes:
+        reason: why it failed, why there is no verdict on its figures, or which required speed it misses.
+        fps: frames a second: 1000 over the median in ms, or what a stream processed.
+        metric: the name of the main metric.
         drop: loss of the main metric against the reference, with its 95 % paired bootstrap interval.
         flipped: samples right on one side only.
-        speedup: reference over variant in the same run, with the smallest and largest of its rounds.
+        speedup: over the reference, measured in the same run, with the smallest and largest of its rounds.
+        size_mb: of the artifacts, in MB.
+        size_ratio: of that to the reference's.
     """
 
     record: Record
-    verdict: str
+    verdict: Verdict
+    reason: str = ""
     times: Times | None = None
+    fps: float | None = None
     metric: str = ""
     quality: float | None = None
     reference_quality: float | None = None
-    drop: tuple[float, float, float] | None = None
+    drop: Interval | None = None
     flipped: tuple[str, ...] = ()
-    speedup: tuple[float, float, float] | None = None
+    speedup: Interval | None = None
     reference_times: Times | None = None
     size_mb: float = 0.0
     size_ratio: float | None = None
 
     @property
+    def recipe_name(self) -> str:
+        return str(self.record.recipe["name"])
+
+    @property
+    def is_reference(self) -> bool:
+        return self.record.variant == REFERENCE_VARIANT
+
+    @property
+    def is_of_recipes_model(self) -> bool:
+        """Its model is the recipe's own: the pipeline, where there is one."""
+        return bool(self.record.model == self.record.recipe["model"])
+
+    @property
+    def was_left(self) -> bool:
+        """A search left it after its first round."""
+        return self.record.status == RecordStatus.NOT_MEASURED and self.times is not None
+
+    @property
     def device(self) -> str:
         """The CPU and the threads that were used, as a table names them."""
-        cpu = str(self.record.device.get("cpu", "unknown"))
-        return f"{cpu}, {self.record.device.get('threads', '?')} threads"
+        return device_name(self.record)
 
 
-def judge(records: Sequence[Record]) -> list[Judged]:
-    """Return the records judged, in their order.
-
-    The verdicts: `failed`, `not measured`, `too lossy` (the drop exceeds the recipe's), `unstable` (the rounds
-    disagree), `no gain` (less than 1.05 times the reference, or another requirement missed), `meets`, and
-    `recommended` for the fastest of a model that meets. The reference's own verdict is `reference`.
-    """
-    references = {(r.run, r.recipe["name"], r.model): r for r in records if r.variant == REFERENCE_METHOD}
-    judged = [_judge_one(r, references.get((r.run, r.recipe["name"], r.model))) for r in records]
-    best: dict[tuple[str, str], Judged] = {}
-    for one in judged:
-        key = (str(one.record.recipe["name"]), one.record.model)
-        if one.verdict == "meets" and one.times and (key not in best or one.times.median < _median(best[key])):
-            best[key] = one
-    winners = {id(one) for one in best.values()}
-    return [replace(one, verdict="recommended") if id(one) in winners else one for one in judged]
+def judge(records: Sequence[Record]) -> list[Assessment]:
+    """Return the records with their figures and verdicts, in their order."""
+    references = {_run_and_model(record): record for record in records if record.variant == REFERENCE_VARIANT}
+    assessments = [_assess(record, references.get(_run_and_model(record))) for record in records]
+    fastest: dict[tuple[str, str], Assessment] = {}
+    for one in assessments:
+        key = one.recipe_name, one.record.model
+        if one.verdict == Verdict.MEETS and (key not in fastest or _fps(one) > _fps(fastest[key])):
+            fastest[key] = one
+    winners = {id(one) for one in fastest.values()}
+    return [replace(one, verdict=Verdict.RECOMMENDED) if id(one) in winners else one for one in assessments]
 
 
-def requirement_met(judged: Sequence[Judged]) -> bool:
+def requirement_met(assessments: Sequence[Assessment]) -> bool:
     """Tell whether the recipe's own model (the pipeline, where there is one) has a recommended variant."""
-    return any(j.verdict == "recommended" and j.record.model == j.record.recipe["model"] for j in judged)
+    return any(one.verdict == Verdict.RECOMMENDED and one.is_of_recipes_model for one in assessments)
 
 
-def _median(one: Judged) -> float:
-    assert one.times is not None
-    return one.times.median
+def _run_and_model(record: Record) -> tuple[str, str, str]:
+    return record.run, str(record.recipe["name"]), record.model
 
 
-def _size(record: Record) -> float:
-    return sum(Artifact.from_json(list(files)).megabytes for files in record.artifacts.values())
+def _fps(one: Assessment) -> float:
+    assert one.fps is not None
+    return one.fps
 
 
-def _judge_one(record: Record, reference: Record | None) -> Judged:
-    if record.status == "not measured" and record.quality is not None and record.rounds_ns:
-        metric = str(record.quality["main"])
-        quality = float(record.quality["metrics"][metric])
-        return Judged(record, "not measured", summarize(record.totals_ns), metric, quality, size_mb=_size(record))
-    if record.status != "measured" or record.quality is None:
-        return Judged(record, "failed" if record.status == "failed" else "not measured", size_mb=_size(record))
-    metric = str(record.quality["main"])
-    times = summarize(record.totals_ns)
-    quality = float(record.quality["metrics"][metric])
-    if record.variant == REFERENCE_METHOD:
-        return Judged(record, "reference", times, metric, quality, quality, size_mb=_size(record), reference_times=times)
-    if reference is None or reference.status != "measured":
-        return Judged(record, "not measured", times, metric, quality, size_mb=_size(record))
-    mine, theirs = record.scores(metric), reference.scores(metric)
-    if mine.keys() != theirs.keys() or not mine:
-        return Judged(
-            replace(record, status="failed", reason="it scored other samples than the reference"), "failed", size_mb=_size(record)
-        )
-    drop = paired_bootstrap([theirs[i] for i in mine], [mine[i] for i in mine])
-    gain = speedup(reference.totals_ns, record.totals_ns)
-    return Judged(
+def _size_mb(record: Record) -> float:
+    return sum(artifact.files.megabytes for artifact in record.artifacts.values())
+
+
+def _assess(record: Record, reference: Record | None) -> Assessment:
+    quality = record.quality
+    failed = record.status == RecordStatus.FAILED
+    if failed or quality is None or not record.rounds:
+        verdict = Verdict.FAILED if failed else Verdict.NOT_MEASURED
+        return Assessment(record, verdict, record.reason, size_mb=_size_mb(record))
+    alone = Assessment(
         record,
-        _verdict(Requirements(**record.recipe["requirements"]), record, times, drop[0], gain[0]),
-        times,
-        metric,
-        quality,
-        float(reference.quality["metrics"][metric]) if reference.quality else None,
-        drop,
-        tuple(flips(theirs, mine)),
-        gain,
-        summarize(reference.totals_ns),
-        _size(record),
-        _size(record) / _size(reference) if _size(reference) else None,
+        Verdict.NOT_MEASURED,
+        record.reason,
+        times=times_of(record.rounds),
+        fps=fps_of(record.rounds),
+        metric=quality.main,
+        quality=quality.value,
+        size_mb=_size_mb(record),
     )
+    if record.status == RecordStatus.NOT_MEASURED:
+        return alone
+    if alone.is_reference:
+        verdict = Verdict.REFERENCE
+        return replace(alone, verdict=verdict, reference_quality=quality.value, reference_times=alone.times)
+    if reference is None or reference.status != RecordStatus.MEASURED or not reference.rounds:
+        return replace(alone, reason="its reference was not measured in the same run")
+    return _compare(alone, quality, reference)
 
 
-def _verdict(required: Requirements, record: Record, times: Times, drop: float, gain: float) -> str:
-    if drop > required.max_drop:
-        return "too lossy"
-    if not times.stable:
-        return "unstable"
-    binding = record.model == record.recipe["model"]
-    slow = binding and required.max_latency_ms is not None and times.median > required.max_latency_ms
-    little = binding and required.min_speedup is not None and gain < required.min_speedup
-    return "no gain" if gain < NO_GAIN_BELOW or slow or little else "meets"
+def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessment:
+    """Return a measured variant beside its measured reference."""
+    record, metric = alone.record, alone.metric
+    theirs = reference.quality.scores(metric) if reference.quality else {}
+    mine = quality.scores(metric)
+    if mine.keys() != theirs.keys() or not mine:
+        reason = "it scored other samples than the reference"
+        failed = replace(record, status=RecordStatus.FAILED, reason=reason)
+        return Assessment(failed, Verdict.FAILED, reason, size_mb=alone.size_mb)
+    reference_mb = _size_mb(reference)
+    compared = replace(
+        alone,
+        reference_quality=reference.quality.metrics.get(metric) if reference.quality else None,
+        drop=paired_bootstrap([theirs[sample] for sample in mine], list(mine.values())),
+        flipped=tuple(flips(theirs, mine)),
+        size_ratio=alone.size_mb / reference_mb if reference_mb else None,
+    )
+    if reason := _why_incomparable(record, reference):
+        return replace(compared, reason=reason)
+    timed = replace(
+        compared,
+        speedup=speedup_of(reference.rounds, record.rounds),
+        reference_times=times_of(reference.rounds),
+    )
+    verdict, reason = _verdict(timed)
+    return replace(timed, verdict=verdict, reason=reason)
+
+
+def _why_incomparable(record: Record, reference: Record) -> str:
+    """Return why the speed of a variant cannot be compared with the reference's; empty where it can."""
+    if not same_device(record, reference):
+        return (
+            f"it was measured on {full_device_name(record)}, its reference on {full_device_name(reference)}; "
+            "a speedup across devices says nothing"
+        )
+    kinds = {measured.kind for measured in (*record.rounds, *reference.rounds)}
+    if len(kinds) > 1:
+        return f"it was measured as a {record.rounds[0].kind}, its reference as a {reference.rounds[0].kind}"
+    return ""
+
+
+def _verdict(one: Assessment) -> tuple[Verdict, str]:
+    """Return the verdict on a variant that has all figures, and which requirement of speed it misses.
+
+    Which of those that meet is recommended comes later.
+    """
+    assert one.times is not None
+    assert one.drop is not None
+    assert one.speedup is not None
+    required = decode(Requirements, one.record.recipe["requirements"], "$.recipe.requirements")
+    if one.drop.estimate > required.max_drop:
+        return Verdict.TOO_LOSSY, ""
+    if not one.times.is_stable:
+        return Verdict.UNSTABLE, ""
+    missed = "; ".join(_missed_speeds(one, required)) if one.is_of_recipes_model else ""
+    no_gain = missed or one.speedup.estimate < NO_GAIN_BELOW
+    return Verdict.NO_GAIN if no_gain else Verdict.MEETS, missed
+
+
+def _missed_speeds(one: Assessment, required: Requirements) -> Iterator[str]:
+    """Yield which of the latency, the speedup and the frames a second that the client asks for are missed."""
+    assert one.times is not None
+    assert one.speedup is not None
+    median, speedup, fps = one.times.median, one.speedup.estimate, _fps(one)
+    if required.max_latency_ms is not None and median > required.max_latency_ms:
+        yield f"its median of {median:.2f} ms exceeds the {required.max_latency_ms} ms that are allowed"
+    if required.min_speedup is not None and speedup < required.min_speedup:
+        yield f"its speedup of {speedup:.2f} is below the {required.min_speedup} that is required"
+    if required.min_fps is not None and fps < required.min_fps:
+        yield f"its {fps:.1f} frames a second are below the {required.min_fps} that are required"

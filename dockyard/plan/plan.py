@@ -85,7 +85,7 @@ class Plan:
         targets: the recipe's own first, and those that its optimizations name.
         toolchain: the recipe's; a variant's own is in its optimization, as is its target.
         networks: by name, in the order they are measured, as the recipe's conversion has them run.
-        conversions: the options of each network's conversion for the recipe's own target; other targets convert without.
+        conversions: the options of each network's conversion for the recipe's own target; others have none.
         pipeline: or None.
         optimizations: of each variant, by the variant's name; target and toolchain filled in.
         jobs: in the order they run; a search goes on from there.
@@ -128,8 +128,8 @@ class Plan:
     def network_variants(self, model: str, variant: str) -> dict[str, str]:
         """Return the variant of each network that a model's variant is made of.
 
-        A pipeline's variant has every network in the variant of that name, or is a combination `int8+fp16`, in the
-        order of its networks.
+        A pipeline's variant has every network in the variant of that name, or is a combination `int8+fp16`,
+        in the order of its networks.
         """
         names = list(self.networks) if self.is_pipeline(model) else [model]
         chosen = variant.split(COMBINED) if COMBINED in variant else [variant] * len(names)

@@ -1,1 +1,1 @@
-"""What a user wrote, read and checked: recipes, models and their graphs, targets, the workspace they lie in."""
+"""What a user wrote, read and checked: recipes, models and their graphs, targets, the workspace of them."""

@@ -14,7 +14,7 @@ def file_hash(path: Path) -> str:
 
 
 def tree_hash(folder: Path, pattern: str = "*") -> str:
-    """Return one SHA-256 over the relative paths and contents of the files below a folder that match a pattern."""
+    """Return one SHA-256 over the paths and contents of the files below a folder that match a pattern."""
     files = sorted(p for p in folder.rglob(pattern) if p.is_file() and "__pycache__" not in p.parts)
     return json_hash([[str(p.relative_to(folder)), file_hash(p)] for p in files])
 
@@ -26,7 +26,11 @@ def content_hash(path: Path) -> str:
 
 def content_bytes(path: Path) -> int:
     """Return the size in bytes of a file, or of a folder's files."""
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
 
 
 def json_hash(document: Any) -> str:

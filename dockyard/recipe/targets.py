@@ -21,7 +21,7 @@ class Toolchain:
     """A release of a target's vendor tools.
 
     Attributes:
-        python: the Python releases it runs on, as `>=3.10,<3.12`; None where any that Dockyard runs on will do.
+        python: the Python releases it runs on, as `>=3.10,<3.12`; None for any that Dockyard runs on.
     """
 
     python: str | None = None
@@ -34,10 +34,10 @@ class Method:
     Attributes:
         data: the splits that it may see.
         tunes: its job goes on from the model's tuning databases, and what it leaves of them is kept.
-        is_accuracy_aware: it is told the drop that is allowed (`max_drop`), the recipe's requirement by default.
+        is_accuracy_aware: it takes the allowed drop as `max_drop`, the recipe's requirement by default.
         tolerance: largest difference from the reference's outputs over their largest value; None for any.
         calibration_minimum: fewer calibration images than that are a warning.
-        options: JSON Schema of its options by toolchain; a toolchain that is not named does not have the method.
+        options: JSON Schema of its options by toolchain; a toolchain that is not there lacks the method.
         search: the sets of options that a search tries, by toolchain.
     """
 
@@ -90,7 +90,7 @@ class Target:
         return self._standalone(self.conversion)
 
     def _standalone(self, schema: JsonSchema) -> JsonSchema:
-        """Return a schema with its definitions; one that only refers to a definition becomes that definition."""
+        """Return a schema with its definitions; a mere reference to a definition becomes that definition."""
         reference = str(schema.get("$ref", ""))
         own = self.definitions[reference.rpartition("/")[2]] if reference else schema
         return {**own, "$defs": self.definitions}
@@ -105,13 +105,14 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
     place = workspace.display_path(path)
     document = documents.read_json(path, place)
     documents.check(document, PRODUCT / "targets" / "target.schema.json", place)
+    methods = {method: _method(method, entry) for method, entry in document["methods"].items()}
     return Target(
         name,
         document["description"],
         {release: Toolchain(entry.get("python")) for release, entry in document["toolchains"].items()},
         tuple(document["sources"]),
         document.get("conversion", {"type": "object", "additionalProperties": False}),
-        {method: _method(method, entry) for method, entry in document["methods"].items()},
+        methods,
         document.get("$defs", {}),
     )
 

@@ -1,4 +1,4 @@
-"""The workspace: a folder of one's own with recipes and models; what it lacks is found among Dockyard's own."""
+"""The workspace: a folder of one's own with recipes and models; what it lacks is Dockyard's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Workspace:
         return (self.root,) if self.root == self.product else (self.root, self.product)
 
     def names(self, kind: str, marker: str) -> list[str]:
-        """Return the sorted names of the folders below `<kind>/` that hold a file `marker`, as `model.json`."""
+        """Return the sorted names of the folders below `<kind>/` that hold a file `marker` (`model.json`)."""
         found = {path.parent.name for place in self.places for path in place.glob(f"{kind}/*/{marker}")}
         return sorted(found)
 
@@ -77,7 +77,7 @@ class Workspace:
         return sorted(found - {"recipe.schema.json"})
 
     def display_path(self, path: Path) -> str:
-        """Return a path as a user reads it: relative to the workspace, or to Dockyard, where it lies in one of them."""
+        """Return a path as a user reads it: relative to the workspace or to Dockyard where it is in one."""
         for place in self.places:
             if path.is_relative_to(place):
                 return str(path.relative_to(place))
@@ -87,30 +87,37 @@ class Workspace:
 def find_workspace(
     given: str | None = None, environment: Mapping[str, str] = os.environ, standing: Path | None = None
 ) -> Workspace:
-    """Return the workspace: the one that is named, else the environment's, else the one stood in, else Dockyard's own.
+    """Return the workspace: the one named, the environment's, the one stood in, or else Dockyard's own.
 
     Args:
         given: the value of `--workspace`.
         environment: for DOCKYARD_WORKSPACE.
-        standing: the current folder; it, or a folder above it, is a workspace when it has recipes/ and models/.
+        standing: the current folder; the nearest folder from there upwards with recipes/ and models/ is one.
 
     Raises:
         InputProblem: the folder that was named is none, or is no workspace.
     """
     named = given or environment.get(VARIABLE)
     if named:
-        where = "--workspace" if given else VARIABLE
-        root = Path(named).expanduser().resolve()
-        if not root.is_dir():
-            raise InputProblem(f"there is no folder '{named}'", where, _nearest_folder(root))
-        if not _is_workspace(root):
-            raise InputProblem(f"'{named}' is no workspace", where, "make the folders recipes/ and models/ in it")
-        return Workspace(root)
+        return _named_workspace(named, "--workspace" if given else VARIABLE)
     here = (standing or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if _is_workspace(folder):
             return Workspace(folder)
     return Workspace(PRODUCT)
+
+
+def _named_workspace(name: str, where: str) -> Workspace:
+    try:
+        root = Path(name).expanduser().resolve()
+        there = root.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputProblem(f"no path ({error})", where) from None
+    if not there:
+        raise InputProblem(f"there is no folder '{name}'", where, _nearest_folder(root))
+    if not _is_workspace(root):
+        raise InputProblem(f"'{name}' is no workspace", where, "make the folders recipes/ and models/ in it")
+    return Workspace(root)
 
 
 def _is_workspace(folder: Path) -> bool:

@@ -1,136 +1,130 @@
-"""Pictures of time and quality: how long each variant takes, and what it costs."""
+"""Pictures of time and quality, drawn: how long each variant takes, and what it costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from dockyard.judge.verdicts import Judged
+from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.report.plot_data import Place, Plot, plots_of
 
 COLOURS = {
-    "recommended": "tab:green",
-    "reference": "tab:gray",
-    "too lossy": "tab:red",
-    "unstable": "tab:orange",
-    "not measured": "lightgray",
+    Verdict.RECOMMENDED: "tab:green",
+    Verdict.REFERENCE: "tab:gray",
+    Verdict.TOO_LOSSY: "tab:red",
+    Verdict.UNSTABLE: "tab:orange",
+    Verdict.NOT_MEASURED: "lightgray",
 }
 OTHER_COLOUR = "tab:blue"
+LINE_COLOUR = "black"
+"""Of the Pareto front: its line, and the rings of its points."""
+LIMIT_COLOUR = "tab:red"
 
-Front = list[tuple[float, float]]
+DISTANCES = (7, 20, 33, 46, 59)
+"""How far a name may be from its point, in points of type; beyond the first a line leads to it."""
 
 
-def write_plots(judged: Sequence[Judged], folder: Path) -> list[str]:
+def write_plots(assessments: Sequence[Assessment], folder: Path) -> list[str]:
     """Write one picture for each recipe and model, `<recipe>-<model>.png`; return their names.
 
-    Left the medians; right quality over time with the Pareto front. Variants that a search left after one round are
-    pale points on the right.
+    Left the medians; right quality over time with the Pareto front. Variants that a search left after one
+    round are pale points on the right.
     """
     names = []
-    for recipe, model in dict.fromkeys((str(j.record.recipe["name"]), j.record.model) for j in judged):
-        own = [j for j in judged if (j.record.recipe["name"], j.record.model) == (recipe, model)]
-        rows = [j for j in own if j.times and j.quality is not None]
-        if not any(j.record.status == "measured" for j in rows):
-            continue
-        names.append(f"{recipe}-{model}.png")
-        _write(rows, f"{recipe}: {model}, {rows[0].device}", folder / names[-1])
+    for plot in plots_of(assessments):
+        _write(plot, folder / plot.file)
+        names.append(plot.file)
     return names
 
 
-def _write(rows: Sequence[Judged], title: str, path: Path) -> None:
-    measured = [j for j in rows if j.record.status == "measured"]
-    height = max(4.0, 0.36 * len(measured) + 1.6)
+def _write(plot: Plot, path: Path) -> None:
+    height = max(4.0, 0.36 * len(plot.measured) + 1.6)
     figure = Figure(figsize=(12.5, height))
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
-    figure.suptitle(title, fontsize=10)
-    _bars(left, measured)
-    places = _scatter(right, rows)
+    figure.suptitle(plot.title, fontsize=10)
+    _draw_bars(left, plot.measured)
+    _draw_plane(right, plot)
     figure.tight_layout()
-    _label(right, places)
+    _write_names(right, plot.places)
     figure.savefig(path, dpi=90, metadata={"Software": None})
 
 
-def _colour(one: Judged) -> str:
-    return COLOURS.get(one.verdict, OTHER_COLOUR)
+def _colour(place: Place) -> str:
+    return COLOURS.get(place.verdict, OTHER_COLOUR)
 
 
-def _median(one: Judged) -> float:
-    assert one.times is not None
-    return one.times.median
-
-
-def _bars(axes: Any, rows: Sequence[Judged]) -> None:
-    axes.barh([j.record.variant for j in rows], [_median(j) for j in rows], color=[_colour(j) for j in rows])
+def _draw_bars(axes: Axes, places: Sequence[Place]) -> None:
+    medians = [place.ms.estimate for place in places]
+    colours = [_colour(place) for place in places]
+    axes.barh([place.variant for place in places], medians, color=colours)
     axes.invert_yaxis()
     axes.set_xlabel("median ms (x: speedup over the reference)")
-    for y, one in enumerate(rows):
-        gain = f", {one.speedup[0]:.2f}x" if one.speedup else ""
-        axes.text(_median(one), y, f"  {_median(one):.2f} ms{gain}", va="center", fontsize=8)
-    axes.set_xlim(0, max(map(_median, rows)) * 1.4)
+    for y, place in enumerate(places):
+        gain = "" if place.speedup is None else f", {place.speedup:.2f}x"
+        axes.text(place.ms.estimate, y, f"  {place.ms.estimate:.2f} ms{gain}", va="center", fontsize=8)
+    axes.set_xlim(0, max(medians) * 1.4)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def pareto(points: Iterable[tuple[float, float]]) -> Front:
-    """Return the points (time, quality) that no other beats in the one without losing in the other, fastest first."""
-    front: Front = []
-    for time, quality in sorted(points, key=lambda p: (p[0], -p[1])):
-        if not front or quality > front[-1][1]:
-            front.append((time, quality))
-    return front
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a variant lies in the plane of time and quality, with the smallest and largest of both."""
-
-    one: Judged
-    time: tuple[float, float, float]
-    quality: tuple[float, float, float]
-
-
-def _place(one: Judged) -> Place:
-    medians = [float(np.median(r)) / 1e6 for r in one.record.totals_ns]
-    quality = one.quality or 0.0
-    drop = one.drop or (0.0, 0.0, 0.0)
-    low, high = quality + min(0.0, drop[0] - drop[2]), quality + max(0.0, drop[0] - drop[1])
-    return Place(one, (_median(one), min(medians), max(medians)), (quality, low, high))
-
-
-def _scatter(axes: Any, rows: Sequence[Judged]) -> list[Place]:
-    """Draw the points, the front and the allowed loss; return the points, those that were measured first."""
-    measured = [_place(j) for j in rows if j.record.status == "measured"]
-    pale = [_place(j) for j in rows if j.record.status != "measured"]
-    heights = [q for p in [*measured, *pale] for q in p.quality]
-    for place in measured:
-        (x, left, right), (y, low, high) = place.time, place.quality
-        bars = {"xerr": [[x - left], [right - x]], "yerr": [[y - low], [high - y]]}
-        axes.errorbar(x, y, **bars, fmt="o", color=_colour(place.one), markersize=7, capsize=2, elinewidth=0.8, zorder=3)
-    axes.scatter([p.time[0] for p in pale], [p.quality[0] for p in pale], s=18, color=COLOURS["not measured"], zorder=2)
-    reference = next((p for p in measured if p.one.verdict == "reference"), None)
-    if reference is not None:
-        allowed = reference.quality[0] - float(reference.one.record.recipe["requirements"]["max_drop"])
-        heights.append(allowed)
-        axes.axhline(allowed, color="tab:red", linestyle="--", linewidth=1, zorder=1)
-    _scales(axes, heights)
-    front, end = pareto((p.time[0], p.quality[0]) for p in measured), axes.get_xlim()[1]
-    axes.step([x for x, _ in front] + [end], [y for _, y in front] + [front[-1][1]], where="post", color="black", linewidth=0.9, zorder=1)
-    axes.set_xlim(right=end)
+def _draw_plane(axes: Axes, plot: Plot) -> None:
+    """Draw the points, the front and the allowed loss."""
+    for place in plot.places:
+        if place.is_pale:
+            _draw_pale_point(axes, place)
+        else:
+            _draw_point(axes, place)
+    if plot.allowed is not None:
+        axes.axhline(plot.allowed, color=LIMIT_COLOUR, linestyle="--", linewidth=1, zorder=1)
+    _scale(axes, plot)
+    _draw_line(axes, plot)
     axes.set_xlabel("median ms, logarithmic (bars: rounds, 95 % interval of the drop)")
-    axes.set_ylabel(f"{measured[0].one.metric} (line: Pareto front; dashed: allowed)")
-    return [*measured, *pale]
+    axes.set_ylabel(f"{plot.metric} (line and rings: Pareto front; dashed: allowed)")
 
 
-def _scales(axes: Any, heights: Sequence[float]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+def _draw_point(axes: Axes, place: Place) -> None:
+    x, y = place.ms, place.quality
+    axes.errorbar(
+        x.estimate,
+        y.estimate,
+        xerr=[[x.estimate - x.low], [x.high - x.estimate]],
+        yerr=[[y.estimate - y.low], [y.high - y.estimate]],
+        fmt="o",
+        color=_colour(place),
+        markersize=7,
+        markeredgecolor=LINE_COLOUR if place.is_on_front else _colour(place),
+        markeredgewidth=1.2,
+        capsize=2,
+        elinewidth=0.8,
+        zorder=3,
+    )
 
+
+def _draw_pale_point(axes: Axes, place: Place) -> None:
+    colour = COLOURS[Verdict.NOT_MEASURED]
+    axes.scatter([place.ms.estimate], [place.quality.estimate], s=18, color=colour, zorder=2)
+
+
+def _draw_line(axes: Axes, plot: Plot) -> None:
+    """Draw the front as steps, the last one to the picture's right side."""
+    end = axes.get_xlim()[1]
+    times = [ms for ms, _ in plot.line] + [end]
+    qualities = [quality for _, quality in plot.line] + [plot.line[-1][1]]
+    axes.step(times, qualities, where="post", color=LINE_COLOUR, linewidth=0.9, zorder=1)
+    axes.set_xlim(right=end)
+
+
+def _scale(axes: Axes, plot: Plot) -> None:
+    heights = [figure for place in plot.places for figure in (place.quality.low, place.quality.high)]
+    heights += [] if plot.allowed is None else [plot.allowed]
     axes.set_xscale("log")
     axes.margins(x=0.14)
     room = 0.14 * max(max(heights) - min(heights), 0.002)
@@ -142,46 +136,62 @@ def _scales(axes: Any, heights: Sequence[float]) -> None:
     axes.grid(alpha=0.25)
 
 
-def _label(axes: Any, places: Sequence[Place]) -> None:
-    """Write each variant's name where it covers no other name, point or bar; a pale point's only where there is room."""
-    renderer = axes.figure.canvas.get_renderer()
-    taken = [box for place in places for box in _boxes(axes, place)]
-    inside = axes.get_window_extent(renderer)
+def _write_names(axes: Axes, places: Sequence[Place]) -> None:
+    """Write each variant's name where it covers nothing else; a pale point's only where there is room."""
+    taken = [box for place in places for box in _covered(axes, place)]
     for place in places:
-        pale = place.one.record.status != "measured"
-        for distance, side, above in [(d, s, a) for d in ((7,) if pale else (7, 20, 33, 46, 59)) for s in (1, -1, 0) for a in (1, -1)]:
-            text = _annotate(axes, place, distance, side, above, pale)
-            text.update_positions(renderer)
-            box = Text.get_window_extent(text, renderer)  # without the line to its point
-            if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) and not any(box.overlaps(b) for b in taken):
-                taken.append(box)
-                break
-            text.remove()
-        else:
-            if not pale:
-                _annotate(axes, place, 7, 1, 1, pale)
+        box = _write_name(axes, place, taken)
+        if box is not None:
+            taken.append(box)
+        elif not place.is_pale:
+            _annotate(axes, place, DISTANCES[0], 1, 1)
 
 
-def _annotate(axes: Any, place: Place, distance: int, side: int, above: int, pale: bool) -> Any:
+def _write_name(axes: Axes, place: Place, taken: Sequence[Bbox]) -> Bbox | None:
+    """Write a name at the first place that is free, and return what it covers; None where none is free."""
+    canvas: Any = axes.get_figure().canvas  # type: ignore[union-attr]
+    renderer = canvas.get_renderer()
+    inside = axes.get_window_extent(renderer)
+    for distance, side, above in _spots(place):
+        text = _annotate(axes, place, distance, side, above)
+        text.update_positions(renderer)
+        box = Text.get_window_extent(text, renderer)  # without the line to its point
+        fits = inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)
+        if fits and not any(box.overlaps(other) for other in taken):
+            return box
+        text.remove()
+    return None
+
+
+def _spots(place: Place) -> Iterator[tuple[int, int, int]]:
+    """Yield where a name may stand: distance, side (1 is right, 0 the middle), above (1) or below (-1)."""
+    for distance in DISTANCES[:1] if place.is_pale else DISTANCES:
+        for side in (1, -1, 0):
+            yield distance, side, 1
+            yield distance, side, -1
+
+
+def _annotate(axes: Axes, place: Place, distance: int, side: int, above: int) -> Annotation:
+    is_far = distance > DISTANCES[0]
     return axes.annotate(
-        place.one.record.variant,
-        (place.time[0], place.quality[0]),
-        (side * 7, above * distance),
+        place.variant,
+        (place.ms.estimate, place.quality.estimate),
+        (side * DISTANCES[0], above * distance),
         textcoords="offset points",
         ha={1: "left", -1: "right", 0: "center"}[side],
         va="bottom" if above > 0 else "top",
         fontsize=8,
-        color="dimgray" if pale else "black",
-        arrowprops={"arrowstyle": "-", "linewidth": 0.4 if distance > 7 else 0, "color": "gray"},
+        color="dimgray" if place.is_pale else "black",
+        arrowprops={"arrowstyle": "-", "linewidth": 0.4 if is_far else 0, "color": "gray"},
     )
 
 
-def _boxes(axes: Any, place: Place) -> list[Bbox]:
-    """Return what a point and its bars cover, in pixels of the picture."""
-    (x, left, right), (y, low, high) = place.time, place.quality
-    corners = [((x, y), (x, y), 5), ((left, y), (right, y), 1), ((x, low), (x, high), 1)]
-    found = []
-    for first, last, room in corners:
+def _covered(axes: Axes, place: Place) -> Iterator[Bbox]:
+    """Yield what a point and its bars cover, in pixels of the picture."""
+    x, y = place.ms, place.quality
+    point = ((x.estimate, y.estimate), (x.estimate, y.estimate), 5)
+    across = ((x.low, y.estimate), (x.high, y.estimate), 1)
+    upright = ((x.estimate, y.low), (x.estimate, y.high), 1)
+    for first, last, room in (point, across, upright):
         (x0, y0), (x1, y1) = axes.transData.transform([first, last])
-        found.append(Bbox.from_extents(x0 - room, y0 - room, x1 + room, y1 + room))
-    return found
+        yield Bbox.from_extents(x0 - room, y0 - room, x1 + room, y1 + room)

@@ -1,4 +1,8 @@
-"""Artifacts that earlier runs made, found again by the hash of everything that went into them."""
+"""Artifacts that earlier runs made, found again by the hash of everything that went into them.
+
+.dockyard/artifacts/<key>/outputs/        the artifact
+.dockyard/artifacts/<key>/result.json     what came of the job that made it
+"""
 
 from __future__ import annotations
 
@@ -7,64 +11,68 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from dockyard.plan.plan import Planned
+from dockyard.plan.plan import PlannedJob
 from dockyard.recipe.hashing import file_hash, json_hash, tree_hash
-from dockyard.recipe.places import SHARED, STATE, TARGETS
-from shared.contract.job import Artifact
-
-KEPT_STAGES = ("convert", "optimize")
-"""What may be reused. Quality and speed are measured anew in every run."""
+from dockyard.recipe.workspace import SHARED, Workspace
+from shared.contract.codec import DecodeError, decode, encode
+from shared.contract.result import Result
 
 
-def code_hash(target: str) -> str:
+def code_hash(workspace: Workspace, target: str, shared: Path = SHARED) -> str:
     """Return the hash of the code that travels with a target's jobs."""
-    return json_hash([tree_hash(SHARED, "*.py"), tree_hash(TARGETS / target)])
+    return json_hash([tree_hash(shared, "*.py"), tree_hash(workspace.target(target))])
 
 
-def key_of(planned: Planned, identity: Mapping[str, str], engine: str, inputs: Mapping[str, str]) -> str:
+def cache_key(
+    planned: PlannedJob, identity: Mapping[str, str], executor: str, inputs: Mapping[str, str], code: str
+) -> str:
     """Return the hash of all that decides what a job makes.
 
     Args:
         planned: the job.
-        identity: of the toolchain (`Engine.prepare`).
-        engine: the engine's name.
+        identity: of the toolchain (`Executor.prepare`).
+        executor: its name.
         inputs: input path -> what identifies its content (a checksum, a digest, an earlier job's key).
+        code: `code_hash` of the job's target.
     """
-    job = planned.job
-    return json_hash(
-        {
-            "job": {k: v for k, v in job.to_json().items() if k not in ("id", "measure")},
-            "threads": job.measure.get("threads"),
-            "identity": dict(identity),
-            "engine": engine,
-            "inputs": dict(inputs),
-            "code": code_hash(job.target),
-        }
-    )
+    job = {key: value for key, value in encode(planned.job).items() if key != "id"}
+    document = {
+        "job": job,
+        "identity": dict(identity),
+        "executor": executor,
+        "inputs": dict(inputs),
+        "code": code,
+    }
+    return json_hash(document)
 
 
-def find(key: str) -> tuple[Path, dict[str, Any]] | None:
+def folder_of(workspace: Workspace, key: str) -> Path:
+    """Return the folder of a key, whether there is something or not."""
+    return workspace.state / "artifacts" / key
+
+
+def find(workspace: Workspace, key: str) -> tuple[Path, Result] | None:
     """Return the outputs' folder and the result kept under a key, or None; a damaged one counts as none."""
-    folder = STATE / "artifacts" / key
+    folder = folder_of(workspace, key)
     try:
-        result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-        artifact = Artifact.from_json(result["artifact"])
-        whole = all(file_hash(folder / "outputs" / f.path) == f.sha256 for f in artifact.files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        result = decode(Result, json.loads((folder / "result.json").read_text()))
+        whole = all(
+            file_hash(folder / "outputs" / file.path) == file.sha256 for file in result.artifact.files
+        )
+    except (OSError, ValueError, DecodeError):
         return None
     return (folder / "outputs", result) if whole else None
 
 
-def keep(key: str, outputs: Path, result: Mapping[str, Any]) -> Path:
+def keep(workspace: Workspace, key: str, outputs: Path, result: Result) -> Path:
     """Keep a job's outputs under a key, whole or not at all, and return where they lie."""
-    folder = STATE / "artifacts" / key
+    folder = folder_of(workspace, key)
     partial = folder.with_name(f"{key}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     shutil.move(str(outputs), partial / "outputs")
-    (partial / "result.json").write_text(json.dumps(result))
+    (partial / "result.json").write_text(json.dumps(encode(result)))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return folder / "outputs"

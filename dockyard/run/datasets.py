@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dockyard.engines.processes import stream
 from dockyard.plan.plan import Plan
-from dockyard.recipe.catalog import data_folder
-from dockyard.recipe.hashing import tree_hash
-from dockyard.recipe.places import MODELS, STATE, shown
+from dockyard.recipe.hashing import file_hash, json_hash
+from dockyard.recipe.recipes import data_folder
+from dockyard.recipe.workspace import Workspace
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import PROGRESS_KEY
 
 OnProgress = Callable[[str, int, int], None]
+
+LONGEST_STEP = 80
+"""Characters of a step's description that are kept."""
 
 
 @dataclass(frozen=True)
@@ -43,33 +47,45 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     for model in plan.models:
         folder = _folder(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
-        splits: dict[str, list[Sample]] = {s: read_split(folder / s, plan.task_of(model)) for s in plan.splits_of(model)}
-        for samples in splits.values():
-            _check_headers(samples)
-        digests = refuse_overlap(splits)
-        found[model] = DataSet(folder, digests, {name: len(samples) for name, samples in splits.items()})
+        splits: dict[str, list[Sample]] = {}
+        for split in plan.splits_of(model):
+            splits[split] = read_split(folder / split, plan.task_of(model))
+            _check_headers(plan.workspace, splits[split])
+        sizes = {name: len(samples) for name, samples in splits.items()}
+        found[model] = DataSet(folder, refuse_overlap(splits), sizes)
     return found
 
 
 def _folder(plan: Plan, model: str, on_progress: OnProgress) -> Path:
-    entry = plan.data_of(model)
+    """Return where a model's splits are: the recipe's own data, beside model.json, or made by a generator."""
+    location, workspace = plan.data_of(model), plan.workspace
     if plan.recipe.data is not None:
-        own = data_folder(plan.recipe)
-        return own / str(entry["set"]) if "set" in entry and (own / str(entry["set"])).is_dir() else own
-    if "folder" in entry:
-        folder = (MODELS / model / str(entry["folder"])).resolve()
-        if (MODELS / model).resolve() not in folder.parents:
-            raise InputProblem(f"the path '{entry['folder']}' leaves the model's folder", f"models/{model}/model.json: $.data.folder")
+        own = data_folder(workspace, plan.recipe)
+        return own / location.set if location.set and (own / location.set).is_dir() else own
+    home = workspace.model(model)
+    if location.folder is not None:
+        folder = (home / location.folder).resolve()
+        if home.resolve() not in folder.parents:
+            where = f"{workspace.display_path(home / 'model.json')}: $.data.folder"
+            raise InputProblem(f"the path '{location.folder}' leaves the model's folder", where)
         return folder
-    return generated(str(entry["generator"]), on_progress) / str(entry["set"])
+    assert location.generator is not None
+    assert location.set is not None
+    return generated(workspace, location.generator, on_progress) / location.set
 
 
-def generated(generator: str, on_progress: OnProgress) -> Path:
-    """Return the folder that a generator fills, `.dockyard/data/<model>-<hash of its code>`; filled on first use."""
-    script = MODELS / generator / "generate.py"
+def generated(workspace: Workspace, generator: str, on_progress: OnProgress) -> Path:
+    """Return `.dockyard/data/<generator>-<hash of its code>`, which a generator fills on first use.
+
+    Raises:
+        InputProblem: there is no such generator.
+        EnvironmentProblem: it failed.
+    """
+    script = workspace.folder("models", generator, "generate.py") / "generate.py"
+    where = workspace.display_path(script)
     if not script.is_file():
-        raise InputProblem(f"there is no generator '{generator}'", shown(script))
-    folder = STATE / "data" / f"{generator}-{tree_hash(script.parent, '*.py')[:12]}"
+        raise InputProblem(f"there is no generator '{generator}'", where)
+    folder = workspace.state / "data" / f"{generator}-{generator_hash(workspace, script)[:12]}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +96,44 @@ def generated(generator: str, on_progress: OnProgress) -> Path:
             on_progress(*step)
 
     workers = str(len(os.sched_getaffinity(0)))
-    code, last = stream([sys.executable, str(script), "--output", str(folder), "--workers", workers], None, on_line)
+    command = [sys.executable, str(script), "--output", str(folder), "--workers", workers]
+    code, last = stream(command, None, on_line)
     if code != 0:
         shutil.rmtree(folder, ignore_errors=True)
-        raise EnvironmentProblem(f"the data generator failed (exit code {code})", shown(script), "\n  ".join(last[-3:]))
+        raise EnvironmentProblem(
+            f"the data generator failed (exit code {code})", where, "\n  ".join(last[-3:])
+        )
     return folder
+
+
+def generator_hash(workspace: Workspace, script: Path) -> str:
+    """Return a hash over the code of a generator: its script and what that imports of any model's folder.
+
+    Two models may have a module of the same name, and only the script knows which it takes: both count.
+    """
+    found: dict[Path, None] = {script: None}
+    ahead = [script]
+    while ahead:
+        for name in _imported(ahead.pop()):
+            for module in _modules(workspace, name):
+                if module not in found:
+                    found[module] = None
+                    ahead.append(module)
+    return json_hash(sorted([f"{path.parent.name}/{path.name}", file_hash(path)] for path in found))
+
+
+def _imported(script: Path) -> Iterator[str]:
+    """Yield the top-level names of the modules that a script imports."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+def _modules(workspace: Workspace, name: str) -> Iterator[Path]:
+    for place in workspace.places:
+        yield from place.glob(f"models/*/{name}.py")
 
 
 def read_progress(line: str) -> tuple[str, int, int] | None:
@@ -93,12 +142,13 @@ def read_progress(line: str) -> tuple[str, int, int] | None:
         return None
     try:
         step: Any = json.loads(line)[PROGRESS_KEY]
-        return str(step["what"])[:80], int(step["done"]), int(step["total"])
+        return str(step["what"])[:LONGEST_STEP], int(step["done"]), int(step["total"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _check_headers(samples: list[Sample]) -> None:
+def _check_headers(workspace: Workspace, samples: list[Sample]) -> None:
+    """Refuse a file that is no image. Raises InputProblem."""
     from PIL import Image, UnidentifiedImageError
 
     for sample in samples:
@@ -107,5 +157,7 @@ def _check_headers(samples: list[Sample]) -> None:
                 image.verify()
         except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise InputProblem(
-                f"no readable image ({type(error).__name__})", shown(sample.path), "restore it or take its row out"
+                f"no readable image ({type(error).__name__})",
+                workspace.display_path(sample.path),
+                "restore it or take its row out",
             ) from None

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from dockyard.plan.plan import Planned
+from dockyard.plan.plan import PlannedJob
+from dockyard.run.decisions import median_ns
 from dockyard.run.outcome import Outcome
-from dockyard.run.runner import Display
+from shared.contract.result import Status
+from shared.contract.stages import BENCHMARK, EVALUATE
 
 PLAIN_INTERVAL_S = 2.0
+"""Seconds between two lines where there is no terminal."""
+
+LONGEST_LABEL = 70
 
 
-class LiveDisplay(Display):
+class LiveDisplay:
     """Job number, what it does, how far it is and the time left. A context manager."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, interval_s: float = PLAIN_INTERVAL_S) -> None:
+        self._console, self._interval_s = console, interval_s
         self._plain = not console.is_terminal
         self._started = time.monotonic()
         self._text, self._step = "", ("", 0, 0)
@@ -48,7 +60,9 @@ class LiveDisplay(Display):
             self._ticker.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._progress.stop()
         if self._plain:
@@ -58,40 +72,48 @@ class LiveDisplay(Display):
         """Print a line that stays."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def job(self, planned: Planned, number: int, total: int) -> None:
+    def job(self, planned: PlannedJob, number: int, total: int) -> None:
         self._text = planned.job.id
         self._progress.update(self._jobs, visible=True, completed=number - 1, total=total, description="jobs")
         self.progress("", 0, 0)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        label = escape((f"{self._text}: {what}" if what and self._text else (what or self._text))[:70])
+        label = f"{self._text}: {what}" if what and self._text else (what or self._text)
+        escaped = escape(label[:LONGEST_LABEL])
         if (what, total) != (self._step[0], self._step[2]):
+            # A bar keeps the speed of what it has seen, so another step gets another one.
             self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(label, total=total or None)
+            self._task = self._progress.add_task(escaped, total=total or None)
         self._step = (what, done, total)
-        self._progress.update(self._task, description=label, completed=done)
+        self._progress.update(self._task, description=escaped, completed=done)
 
     def outcome(self, outcome: Outcome) -> None:
-        planned = outcome.planned
-        if outcome.status == "done":
-            seconds = f"{outcome.seconds:.1f} s"
-            self.say(f"  {planned.job.id}: {'reused' if outcome.cached else seconds}{_figure(outcome)}")
-        else:
+        job = outcome.planned.job
+        if outcome.status == Status.DONE:
+            taken = "reused" if outcome.cached else f"{outcome.seconds:.1f} s"
+            self.say(f"  {job.id}: {taken}{_figure(outcome)}")
+        elif outcome.stage == job.stage.name:
             reason = outcome.reason.splitlines()[0] if outcome.reason else ""
-            inherited = outcome.stage != planned.job.stage
-            self.say(f"  {planned.job.id}: {outcome.status}: " + (f"its {outcome.stage} did not succeed" if inherited else reason))
+            self.say(f"  {job.id}: {outcome.status.value}: {reason}")
+        else:
+            self.say(f"  {job.id}: {outcome.status.value}: its {outcome.stage} did not succeed")
 
     def _tick(self) -> None:
-        while not self._stop.wait(PLAIN_INTERVAL_S):
+        while not self._stop.wait(self._interval_s):
             what, done, total = self._step
             count = f" {done}/{total}" if total else ""
-            self.say(f"    ... {self._text} {what}{count} ({time.monotonic() - self._started:.0f} s)".rstrip())
+            self.say(
+                f"    ... {self._text} {what}{count} ({time.monotonic() - self._started:.0f} s)".rstrip()
+            )
 
 
 def _figure(outcome: Outcome) -> str:
-    quality, timing = outcome.result.get("quality"), outcome.result.get("timing")
-    if outcome.planned.job.stage == "evaluate" and quality:
-        return ", " + ", ".join(f"{name} {value:.4f}" for name, value in quality["metrics"].items())
-    if timing and outcome.planned.job.stage == "benchmark":
-        return f", median {statistics.median(timing['samples_ns']['total']) / 1e6:.2f} ms"
+    """Return what a job found out, as the end of its line."""
+    result, stage = outcome.result, outcome.planned.job.stage.name
+    if result is None:
+        return ""
+    if stage == EVALUATE.name and result.quality:
+        return ", " + ", ".join(f"{name} {value:.4f}" for name, value in result.quality.metrics.items())
+    if stage == BENCHMARK.name and result.measurement:
+        return f", median {median_ns(result.measurement) / 1e6:.2f} ms"
     return ""

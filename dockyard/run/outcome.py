@@ -15,14 +15,14 @@ class Outcome:
     """What came of one job.
 
     Attributes:
-        stage: the stage that is not done: the job's own, or that of the earlier job it needed; None where all is done.
+        stage: that is not done: the job's own, or that of the earlier job it needed; None where all is done.
         reason: why it is not done.
         result: checked; None where there is none.
         outputs: the folder it left, or None.
         log: its last lines.
         cache_key: of the hash of all that went into it; None where it did not come so far.
         cached: the outputs were made by an earlier run.
-        executor, device: of the executor that ran it (`Executor.name`, `Executor.device`); None where none did.
+        executor, device: name and device of the executor that ran it; None where none did.
         identity: of its toolchain.
         seconds: that its process took, from start to end.
     """

@@ -1,49 +1,50 @@
-"""A search: every method of the target with its sensible options, within a time budget; the Pareto front is measured.
+"""A search: every method of the target with its sensible options, within a time budget.
 
-Each network's candidates are made, evaluated and timed in one round beside the reference. Those that no other beats
-in both time and quality are its front. A pipeline takes combinations of its networks' fronts, the fastest first by
-the sum of their times, and is judged end to end. The fronts are then measured in all of the recipe's rounds.
+Each network's candidates are made, evaluated and timed in one round beside the reference. Those that no other
+beats in time and quality are its front. A pipeline takes combinations of its networks' fronts, the fastest
+first by the sum of their times, and is judged end to end. The fronts are then measured in all rounds.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from dockyard.judge.statistics import STABLE_WITHIN
-from dockyard.plan.plan import COMBINED, REFERENCE_METHOD, Plan, Planned, measure_once, prepare_reference, prepare_variant
-from dockyard.run import rounds as schedule
-from dockyard.run.rounds import Done
+from dockyard.plan.jobs import measure_once, prepare_reference, prepare_variant
+from dockyard.plan.plan import COMBINED, REFERENCE_VARIANT, Plan, PlannedJob
+from dockyard.run.decisions import Decisions, Done, Point, points, quality
+from dockyard.run.rounds import Batch, extra_rounds
 
-SPENT = "the search's time budget was spent before it was tried to the end"
+BUDGET_SPENT = "the search's time budget was spent before it was tried to the end"
 
 ENOUGH_COMBINATIONS = 3
 """A pipeline's search stops after so many combinations that meet the requirement: the next are slower."""
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True)
-class Point:
-    """A variant in the plane of time and quality; `time` in any unit, smaller is better."""
+class Budget:
+    """The time that candidates may be tried in; `deadline` in seconds of `clock`."""
 
-    variant: str
-    time: float
-    quality: float
+    deadline: float
+    clock: Clock
 
-    def beats(self, other: Point) -> bool:
-        """Tell whether it is faster by more than rounds may differ, and no worse."""
-        return self.time < other.time * (1 - STABLE_WITHIN) and self.quality >= other.quality
-
-
-def front(points: Iterable[Point]) -> list[Point]:
-    """Return the points that none beats, the fastest first."""
-    every = list(points)
-    return sorted((p for p in every if not any(other.beats(p) for other in every)), key=lambda p: (p.time, -p.quality))
+    def within(self, jobs: Sequence[PlannedJob]) -> Iterator[Batch]:
+        """Yield jobs one by one with the time that is left, until it is spent."""
+        for job in jobs:
+            left = math.ceil(self.deadline - self.clock())
+            if left <= 0:
+                return
+            yield [replace(job, time_limit_s=left)]
 
 
-def explore(plan: Plan, done: Done, clock: Callable[[], float] = time.monotonic) -> Iterator[list[Planned]]:
+def search_batches(
+    plan: Plan, done: Done, decisions: Decisions, clock: Clock = time.monotonic
+) -> Iterator[Batch]:
     """Yield the batches of a search, each decided by the outcomes so far.
 
     Args:
@@ -51,37 +52,37 @@ def explore(plan: Plan, done: Done, clock: Callable[[], float] = time.monotonic)
         clock: seconds.
     """
     assert plan.recipe.search is not None
-    deadline = clock() + plan.recipe.search.time_budget_s
+    budget = Budget(clock() + plan.recipe.search.time_budget_s, clock)
     yield [job for network in plan.networks.values() for job in prepare_reference(plan, network)]
-    yield [measure_once(plan, model, REFERENCE_METHOD, 1) for model in plan.models]
-    for variant in plan.methods:
+    yield [measure_once(plan, model, REFERENCE_VARIANT, 1) for model in plan.models]
+    for variant in plan.optimizations:
         for network in plan.networks.values():
             jobs = [*prepare_variant(plan, network, variant), measure_once(plan, network.name, variant, 1)]
-            yield from _within(jobs, deadline, clock)
+            yield from budget.within(jobs)
     if plan.pipeline is not None:
-        yield from _combine(plan, plan.pipeline.name, done, deadline, clock)
-    chosen = {model: [REFERENCE_METHOD, *(p.variant for p in front(points(plan, model, done)))] for model in plan.models}
+        yield from _combine(plan, plan.pipeline.name, done, decisions, budget)
+    chosen = {model: _worth_measuring(plan, model, done, decisions) for model in plan.models}
     for number in range(2, plan.recipe.measure.rounds + 1):
-        yield [measure_once(plan, model, variant, number) for model in plan.models for variant in chosen[model]]
-    yield from schedule.extra_rounds(plan, chosen, done)
+        yield [
+            measure_once(plan, model, variant, number) for model in plan.models for variant in chosen[model]
+        ]
+    yield from extra_rounds(plan, chosen, done, decisions)
 
 
-def _within(jobs: Sequence[Planned], deadline: float, clock: Callable[[], float]) -> Iterator[list[Planned]]:
-    """Yield jobs one by one with the time that is left of the budget, until it is spent."""
-    for job in jobs:
-        left = math.ceil(deadline - clock())
-        if left <= 0:
-            return
-        yield [replace(job, time_limit_s=left)]
+def _worth_measuring(plan: Plan, model: str, done: Done, decisions: Decisions) -> list[str]:
+    """Return the reference and the variants of a model's front."""
+    front = decisions.front(points(plan, model, done))
+    return [REFERENCE_VARIANT, *(point.variant for point in front)]
 
 
-def _combine(plan: Plan, pipeline: str, done: Done, deadline: float, clock: Callable[[], float]) -> Iterator[list[Planned]]:
-    fronts = [front(points(plan, network, done)) for network in plan.networks]
-    reference = quality(plan, pipeline, REFERENCE_METHOD, done)
+def _combine(plan: Plan, pipeline: str, done: Done, decisions: Decisions, budget: Budget) -> Iterator[Batch]:
+    """Try combinations of the networks' fronts, the fastest first, until enough keep the requirement."""
+    fronts = [decisions.front(points(plan, network, done)) for network in plan.networks]
+    reference = quality(plan, pipeline, REFERENCE_VARIANT, done)
     meeting = 0
-    for parts in sorted(product(*fronts), key=lambda parts: sum(p.time for p in parts)):
-        variant = COMBINED.join(p.variant for p in parts)
-        yield from _within([measure_once(plan, pipeline, variant, 1)], deadline, clock)
+    for parts in sorted(product(*fronts), key=_summed_time):
+        variant = COMBINED.join(point.variant for point in parts)
+        yield from budget.within([measure_once(plan, pipeline, variant, 1)])
         found = quality(plan, pipeline, variant, done)
         if found is not None and reference is not None:
             meeting += reference - found <= plan.recipe.requirements.max_drop
@@ -89,32 +90,20 @@ def _combine(plan: Plan, pipeline: str, done: Done, deadline: float, clock: Call
             return
 
 
-def quality(plan: Plan, model: str, variant: str, done: Done) -> float | None:
-    """Return the main metric of a variant, or None while it is not known."""
-    job = f"{model}/{variant}/" + ("evaluate" if model in plan.networks else "benchmark/1")
-    found = done[job].result.get("quality") if job in done else None
-    return None if found is None else float(found["metrics"][found["main"]])
+def _summed_time(parts: Sequence[Point]) -> float:
+    return sum(point.time_ns for point in parts)
 
 
-def points(plan: Plan, model: str, done: Done) -> list[Point]:
-    """Return the variants of a model that were measured, by the median of their first round."""
-    variants = dict.fromkeys(o.planned.variant for o in done.values() if o.planned.job.model == model)
-    found = []
-    for variant in variants:
-        times, value = schedule.medians(model, variant, done), quality(plan, model, variant, done)
-        if variant != REFERENCE_METHOD and times and value is not None:
-            found.append(Point(variant, times[0], value))
-    return found
-
-
-def beaten_by(plan: Plan, model: str, variant: str, done: Done) -> str:
-    """Return why a variant was left after its first round, or an empty text for one of the front."""
+def reason_left(plan: Plan, model: str, variant: str, done: Done, decisions: Decisions) -> str | None:
+    """Return why a variant was left after its first round; None for one of the front or without a figure."""
     every = points(plan, model, done)
-    own = next((p for p in every if p.variant == variant), None)
-    better = next((p for p in front(every) if own is not None and p.beats(own)), None)
-    if own is None or better is None:
-        return ""
+    own = next((point for point in every if point.variant == variant), None)
+    if own is None:
+        return None
+    better = next((point for point in decisions.front(every) if decisions.beats(point, own)), None)
+    if better is None:
+        return None
     return (
-        f"off the Pareto front: {better.variant} took {better.time / 1e6:.2f} ms at {better.quality:.4f}, "
-        f"this one {own.time / 1e6:.2f} ms at {own.quality:.4f}"
+        f"off the Pareto front: {better.variant} took {better.time_ns / 1e6:.2f} ms at {better.quality:.4f}, "
+        f"this one {own.time_ns / 1e6:.2f} ms at {own.quality:.4f}"
     )

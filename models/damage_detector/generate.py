@@ -1,7 +1,8 @@
-"""Generate the calibration, validation and test data of the damage segmenter: `python generate.py --output DIR`.
+"""Generate the damage segmenter's calibration, validation and test data: `python generate.py --output DIR`.
 
-DIR/surfaces/SPLIT holds pictures (images/NNNNNN.jpg), their masks of 0 and 255 (masks/NNNNNN.png) and the same
-annotations as polygons in labelme's form (labelme/NNNNNN.json). The same pixels come out whatever the number of workers.
+DIR/surfaces/SPLIT holds pictures (images/NNNNNN.jpg), their masks of 0 and 255 (masks/NNNNNN.png) and the
+same annotations as polygons in labelme's form (labelme/NNNNNN.json). The same pixels come out whatever the
+number of workers.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ SEED = 20240901
 
 
 def labelme(surface: Surface, name: str) -> dict[str, Any]:
-    """Return the annotations of the picture `name` as labelme 5 writes them; the parts of one damage share a group."""
+    """Return the annotations of the picture `name` as labelme 5 writes them.
+
+    The parts of one damage are of one group.
+    """
     shapes = []
     for group, (kind, mask) in enumerate(surface.damages):
         outlines = polygons(mask)
+        group_id = group if len(outlines) > 1 else None
         for outline in outlines:
-            shape = {
-                "label": kind,
-                "points": outline.tolist(),
-                "group_id": group if len(outlines) > 1 else None,
-            }
+            shape = {"label": kind, "points": outline.tolist(), "group_id": group_id}
             shapes.append({**shape, "shape_type": "polygon", "flags": {}})
     return {
         "version": "5.5.0",

@@ -1,4 +1,4 @@
-"""Painted surfaces with scratches, dents, rust and cracks, drawn from a seed together with the pixels they cover."""
+"""Painted surfaces with scratches, dents, rust and cracks, drawn from a seed with the pixels they cover."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from assets import noise_tile, photos
 WIDTH, HEIGHT = 640, 480
 KINDS = ("scratch", "dent", "rust", "crack")
 SPLITS = {"calibration": 0, "validation": 1, "test": 2, "train": 3}
-_UNDAMAGED_SHARE = 0.05
-_CLOSE_SHARE = 0.45
+_UNDAMAGED_PROBABILITY = 0.05
+_CLOSE_PROBABILITY = 0.45
 _LEAST_AREA = 24
-_KIND_SHARES = (0.27, 0.28, 0.27, 0.18)
+_KIND_PROBABILITIES = (0.27, 0.28, 0.27, 0.18)
 _PAINTS = (
-    (232, 232, 230), (205, 207, 210), (150, 153, 158), (95, 98, 104), (38, 39, 43), (20, 20, 23), (160, 18, 24), (110, 12, 20),
-    (22, 48, 118), (60, 105, 170), (18, 75, 60), (75, 110, 60), (215, 170, 30), (205, 90, 25), (190, 180, 150), (85, 58, 42),
+    (232, 232, 230), (205, 207, 210), (150, 153, 158), (95, 98, 104), (38, 39, 43), (20, 20, 23),
+    (160, 18, 24), (110, 12, 20), (22, 48, 118), (60, 105, 170), (18, 75, 60), (75, 110, 60), (215, 170, 30),
+    (205, 90, 25), (190, 180, 150), (85, 58, 42),
 )  # fmt: skip
 _RUST = np.array([(58, 30, 20), (110, 52, 24), (158, 82, 34), (196, 122, 62)], np.float32)
 _FONTS = (
@@ -37,8 +38,8 @@ _FONTS = (
 class Surface:
     """A picture of a surface and its damages.
 
-    pixels: uint8 [480, 640, 3] RGB. damages: each damage's kind (one of KINDS) and pixels, uint8 [480, 640] of 0 and 255
-    without holes. quality: the JPEG quality to store it with.
+    pixels: uint8 [480, 640, 3] RGB. damages: each damage's kind (one of KINDS) and pixels, uint8 [480, 640]
+    of 0 and 255 without holes. quality: the JPEG quality to store it with.
     """
 
     pixels: np.ndarray
@@ -60,15 +61,15 @@ def sample_rng(seed: int, split: str, index: int) -> np.random.Generator:
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, cells: float) -> np.ndarray:
-    """Return smooth noise of about unit variance with about `cells` waves along the longer side, float32 [H, W]."""
+    """Return smooth noise of about unit variance, float32 [H, W], `cells` waves along the longer side."""
     step = max(height, width) / max(cells, 1.0)
     grid = rng.standard_normal((int(height / step) + 3, int(width / step) + 3), dtype=np.float32)
     return cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _jitter(rng: np.random.Generator, colour: tuple[int, int, int] | np.ndarray, spread: int) -> np.ndarray:
-    """Return a colour near the given one, float32 [3]."""
-    return np.clip(np.asarray(colour) + rng.integers(-spread, spread + 1, 3), 0, 255).astype(np.float32)
+def _jitter(rng: np.random.Generator, colour: tuple[int, int, int] | np.ndarray, most: int) -> np.ndarray:
+    """Return a colour that differs from the given one by at most `most` in each channel, float32 [3]."""
+    return np.clip(np.asarray(colour) + rng.integers(-most, most + 1, 3), 0, 255).astype(np.float32)
 
 
 def _points(xy: np.ndarray) -> np.ndarray:
@@ -77,19 +78,24 @@ def _points(xy: np.ndarray) -> np.ndarray:
 
 
 def _blend(image: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
-    """Blend a colour ([3] or [H, W, 3]) into float32 [H, W, 3] in place; alpha is uint8 or a share [H, W]."""
+    """Blend a colour ([3] or [H, W, 3]) into float32 [H, W, 3] in place.
+
+    alpha: [H, W], uint8 from 0 to 255 or float from 0 to 1.
+    """
     if alpha.dtype == np.uint8:
+        # Lines and letters cover little of the frame; the rest need not be computed.
         x, y, width, height = cv2.boundingRect(alpha)
-        image, alpha = (
-            image[y : y + height, x : x + width],
-            alpha[y : y + height, x : x + width] * np.float32(1 / 255),
-        )
-        colour = colour[y : y + height, x : x + width] if colour.ndim == 3 else colour
+        covered = (slice(y, y + height), slice(x, x + width))
+        image, alpha = image[covered], alpha[covered] * np.float32(1 / 255)
+        colour = colour[covered] if colour.ndim == 3 else colour
     image += (colour - image) * alpha[..., None]
 
 
 def _photo(rng: np.random.Generator, stretch: float = 1.0) -> np.ndarray:
-    """Return a part of a photograph that fills the frame, uint8 [480, 640, 3]; `stretch` draws it out sideways."""
+    """Return a part of a photograph that fills the frame, uint8 [480, 640, 3].
+
+    stretch: how much wider than high the photograph is drawn.
+    """
     pictures = photos()
     photo = pictures[rng.integers(len(pictures))]
     scale = max(WIDTH / photo.shape[1], HEIGHT / photo.shape[0]) * float(rng.uniform(0.7, 1.6))
@@ -101,21 +107,18 @@ def _photo(rng: np.random.Generator, stretch: float = 1.0) -> np.ndarray:
 
 
 def _paint(rng: np.random.Generator) -> np.ndarray:
-    """Return lacquer over the whole frame with its gradients, highlights and reflections, float32 [480, 640, 3]."""
+    """Return lacquer with its gradients, highlights and reflections, float32 [480, 640, 3]."""
     base = _jitter(rng, _PAINTS[rng.integers(len(_PAINTS))], 18)
     ys, xs = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     angle = float(rng.normal(0, 0.35))
     across = (ys * math.cos(angle) + xs * math.sin(angle)) / HEIGHT
-    light = (
-        1
-        + float(rng.uniform(-0.3, 0.3)) * (across - 0.5)
-        + float(rng.uniform(0.0, 0.1)) * _noise(rng, HEIGHT, WIDTH, 2.5)
-    )
+    slope, unevenness = float(rng.uniform(-0.3, 0.3)), float(rng.uniform(0.0, 0.1))
+    light = 1 + slope * (across - 0.5) + unevenness * _noise(rng, HEIGHT, WIDTH, 2.5)
     image = base * light[..., None]
     for _ in range(int(rng.integers(0, 4))):
-        place, spread = float(rng.uniform(-0.1, 1.1)), float(rng.uniform(0.02, 0.25))
+        centre, width = float(rng.uniform(-0.1, 1.1)), float(rng.uniform(0.02, 0.25))
         wave = across + 0.03 * _noise(rng, HEIGHT, WIDTH, 2)
-        glow = np.exp(-(((wave - place) / spread) ** 2)) * float(rng.uniform(-30, 60))
+        glow = np.exp(-(((wave - centre) / width) ** 2)) * float(rng.uniform(-30, 60))
         image += glow[..., None]
     if rng.random() < 0.75:
         mirror = cv2.GaussianBlur(_photo(rng, float(rng.uniform(1.5, 4))), (0, 0), float(rng.uniform(1.5, 8)))
@@ -130,7 +133,10 @@ def _paint(rng: np.random.Generator) -> np.ndarray:
 def _curve(
     rng: np.random.Generator, start: np.ndarray, angle: float, length: float, bend: float, wander: float = 0.0
 ) -> np.ndarray:
-    """Return a curve from `start`, float64 [N, 2]: it turns by `bend` radians in all and wanders by the way."""
+    """Return a curve from `start`, float64 [N, 2].
+
+    It turns by `bend` radians in all; `wander` is the standard deviation of its turns by the way.
+    """
     count = max(4, min(40, int(length / 5)))
     turns = np.linspace(-bend / 2, bend / 2, count) + np.cumsum(rng.normal(0, wander, count))
     steps = np.stack([np.cos(angle + turns), np.sin(angle + turns)], 1) * (length / count)
@@ -155,11 +161,8 @@ def _draw_seam(rng: np.random.Generator, image: np.ndarray, unit: float) -> None
         _blend(image, cv2.GaussianBlur(alpha, (0, 0), 0.6), np.full(3, rng.uniform(8, 35), np.float32))
         alpha[:] = 0
     _line(alpha, line + np.array([away[1], -away[0]]) * width * 0.9, int(rng.integers(40, 140)), width * 0.7)
-    _blend(
-        image,
-        cv2.GaussianBlur(alpha, (0, 0), 0.8 + width * (0.25 if gap else 0.7)),
-        np.full(3, rng.uniform(170, 255), np.float32),
-    )
+    soft = cv2.GaussianBlur(alpha, (0, 0), 0.8 + width * (0.25 if gap else 0.7))
+    _blend(image, soft, np.full(3, rng.uniform(170, 255), np.float32))
 
 
 def _draw_strip(rng: np.random.Generator, image: np.ndarray, unit: float) -> None:
@@ -199,26 +202,19 @@ def _draw_fitting(rng: np.random.Generator, image: np.ndarray, unit: float) -> N
         _blend(image, cv2.GaussianBlur(alpha, (0, 0), 1.0), np.full(3, 245, np.float32))
     elif kind == 1:
         radius = unit * float(rng.uniform(35, 80))
-        corners = cv2.ellipse2Poly(
-            (int(x), int(y)), (int(radius), int(radius * rng.uniform(0.8, 1.1))), 0, 0, 360, 10
-        )
+        axes = (int(radius), int(radius * rng.uniform(0.8, 1.1)))
+        corners = cv2.ellipse2Poly((int(x), int(y)), axes, 0, 0, 360, 10)
         closed = np.concatenate([corners, corners[:1]]).astype(np.float64)
         _line(alpha, closed, 210, max(1.0, unit * 4))
         _blend(image, alpha, np.full(3, rng.uniform(10, 40), np.float32))
     elif kind == 2:
         wide, high = unit * float(rng.uniform(30, 120)), unit * float(rng.uniform(20, 60))
-        corners = np.array(
-            [
-                [x - wide, y - high],
-                [x + wide, y - high * 0.6],
-                [x + wide * 0.8, y + high],
-                [x - wide, y + high * 0.8],
-            ]
-        )
+        top = [[x - wide, y - high], [x + wide, y - high * 0.6]]
+        bottom = [[x + wide * 0.8, y + high], [x - wide, y + high * 0.8]]
+        corners = np.array(top + bottom)
         cv2.fillPoly(alpha, [_points(corners)], 255, cv2.LINE_AA, 4)
-        _blend(
-            image, alpha, _jitter(rng, ((150, 20, 25), (205, 205, 205), (215, 120, 30))[rng.integers(3)], 25)
-        )
+        lamp = ((150, 20, 25), (205, 205, 205), (215, 120, 30))[rng.integers(3)]
+        _blend(image, alpha, _jitter(rng, lamp, 25))
         alpha[:] = 0
         for k in range(4):
             part = corners * (1 - k * 0.2) + np.array([x, y]) * (k * 0.2)
@@ -227,24 +223,15 @@ def _draw_fitting(rng: np.random.Generator, image: np.ndarray, unit: float) -> N
     else:
         text = "".join(chr(65 + c) for c in rng.integers(0, 26, int(rng.integers(2, 8))))
         size = unit * float(rng.uniform(0.7, 2.2))
-        cv2.putText(
-            alpha,
-            text,
-            (int(x - 60), int(y)),
-            _FONTS[rng.integers(4)],
-            size,
-            255,
-            max(1, round(size * 2)),
-            cv2.LINE_AA,
-        )
+        face, thickness = _FONTS[rng.integers(4)], max(1, round(size * 2))
+        cv2.putText(alpha, text, (int(x - 60), int(y)), face, size, 255, thickness, cv2.LINE_AA)
         _blend(image, alpha, _jitter(rng, (190, 190, 195) if rng.random() < 0.6 else (30, 30, 34), 30))
 
 
 def _draw_dirt(rng: np.random.Generator, image: np.ndarray) -> None:
     """Draw dust as a soft veil and some drops: no damage."""
-    veil = np.clip(_noise(rng, HEIGHT, WIDTH, 5) * 0.5 + _noise(rng, HEIGHT, WIDTH, 40) * 0.25, 0, 1) * float(
-        rng.uniform(0.1, 0.35)
-    )
+    clouds = _noise(rng, HEIGHT, WIDTH, 5) * 0.5 + _noise(rng, HEIGHT, WIDTH, 40) * 0.25
+    veil = np.clip(clouds, 0, 1) * float(rng.uniform(0.1, 0.35))
     _blend(image, veil.astype(np.float32), _jitter(rng, (140, 128, 110), 20))
     alpha = np.zeros(image.shape[:2], np.uint8)
     for x, y, r in rng.uniform((0, 0, 0.6), (WIDTH, HEIGHT, 2.2), (int(rng.integers(0, 40)), 3)):
@@ -259,13 +246,8 @@ def _panel(rng: np.random.Generator, close: bool, unit: float) -> np.ndarray:
         alpha[:] = 255
         if rng.random() < 0.35:
             edge = float(rng.uniform(0.05, 0.3))
-            top = _curve(
-                rng,
-                np.array([-20.0, HEIGHT * edge]),
-                float(rng.normal(0, 0.12)),
-                720,
-                float(rng.normal(0, 0.3)),
-            )
+            angle, bend = float(rng.normal(0, 0.12)), float(rng.normal(0, 0.3))
+            top = _curve(rng, np.array([-20.0, HEIGHT * edge]), angle, 720, bend)
             cv2.fillPoly(alpha, [_points(np.concatenate([top, [[700, -50], [-50, -50]]]))], 0, cv2.LINE_AA, 4)
         return alpha
     half = np.array([rng.uniform(260, 460), rng.uniform(150, 260)]) * (0.62 + 0.38 * unit)
@@ -279,14 +261,8 @@ def _panel(rng: np.random.Generator, close: bool, unit: float) -> np.ndarray:
     for _ in range(int(rng.integers(0, 3))):
         x, y = middle + rng.uniform(-0.9, 0.9, 2) * half
         if rng.random() < 0.5:
-            cv2.circle(
-                alpha,
-                (int(x), int(middle[1] + half[1])),
-                int(half[1] * rng.uniform(0.3, 0.55)),
-                0,
-                -1,
-                cv2.LINE_AA,
-            )
+            hub, radius = (int(x), int(middle[1] + half[1])), int(half[1] * rng.uniform(0.3, 0.55))
+            cv2.circle(alpha, hub, radius, 0, -1, cv2.LINE_AA)
         else:
             size = half * rng.uniform(0.15, 0.4, 2)
             corners = np.array([[-1, 1], [-0.7, -1], [0.8, -1], [1, 1]]) * size + (x, y)
@@ -295,12 +271,13 @@ def _panel(rng: np.random.Generator, close: bool, unit: float) -> np.ndarray:
 
 
 def _contrasting(
-    rng: np.random.Generator, image: np.ndarray, x: float, y: float, dark_chance: float
+    rng: np.random.Generator, image: np.ndarray, x: float, y: float, dark_probability: float
 ) -> np.ndarray:
-    """Return a colour of bare metal, primer or shade that stands out from the picture around (x, y), float32 [3]."""
+    """Return a colour that stands out from the picture around (x, y), float32 [3]: metal, primer or shade."""
     column, row = int(np.clip(x, 0, WIDTH - 1)), int(np.clip(y, 0, HEIGHT - 1))
     near = float(np.median(image[max(0, row - 16) : row + 17 : 2, max(0, column - 16) : column + 17 : 2]))
-    dark = rng.random() < dark_chance
+    dark = rng.random() < dark_probability
+    # Almost white and almost black leave room on one side only.
     if near > 185:
         dark = True
     elif near < 70:
@@ -316,30 +293,20 @@ def _scratch(rng: np.random.Generator, image: np.ndarray, x: float, y: float, un
     angle, length = float(rng.uniform(0, np.pi)), unit * float(rng.uniform(70, 300))
     bend, strokes = float(rng.normal(0, 0.35)), int(rng.choice([1, 1, 2, 3, 5]))
     away = np.array([math.cos(angle), math.sin(angle)])
+    across = np.array([-away[1], away[0]])
     spacing = unit * float(rng.uniform(4, 14))
     for k in range(strokes):
         shift = (k - (strokes - 1) / 2) * spacing + rng.normal(0, spacing * 0.2)
-        start = (
-            np.array([x, y])
-            + np.array([-away[1], away[0]]) * shift
-            - away * length * float(rng.uniform(0.35, 0.65))
-        )
-        line = _curve(
-            rng, start, angle, length * float(rng.uniform(0.5, 1.0)), bend, float(rng.uniform(0, 0.03))
-        )
+        start = np.array([x, y]) + across * shift - away * length * float(rng.uniform(0.35, 0.65))
+        stroke, wander = length * float(rng.uniform(0.5, 1.0)), float(rng.uniform(0, 0.03))
+        line = _curve(rng, start, angle, stroke, bend, wander)
         width = max(1.6, unit * float(rng.uniform(4, 11)) / (1 + 0.2 * (strokes - 1)))
-        share = np.clip(1.15 - np.abs(np.linspace(-1, 1, len(line) - 1)) ** 3, 0.3, 1)
-        for (a, b), part in zip(zip(line[:-1], line[1:], strict=True), share, strict=True):
-            _line(alpha, np.array([a, b]), int(rng.integers(170, 256)), width * part)
-            cv2.polylines(
-                mask,
-                [_points(np.array([a, b]))],
-                False,
-                255,
-                max(3, round(width * part + 1.5)),
-                cv2.LINE_8,
-                4,
-            )
+        # A scratch is thinner towards its ends.
+        widths = width * np.clip(1.15 - np.abs(np.linspace(-1, 1, len(line) - 1)) ** 3, 0.3, 1)
+        for a, b, thick in zip(line[:-1], line[1:], widths, strict=True):
+            segment = np.array([a, b])
+            _line(alpha, segment, int(rng.integers(170, 256)), thick)
+            cv2.polylines(mask, [_points(segment)], False, 255, max(3, round(thick + 1.5)), cv2.LINE_8, 4)
     _blend(image, alpha, _contrasting(rng, image, x, y, 0.35))
     return mask
 
@@ -350,15 +317,10 @@ def _crack(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit
     width = max(1.8, unit * float(rng.uniform(3.5, 7)))
     first = float(rng.uniform(0, 2 * np.pi))
     arms = int(rng.integers(1, 5))
-    branches = [
-        (
-            np.array([x, y]),
-            first + 2 * np.pi * k / arms + rng.normal(0, 0.25),
-            unit * float(rng.uniform(40, 150)),
-            width,
-        )
-        for k in range(arms)
-    ]
+    branches = []
+    for k in range(arms):
+        angle = first + 2 * np.pi * k / arms + rng.normal(0, 0.25)
+        branches.append((np.array([x, y]), angle, unit * float(rng.uniform(40, 150)), width))
     while branches:
         start, angle, length, thick = branches.pop()
         line = _curve(rng, start, angle, length, 0.0, float(rng.uniform(0.15, 0.4)))
@@ -369,27 +331,31 @@ def _crack(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit
             for _ in range(int(rng.integers(0, 3))):
                 at = int(rng.integers(1, len(line)))
                 turn = float(rng.choice([-1, 1]) * rng.uniform(0.4, 1.1))
-                branches.append(
-                    (line[at], angle + turn, length * float(rng.uniform(0.25, 0.5)), thick * 0.75)
-                )
+                shorter = length * float(rng.uniform(0.25, 0.5))
+                branches.append((line[at], angle + turn, shorter, thick * 0.75))
     ink = _contrasting(rng, image, x, y, 0.85)
     _blend(image, edge, np.clip(ink + (110 if ink.mean() < 100 else -90), 0, 255))
     _blend(image, alpha, ink)
     return mask
 
 
+def _around(x: float, y: float, reach: int) -> tuple[int, int, int, int]:
+    """Return the part of the frame up to `reach` pixels from (x, y): x0, x1, y0, y1."""
+    x0, x1 = max(0, int(x) - reach), min(WIDTH, int(x) + reach)
+    y0, y1 = max(0, int(y) - reach), min(HEIGHT, int(y) + reach)
+    return x0, x1, y0, y1
+
+
 def _dent(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit: float) -> np.ndarray:
-    """Press a dent into the picture in place, by its shading and its bent reflections; return its pixels, uint8 [H, W]."""
+    """Press a dent into the picture in place, by its shading and its bent reflections.
+
+    Returns its pixels, uint8 [H, W].
+    """
     mask = np.zeros(image.shape[:2], np.uint8)
     wide = unit * float(rng.uniform(35, 120))
     high = wide * float(rng.uniform(0.4, 1.0))
     reach = int(wide * 1.3) + 3
-    x0, x1, y0, y1 = (
-        max(0, int(x) - reach),
-        min(WIDTH, int(x) + reach),
-        max(0, int(y) - reach),
-        min(HEIGHT, int(y) + reach),
-    )
+    x0, x1, y0, y1 = _around(x, y, reach)
     ys, xs = np.mgrid[y0:y1, x0:x1].astype(np.float32)
     turn = float(rng.uniform(0, np.pi))
     u = ((xs - x) * math.cos(turn) + (ys - y) * math.sin(turn)) / wide
@@ -400,24 +366,16 @@ def _dent(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit:
     r = np.sqrt(u * u + v * v) / outline
     depth = np.clip(1 - r**2, 0, 1) ** 1.5
     if rng.random() < 0.5:
-        depth += (
-            np.clip(1 - np.abs(v + 0.2 * u * u) * 5, 0, 1)
-            * np.clip(1 - r**2, 0, 1)
-            * float(rng.uniform(0.2, 0.5))
-        )
+        crease = np.clip(1 - np.abs(v + 0.2 * u * u) * 5, 0, 1)
+        depth += crease * np.clip(1 - r**2, 0, 1) * float(rng.uniform(0.2, 0.5))
     slope_x, slope_y = cv2.Sobel(depth, cv2.CV_32F, 1, 0), cv2.Sobel(depth, cv2.CV_32F, 0, 1)
     light = float(rng.normal(-np.pi / 2, 0.7))
     shade = slope_x * math.cos(light) + slope_y * math.sin(light)
     shade /= max(1e-6, float(np.abs(shade).max()))
     part = image[y0:y1, x0:x1]
     bend = wide * float(rng.uniform(2, 6))
-    bent = cv2.remap(
-        part,
-        xs - x0 + slope_x * bend,
-        ys - y0 + slope_y * bend,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT,
-    )
+    from_x, from_y = xs - x0 + slope_x * bend, ys - y0 + slope_y * bend
+    bent = cv2.remap(part, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     gain = float(rng.uniform(45, 95)) * (0.55 + 0.45 * float(part.mean()) / 128)
     dark = -float(rng.uniform(5, 25)) * np.clip(1 - r, 0, 1)
     part[:] = bent + (shade * gain + np.maximum(shade, 0) ** 4 * float(rng.uniform(0, 70)) + dark)[..., None]
@@ -431,12 +389,7 @@ def _rust(rng: np.random.Generator, image: np.ndarray, x: float, y: float, unit:
     wide = unit * float(rng.uniform(24, 85))
     high = wide * float(rng.uniform(0.5, 1.3))
     reach = int(max(wide, high) * 1.7) + 3
-    x0, x1, y0, y1 = (
-        max(0, int(x) - reach),
-        min(WIDTH, int(x) + reach),
-        max(0, int(y) - reach),
-        min(HEIGHT, int(y) + reach),
-    )
+    x0, x1, y0, y1 = _around(x, y, reach)
     ys, xs = np.mgrid[y0:y1, x0:x1].astype(np.float32)
     size = ys.shape
     field = 1 - np.sqrt(((xs - x) / wide) ** 2 + ((ys - y) / high) ** 2)
@@ -491,7 +444,7 @@ def _expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 def render_surface(rng: np.random.Generator) -> Surface:
     """Draw one surface; all its chances come from `rng`."""
-    close = bool(rng.random() < _CLOSE_SHARE)
+    close = bool(rng.random() < _CLOSE_PROBABILITY)
     unit = float(rng.uniform(0.7, 1.3) if close else rng.uniform(0.32, 0.85))
     image = _photo(rng).astype(np.float32)
     if rng.random() < 0.5:
@@ -506,11 +459,11 @@ def render_surface(rng: np.random.Generator) -> Surface:
     damages = []
     room = cv2.erode(panel, np.ones((9, 9), np.uint8), borderType=cv2.BORDER_REPLICATE)
     rows, columns = np.nonzero(room == 255)
-    count = 0 if rng.random() < _UNDAMAGED_SHARE else int(rng.choice([1, 1, 2, 2, 3, 4]))
+    count = 0 if rng.random() < _UNDAMAGED_PROBABILITY else int(rng.choice([1, 1, 2, 2, 3, 4]))
     if len(rows):
         for _ in range(count):
             at = int(rng.integers(len(rows)))
-            kind = KINDS[rng.choice(len(KINDS), p=_KIND_SHARES)]
+            kind = KINDS[rng.choice(len(KINDS), p=_KIND_PROBABILITIES)]
             mask = _DRAW[kind](rng, lacquer, float(columns[at]), float(rows[at]), unit)
             mask = _filled(np.where(panel >= 128, mask, 0).astype(np.uint8))
             if mask.any():

@@ -1,6 +1,7 @@
-"""Train the damage segmenter and write its frozen graph: `python train.py --output damage_detector.pb --work DIR`.
+"""Train the damage segmenter and write its graph: `python train.py --output damage_detector.pb --work DIR`.
 
-Besides what the generator needs: tensorflow-cpu 2.21 and albumentations 2.0.8, which takes opencv-python-headless as it finds it.
+Besides what the generator needs: tensorflow-cpu 2.21 and albumentations 2.0.8, which takes
+opencv-python-headless as it finds it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+# Both must be set before the imports below: libraries read the environment when they are loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "license_plate"))
@@ -22,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 from layers import FusedBatchNorm, freeze, multiply_adds, normalise, warm_up_cosine
 from pool import INPUT_HEIGHT, INPUT_WIDTH, Pool, load
+from training import command_line, read_options
 
 _SMALL, _LARGE = 128, 224
 _STAGES = ((64, 2), (128, 3), (256, 5), (512, 3))
@@ -49,9 +52,8 @@ def build(height: int | None = None, width: int | None = None, batch: int | None
     layers = keras.layers
 
     def conv(x: keras.KerasTensor, channels: int, size: int = 3, stride: int = 1) -> keras.KerasTensor:
-        return layers.ReLU(6.0)(
-            FusedBatchNorm()(layers.Conv2D(channels, size, stride, "same", use_bias=False)(x))
-        )
+        y = layers.Conv2D(channels, size, stride, "same", use_bias=False)(x)
+        return layers.ReLU(6.0)(FusedBatchNorm()(y))
 
     def separable(x: keras.KerasTensor, channels: int, stride: int = 1) -> keras.KerasTensor:
         y = layers.ReLU(6.0)(FusedBatchNorm()(layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x)))
@@ -69,6 +71,7 @@ def build(height: int | None = None, width: int | None = None, batch: int | None
     for channels in _DECODER:
         x = conv(layers.Concatenate()([_Double()(x), skips.pop()]), channels)
     x = _Double()(conv(x, _LAST, 1))
+    # Few pixels are damaged: the network begins with a probability of sigmoid(-3), 5 %.
     rare = keras.initializers.Constant(-3.0)
     return keras.Model(image, layers.Conv2D(1, 3, padding="same", bias_initializer=rare)(x))
 
@@ -77,23 +80,22 @@ def export(model: keras.Model, path: Path) -> None:
     """Write the network with its sigmoid as a frozen graph, output `mask` float32 [1, 288, 384, 1]."""
     single = build(INPUT_HEIGHT, INPUT_WIDTH, 1)
     single.set_weights(model.get_weights())
-    freeze(
-        lambda image: {"mask": tf.sigmoid(single(image, training=False))},
-        (1, INPUT_HEIGHT, INPUT_WIDTH, 3),
-        ("mask",),
-        path,
-    )
-    print(
-        f"{multiply_adds(single) / 1e9:.3f} GMAC, {single.count_params() / 1e6:.2f} M parameters", flush=True
-    )
+    shape = (1, INPUT_HEIGHT, INPUT_WIDTH, 3)
+    freeze(lambda image: {"mask": tf.sigmoid(single(image, training=False))}, shape, ("mask",), path)
+    adds, parameters = multiply_adds(single) / 1e9, single.count_params() / 1e6
+    print(f"{adds:.3f} GMAC, {parameters:.2f} M parameters", flush=True)
 
 
 def augmentations(crop: int) -> A.Compose:
-    """Return the reference work's augmentations to `crop` pixels square; five crops of nine are taken around a damage."""
+    """Return the reference work's augmentations to `crop` pixels square.
+
+    Five crops of nine are taken around a damage.
+    """
+    border, shift = cv2.BORDER_REFLECT_101, (-0.06, 0.06)
     return A.Compose([
-        A.Affine(scale=(0.7, 1.4), translate_percent=(-0.06, 0.06), rotate=(-20, 20), border_mode=cv2.BORDER_REFLECT_101, p=0.5),
+        A.Affine(scale=(0.7, 1.4), translate_percent=shift, rotate=(-20, 20), border_mode=border, p=0.5),
         A.LongestMaxSize(max_size=(320, INPUT_WIDTH, INPUT_WIDTH, 448), p=0.5),
-        A.PadIfNeeded(crop, crop, border_mode=cv2.BORDER_REFLECT_101),
+        A.PadIfNeeded(crop, crop, border_mode=border),
         A.OneOf([A.CropNonEmptyMaskIfExists(crop, crop, p=1.0), A.RandomCrop(crop, crop, p=0.8)], p=1),
         A.HorizontalFlip(p=0.5),
         A.RandomGamma((75, 135), p=0.3),
@@ -126,21 +128,25 @@ class Trainer:
 
 
 def evaluate(model: keras.Model, images: np.ndarray, masks: np.ndarray) -> dict[float, tuple[float, float]]:
-    """Return by threshold the IoU of all pixels and the mean over pictures (1 where neither side has damage)."""
+    """Return for each threshold the IoU over the pixels of all pictures and the mean of the pictures' IoUs.
+
+    A picture without damage in which none is found counts as 1.
+    """
     infer = tf.function(lambda image: tf.sigmoid(model(normalise(image), training=False)))
     thresholds = (0.3, 0.4, 0.5, 0.6, 0.7)
     counts = np.zeros((len(thresholds), len(images), 2))
     for k, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        chance = infer(image[None]).numpy()[0, ..., 0]
+        probability = infer(image[None]).numpy()[0, ..., 0]
         for t, threshold in enumerate(thresholds):
-            found = chance >= threshold
+            found = probability >= threshold
             counts[t, k] = np.sum(found & (mask > 0)), np.sum(found | (mask > 0))
-    shares = np.where(counts[..., 1] > 0, counts[..., 0] / np.maximum(counts[..., 1], 1), 1.0).mean(1)
-    total = counts.sum(1)
-    return {
-        t: (round(float(a / b), 4), round(float(m), 4))
-        for t, (a, b), m in zip(thresholds, total, shares, strict=True)
-    }
+    common, union = counts[..., 0], counts[..., 1]
+    over_pixels = common.sum(1) / union.sum(1)
+    over_pictures = np.where(union > 0, common / np.maximum(union, 1), 1.0).mean(1)
+    results = {}
+    for threshold, of_pixels, of_pictures in zip(thresholds, over_pixels, over_pictures, strict=True):
+        results[threshold] = round(float(of_pixels), 4), round(float(of_pictures), 4)
+    return results
 
 
 def _fit(trainer: Trainer, pool: Pool, check: Pool, options: argparse.Namespace) -> None:
@@ -156,6 +162,7 @@ def _fit(trainer: Trainer, pool: Pool, check: Pool, options: argparse.Namespace)
         (_SMALL, warm_up_cosine(options.small_rate, 100, options.small_steps), 0, options.small_steps),
         (_LARGE, warm_up_cosine(options.rate, 20, options.steps), options.small_steps, steps),
     )
+    images_checked, masks_checked = check[0][:100], check[1][:100]
     began, average = time.monotonic(), 0.0
     for crop, rate, start, stop in phases:
         augment = augmentations(crop)
@@ -165,41 +172,27 @@ def _fit(trainer: Trainer, pool: Pool, check: Pool, options: argparse.Namespace)
             augment.set_random_seed(options.seed * 1_000_000 + step)
             crops = [augment(image=images[k], mask=masks[k]) for k in chosen]
             trainer.optimizer.learning_rate.assign(rate(step - start))
-            loss = float(
-                trainer.step(np.stack([c["image"] for c in crops]), np.stack([c["mask"] for c in crops]))
-            )
+            pixels = np.stack([crop["image"] for crop in crops])
+            damaged = np.stack([crop["mask"] for crop in crops])
+            loss = float(trainer.step(pixels, damaged))
             average = loss if average == 0 else 0.98 * average + 0.02 * loss
             if (step + 1) % 50 == 0:
                 print(f"step {step + 1} loss {average:.4f} {time.monotonic() - began:.0f} s", flush=True)
             if (step + 1) % options.every == 0 or step + 1 == stop:
                 done.assign(step + 1)
                 manager.save()
-                print(
-                    f"step {step + 1}", evaluate(trainer.model, *(part[:100] for part in check)), flush=True
-                )
+                print(f"step {step + 1}", evaluate(trainer.model, images_checked, masks_checked), flush=True)
 
 
 def main() -> None:
     """Read the command line, train, evaluate, export."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="the frozen graph to write")
-    parser.add_argument("--work", type=Path, required=True, help="folder for training data and checkpoints")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = command_line(__doc__, rate=1e-3, every=150)
     parser.add_argument("--samples", type=int, default=3000, help="training pictures to render")
     parser.add_argument("--batch", type=int, default=16, help="crops a step")
     parser.add_argument("--small-steps", type=int, default=3000, help="steps on crops of 128 pixels")
     parser.add_argument("--small-rate", type=float, default=3e-3)
     parser.add_argument("--steps", type=int, default=1600, help="steps on crops of 224 pixels")
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--every", type=int, default=150, help="steps between checkpoints")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that render")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="threads of the training, 0 for one a processor"
-    )
-    options = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.utils.set_random_seed(options.seed)
+    options = read_options(parser)
     trainer = Trainer()
     if options.steps > 0:
         check = load(options.seed + 1, 200, options.work, options.workers)

@@ -26,9 +26,8 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     digits = load_digits()
     order = np.random.default_rng(SEED).permutation(len(digits.target))
     pixels = np.clip(digits.images[order] * 16, 0, 255).astype(np.uint8)
-    return np.stack([cv2.resize(p, (32, 32), interpolation=cv2.INTER_CUBIC) for p in pixels]), digits.target[
-        order
-    ]
+    enlarged = [cv2.resize(image, (32, 32), interpolation=cv2.INTER_CUBIC) for image in pixels]
+    return np.stack(enlarged), digits.target[order]
 
 
 def write_split(folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
@@ -63,17 +62,15 @@ def main() -> None:
         start += count
     model = network()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(
-        (pixels[start:, ..., None] - 127.5) / 127.5, labels[start:], epochs=30, batch_size=32, verbose=2
-    )
+    inputs = (pixels[start:, ..., None] - 127.5) / 127.5
+    model.fit(inputs, labels[start:], epochs=30, batch_size=32, verbose=2)
 
     @tf.function
     def forward(image: tf.Tensor) -> tf.Tensor:
         return tf.identity(model(image, training=False), name="digit")
 
-    frozen = convert_variables_to_constants_v2(
-        forward.get_concrete_function(tf.TensorSpec((1, 32, 32, 1), tf.float32, name="image"))
-    )
+    concrete = forward.get_concrete_function(tf.TensorSpec((1, 32, 32, 1), tf.float32, name="image"))
+    frozen = convert_variables_to_constants_v2(concrete)
     tf.io.write_graph(frozen.graph, str(HERE), "digits.pb", as_text=False)
     print([n.name for n in frozen.graph.as_graph_def().node][-6:])
 

@@ -57,7 +57,10 @@ def photos() -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=1)
 def noise_tile() -> np.ndarray:
-    """Return standard normal sensor noise, float32 [1024, 1536, 3], the same on every call."""
+    """Return standard normal sensor noise, float32 [1024, 1536, 3], the same on every call.
+
+    A picture takes a part of it at a random place, which costs nothing beside new noise for each.
+    """
     return np.random.default_rng(0).standard_normal((1024, 1536, 3), dtype=np.float32)
 
 

@@ -1,8 +1,8 @@
 """Generate the calibration, validation and test data of both networks: `python generate.py --output DIR`.
 
-DIR/scenes/SPLIT holds whole frames (images/NNNNNN.jpg, annotations.json in COCO's form, readings.csv), DIR/plates/SPLIT
-the plates cut out of the same frames (images/NNNNNN.png, readings.csv). The same pixels come out whatever the number of
-workers.
+DIR/scenes/SPLIT holds whole frames (images/NNNNNN.jpg, annotations.json in COCO's form, readings.csv),
+DIR/plates/SPLIT the plates cut out of the same frames (images/NNNNNN.png, readings.csv). The same pixels come
+out whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ Record = tuple[str, int, list[float], str, str]
 
 
 def _make(task: Task) -> Record:
-    """Write one frame and its plate; return the split, index, box (x, y, w, h in pixels), reading and country."""
+    """Write one frame and its plate; return the split, index, box (x, y, w, h), reading and country."""
     folder, split, index = task
     scene = render_scene(sample_rng(SEED, split, index))
     data = jpeg_bytes(scene)
     Path(folder, "scenes", split, "images", f"{index:06d}.jpg").write_bytes(data)
     x0, y0, x1, y1 = enlarged(scene.box, MARGIN, FRAME_WIDTH, FRAME_HEIGHT)
+    # Out of the JPEG file, not out of the drawing: as a pipeline cuts it out of the frame it is given.
     crop = decode_jpeg(data)[y0:y1, x0:x1, ::-1]
     path = Path(folder, "plates", split, "images", f"{index:06d}.png")
     if not cv2.imwrite(str(path), crop):
@@ -45,27 +46,17 @@ def _write_readings(path: Path, records: list[Record], suffix: str) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "reading", "country"))
-        writer.writerows(
-            (f"images/{index:06d}{suffix}", reading, country) for _, index, _, reading, country in records
-        )
+        for _, index, _, reading, country in records:
+            writer.writerow((f"images/{index:06d}{suffix}", reading, country))
 
 
 def _write_annotations(path: Path, records: list[Record]) -> None:
     images, annotations = [], []
     for _, index, box, _, _ in records:
-        name = f"images/{index:06d}.jpg"
-        images.append({"id": index + 1, "file_name": name, "width": FRAME_WIDTH, "height": FRAME_HEIGHT})
-        area = round(box[2] * box[3], 2)
-        annotations.append(
-            {
-                "id": index + 1,
-                "image_id": index + 1,
-                "category_id": 1,
-                "bbox": box,
-                "area": area,
-                "iscrowd": 0,
-            }
-        )
+        number, name = index + 1, f"images/{index:06d}.jpg"
+        images.append({"id": number, "file_name": name, "width": FRAME_WIDTH, "height": FRAME_HEIGHT})
+        annotation = {"id": number, "image_id": number, "category_id": 1, "bbox": box}
+        annotations.append({**annotation, "area": round(box[2] * box[3], 2), "iscrowd": 0})
     categories = [{"id": 1, "name": "license_plate"}]
     text = json.dumps({"images": images, "annotations": annotations, "categories": categories}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")

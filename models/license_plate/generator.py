@@ -1,4 +1,4 @@
-"""What data generators share: a folder that appears only when complete, workers, progress, the command line."""
+"""What data generators have in common: a folder that appears only when complete, workers, command line."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def fill(
     output.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
-        part.chmod(0o755)
+        part.chmod(0o755)  # mkdtemp lets only its owner in, and containers read the data too
         for folder in folders:
             for split in sizes:
                 (part / folder.replace("SPLIT", split)).mkdir(parents=True)
-        tasks: list[Task] = [
-            (str(part), split, index) for split, size in sizes.items() for index in range(size)
-        ]
+        tasks: list[Task] = []
+        for split, size in sizes.items():
+            tasks += [(str(part), split, index) for index in range(size)]
         results = []
         with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count() or 1, _start_worker) as pool:
             for result in pool.imap_unordered(make, tasks, chunksize=8):
@@ -69,7 +69,7 @@ def fill(
 def _start_worker() -> None:
     """Leave an interrupt to the main process, which ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(1)  # there is a worker for each processor already
 
 
 class _Printer:
@@ -88,13 +88,15 @@ class _Printer:
 
 
 def command_line(description: str | None, generate: Callable[[Path, int | None, Progress], None]) -> None:
-    """Read `--output` and `--workers` and generate; an interrupt ends with exit code 130 and leaves nothing."""
+    """Read `--output` and `--workers` and generate.
+
+    An interrupt ends with exit code 130 and leaves nothing.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
-    parser.add_argument(
-        "--workers", type=int, default=None, help="processes (default: one for each processor)"
-    )
+    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a processor)")
     options = parser.parse_args()
+    # Python ends at once on SIGTERM; as an exception it lets `fill` remove what is half done.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         generate(options.output, options.workers, _Printer())

@@ -1,4 +1,4 @@
-"""What the trainings share: normalised pixels, a batch normalisation on TensorFlow's fused kernel, the export to a frozen graph."""
+"""Parts of the networks' trainings: batch norm on TensorFlow's fused kernel, learning rate, frozen graph."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ def freeze(
     outputs: tuple[str, ...],
     path: Path,
 ) -> None:
-    """Write `forward` as a frozen graph: input `image`, float32 of `shape`; outputs named as its result's keys."""
+    """Write `forward` as a frozen graph.
+
+    Its input is `image`, float32 of `shape`; its outputs are named as the keys of the result of `forward`.
+    """
 
     @tf.function
     def named(image: tf.Tensor) -> list[tf.Tensor]:

@@ -17,6 +17,7 @@ _WHITE = (238, 238, 234)
 _YELLOW_GB = (245, 200, 40)
 _YELLOW_NL = (242, 180, 30)
 _BLUE = (20, 60, 150)
+_STICKERS = ((200, 120, 60), (70, 130, 190), (210, 190, 60), (90, 160, 90), (190, 120, 170))
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ def _style(rng: np.random.Generator, country: str) -> _Style:
     }[country]
 
 
-def _jitter(rng: np.random.Generator, colour: tuple[int, int, int], spread: int) -> tuple[int, int, int]:
-    r, g, b = np.clip(np.asarray(colour) + rng.integers(-spread, spread + 1, 3), 0, 255)
+def _jitter(rng: np.random.Generator, colour: tuple[int, int, int], most: int) -> tuple[int, int, int]:
+    """Return a colour that differs from the given one by at most `most` in each channel."""
+    r, g, b = np.clip(np.asarray(colour) + rng.integers(-most, most + 1, 3), 0, 255)
     return int(r), int(g), int(b)
 
 
@@ -70,16 +72,16 @@ def _draw_band(
     for k in range(12):
         x = centre[0] + radius * float(np.cos(k * np.pi / 6))
         y = centre[1] + radius * float(np.sin(k * np.pi / 6))
-        draw.ellipse((x - 1.2, y - 1.2, x + 1.2, y + 1.2), fill=(250, 215, 50))
+        draw.ellipse(_square(x, y, 1.2), fill=(250, 215, 50))
     if label:
         size = 24 if len(label) == 1 else 19
-        draw.text(
-            (centre[0], HEIGHT * 0.75),
-            label,
-            fill=(245, 245, 245),
-            font=font("DejaVuSans-Bold", size),
-            anchor="mm",
-        )
+        face, middle = font("DejaVuSans-Bold", size), (centre[0], HEIGHT * 0.75)
+        draw.text(middle, label, fill=(245, 245, 245), font=face, anchor="mm")
+
+
+def _square(x: float, y: float, half: float) -> tuple[float, float, float, float]:
+    """Return the corners of a square around (x, y), as Pillow's drawing takes them."""
+    return x - half, y - half, x + half, y + half
 
 
 def _draw_separator(
@@ -90,28 +92,24 @@ def _draw_separator(
     first: bool,
     ink: tuple[int, ...],
 ) -> None:
+    """Draw what is between two groups: a dash, or behind the first one the two seals of German plates."""
     if style.separator == "dash":
         half, thickness = 15 * _PER_MM / 2, 10 * _PER_MM / 2
-        draw.rectangle(
-            (middle - half, HEIGHT / 2 - thickness, middle + half, HEIGHT / 2 + thickness), fill=ink
-        )
+        top, bottom = HEIGHT / 2 - thickness, HEIGHT / 2 + thickness
+        draw.rectangle((middle - half, top, middle + half, bottom), fill=ink)
     if style.separator == "seals" and first:
-        sticker = [(200, 120, 60), (70, 130, 190), (210, 190, 60), (90, 160, 90), (190, 120, 170)][
-            rng.integers(5)
-        ]
+        sticker = _STICKERS[rng.integers(5)]
         for y, radius, colour in ((HEIGHT * 0.29, 12.5, sticker), (HEIGHT * 0.7, 14, (190, 190, 185))):
-            draw.ellipse(
-                (middle - radius, y - radius, middle + radius, y + radius), fill=colour, outline=(90, 90, 90)
-            )
-            draw.ellipse(
-                (middle - radius / 2, y - radius / 2, middle + radius / 2, y + radius / 2),
-                fill=(110, 105, 95),
-            )
+            draw.ellipse(_square(middle, y, radius), fill=colour, outline=(90, 90, 90))
+            draw.ellipse(_square(middle, y, radius / 2), fill=(110, 105, 95))
 
 
 def _symbol_widths(groups: tuple[str, ...], name: str) -> list[list[float]]:
     """Return each symbol's width in millimetres: plate faces are narrow and nearly monospaced."""
-    return [[float(np.clip(glyph(name, s).shape[1] * 0.62, 13, 49)) for s in group] for group in groups]
+    widths = []
+    for group in groups:
+        widths.append([float(np.clip(glyph(name, s).shape[1] * 0.62, 13, 49)) for s in group])
+    return widths
 
 
 def _draw_wear(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
@@ -126,14 +124,8 @@ def _draw_wear(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     for _ in range(int(rng.integers(0, 5)) if rng.random() < 0.4 else 0):
         centre = (int(rng.integers(WIDTH)), int(rng.integers(HEIGHT)))
         shade = int(rng.integers(60, 140))
-        cv2.circle(
-            pixels,
-            centre,
-            int(rng.integers(1, 5)),
-            (shade, int(shade * 0.9), int(shade * 0.75)),
-            -1,
-            cv2.LINE_AA,
-        )
+        brown, radius = (shade, int(shade * 0.9), int(shade * 0.75)), int(rng.integers(1, 5))
+        cv2.circle(pixels, centre, radius, brown, -1, cv2.LINE_AA)
     return pixels
 
 
@@ -159,7 +151,11 @@ def _draw_right_band(
 
 @dataclass(frozen=True)
 class _Line:
-    """Where the symbols stand: pixels from `left` to `right`, each group's widths in millimetres, the gap between."""
+    """Where the symbols stand.
+
+    left, right: the room for them, in pixels. widths: of each group's symbols, in millimetres. gap_mm:
+    between two groups.
+    """
 
     left: float
     right: float
@@ -171,7 +167,10 @@ class _Line:
 def _draw_symbols(
     rng: np.random.Generator, pixels: np.ndarray, line: _Line, name: str, ink: tuple[int, int, int]
 ) -> tuple[np.ndarray, list[float]]:
-    """Draw the symbols into uint8 [83, 390, 3]; return their boxes, float32 [N, 4], and the middles of the gaps."""
+    """Draw the symbols into uint8 [83, 390, 3].
+
+    Returns their boxes, float32 [N, 4], and the middles of the gaps between the groups.
+    """
     gap, between = line.gap_mm, 9.0
     total = sum(sum(g) + between * (len(g) - 1) for g in line.widths) + gap * (len(line.widths) - 1)
     room = (line.right - line.left) / _PER_MM - 22
@@ -201,13 +200,12 @@ def _draw_frame(rng: np.random.Generator, draw: ImageDraw.ImageDraw, ink: tuple[
     """Draw the plate's edge and its screws, where it has them."""
     if rng.random() < 0.7:
         edge = ink if rng.random() < 0.6 else _jitter(rng, (150, 150, 150), 30)
-        draw.rounded_rectangle(
-            (0, 0, WIDTH - 1, HEIGHT - 1), radius=7, outline=edge, width=int(rng.integers(2, 4))
-        )
+        width = int(rng.integers(2, 4))
+        draw.rounded_rectangle((0, 0, WIDTH - 1, HEIGHT - 1), radius=7, outline=edge, width=width)
     if rng.random() < 0.3:
         for part in (0.2, 0.8):
             x, y = WIDTH * part, HEIGHT * float(rng.choice([0.12, 0.5, 0.88]))
-            draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=_jitter(rng, (170, 170, 165), 40))
+            draw.ellipse(_square(x, y, 4), fill=_jitter(rng, (170, 170, 165), 40))
 
 
 def render_plate(rng: np.random.Generator, plate: Plate) -> PlateImage:

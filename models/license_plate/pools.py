@@ -1,21 +1,21 @@
-"""Training data rendered ahead of the training, as NumPy files that every run with the same seed shares."""
+"""Training data, rendered in advance as NumPy files that every run with the same seed takes."""
 
 from __future__ import annotations
 
 import functools
-import multiprocessing
 from pathlib import Path
 
 import cv2
 import numpy as np
 from formats import ALPHABET, COUNTRIES, MAX_SYMBOLS
 from scenes import decode_jpeg, enlarged, jpeg_bytes, render_scene, sample_rng
+from training import Sample, load_samples
 
 READER_HEIGHT, READER_WIDTH = 64, 256
 DETECTOR_HEIGHT, DETECTOR_WIDTH = 384, 512
 BLANK = len(ALPHABET)
 _CHUNK = 100
-_NO_PLATE_SHARE = 0.08
+_NO_PLATE_PROBABILITY = 0.08
 
 
 def resize_crop(pixels: np.ndarray) -> np.ndarray:
@@ -37,14 +37,14 @@ def encode_reading(reading: str) -> np.ndarray:
     return np.asarray(numbers, np.uint8)
 
 
-def reader_sample(seed: int, index: int, exact: bool = False) -> dict[str, np.ndarray]:
+def reader_sample(seed: int, index: int, exact: bool = False) -> Sample:
     """Return one crop with its labels; its margins vary as a detector's would, unless `exact` (10 %)."""
     rng = sample_rng(seed, "train_reader", index)
     scene = render_scene(rng, margin=0.4)
     pixels = decode_jpeg(jpeg_bytes(scene))
     size = scene.box[2:] - scene.box[:2]
-    spread = 0.0 if exact else 0.05
-    jitter = np.clip(rng.normal(0, spread, 4), -0.12, 0.16) * [1, 1.5, 1, 1.5]
+    deviation = 0.0 if exact else 0.05
+    jitter = np.clip(rng.normal(0, deviation, 4), -0.12, 0.16) * [1, 1.5, 1, 1.5]
     box = scene.box + np.concatenate([size, size]) * jitter * [-1, -1, 1, 1]
     x0, y0, x1, y1 = enlarged(box, 0.1, pixels.shape[1], pixels.shape[0])
     centres = np.full(MAX_SYMBOLS, -1, np.float32)
@@ -58,46 +58,20 @@ def reader_sample(seed: int, index: int, exact: bool = False) -> dict[str, np.nd
     }
 
 
-def detector_sample(seed: int, index: int) -> dict[str, np.ndarray]:
+def detector_sample(seed: int, index: int) -> Sample:
     """Return one resized frame with its relative box; a few frames have no plate and a box of zeros."""
     rng = sample_rng(seed, "train_detector", index)
-    scene = render_scene(rng, with_plate=bool(rng.random() >= _NO_PLATE_SHARE))
+    scene = render_scene(rng, with_plate=bool(rng.random() >= _NO_PLATE_PROBABILITY))
     pixels = decode_jpeg(jpeg_bytes(scene))
     scale = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float32)
     box = np.zeros(4, np.float32) if scene.box is None else scene.box / scale
     return {"images": resize_frame(pixels), "boxes": box}
 
 
-def _make_chunk(make: functools.partial, start: int) -> tuple[int, list[dict[str, np.ndarray]]]:
-    cv2.setNumThreads(1)
-    return start, [make(index=start + k) for k in range(_CHUNK)]
+def load(kind: str, seed: int, count: int, folder: Path, workers: int) -> Sample:
+    """Return a pool of `count` samples, an array a field; render it if it is missing.
 
-
-def _build(make: functools.partial, folder: Path, count: int, workers: int) -> None:
-    """Render `count` samples into one .npy file a field; the folder appears when all are there."""
-    part = folder.with_name(folder.name + ".part")
-    part.mkdir(parents=True, exist_ok=True)
-    files: dict[str, np.ndarray] = {}
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        chunks = pool.imap_unordered(functools.partial(_make_chunk, make), range(0, count, _CHUNK))
-        for done, (start, samples) in enumerate(chunks, 1):
-            for name in samples[0]:
-                values = np.stack([s[name] for s in samples])
-                if name not in files:
-                    shape = (count, *values.shape[1:])
-                    files[name] = np.lib.format.open_memmap(part / f"{name}.npy", "w+", values.dtype, shape)
-                files[name][start : start + _CHUNK] = values
-            if done % 20 == 0:
-                print(f"{folder.name}: {done * _CHUNK} of {count}", flush=True)
-    for array in files.values():
-        array.flush()
-    part.rename(folder)
-
-
-def load(kind: str, seed: int, count: int, folder: Path, workers: int) -> dict[str, np.ndarray]:
-    """Return a pool of `count` samples, a multiple of 100, of kind "reader" or "detector"; render it if missing."""
+    kind: "reader" or "detector".
+    """
     make = functools.partial({"reader": reader_sample, "detector": detector_sample}[kind], seed)
-    path = folder / f"{kind}-{seed}-{count}"
-    if not path.is_dir():
-        _build(make, path, count, workers)
-    return {f.stem: np.load(f, mmap_mode="r") for f in sorted(path.glob("*.npy"))}
+    return load_samples(folder / f"{kind}-{seed}-{count}", make, count, _CHUNK, workers)

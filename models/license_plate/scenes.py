@@ -1,7 +1,8 @@
 """Street scenes with one licence plate on a simple vehicle, drawn from a seed.
 
-Everything is drawn in the coordinates of the 1280x720 frame into a window of it. The window is the whole frame for
-the detector and the neighbourhood of the plate for the reader's training data, so both see the same imaging.
+Everything is drawn in the coordinates of the 1280x720 frame into a window of it. The window is the whole
+frame for the detector and the neighbourhood of the plate for the reader's training data, so both see the same
+imaging.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ _PAINTS = (
 class Scene:
     """A scene, or the part of it inside a window; coordinates are pixels of the returned picture.
 
-    pixels: uint8 [H, W, 3] RGB. box: float32 [4], x_min, y_min, x_max, y_max of the plate, or None without a plate.
-    symbols: float32 [N, 4], each symbol's bounding box in reading order. quality: the JPEG quality to store it with.
+    pixels: uint8 [H, W, 3] RGB. box: float32 [4], x_min, y_min, x_max, y_max of the plate, or None without a
+    plate. symbols: float32 [N, 4], each symbol's bounding box in reading order. quality: the JPEG quality to
+    store it with.
     """
 
     pixels: np.ndarray
@@ -65,8 +67,9 @@ def sample_rng(seed: int, split: str, index: int) -> np.random.Generator:
     return np.random.default_rng([seed, SPLITS[split], index])
 
 
-def _colour(rng: np.random.Generator, base: tuple[int, int, int], spread: int) -> tuple[int, int, int]:
-    r, g, b = np.clip(np.asarray(base) + rng.integers(-spread, spread + 1, 3), 0, 255)
+def _colour(rng: np.random.Generator, base: tuple[int, int, int], most: int) -> tuple[int, int, int]:
+    """Return a colour that differs from `base` by at most `most` in each channel."""
+    r, g, b = np.clip(np.asarray(base) + rng.integers(-most, most + 1, 3), 0, 255)
     return int(r), int(g), int(b)
 
 
@@ -83,9 +86,8 @@ def _draw_background(rng: np.random.Generator, window: _Window) -> np.ndarray:
     if mirrored:
         matrix[0] = (-1 / scale, 0, photo.shape[1] - 1 - x / scale)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    canvas = cv2.warpAffine(
-        photo, matrix, (window.width, window.height), flags=flags, borderMode=cv2.BORDER_REFLECT
-    )
+    size = (window.width, window.height)
+    canvas = cv2.warpAffine(photo, matrix, size, flags=flags, borderMode=cv2.BORDER_REFLECT)
     if rng.random() < 0.6:
         horizon = float(rng.uniform(0.35, 0.8)) * FRAME_HEIGHT
         road = _colour(rng, (95, 95, 98), 40)
@@ -135,11 +137,8 @@ def _draw_vehicle(
     shade = [(x - half * 1.1, bottom), (x + half * 1.1, bottom), (x + half, bottom + unit * 0.35)]
     cv2.fillPoly(canvas, [window.points([*shade, (x - half, bottom + unit * 0.35)])], (28, 28, 30))
     for side in (-1, 1):
-        wheel = [(x + side * half * 0.95, bottom), (x + side * half * 0.62, bottom)]
-        wheel += [
-            (x + side * half * 0.62, bottom + unit * 0.3),
-            (x + side * half * 0.95, bottom + unit * 0.3),
-        ]
+        outer, inner, ground = x + side * half * 0.95, x + side * half * 0.62, bottom + unit * 0.3
+        wheel = [(outer, bottom), (inner, bottom), (inner, ground), (outer, ground)]
         cv2.fillPoly(canvas, [window.points(wheel)], (20, 20, 20))
     body = [(x - half, belt), (x - half + inset, roof), (x + half - inset, roof), (x + half, belt)]
     body += [(x + half * 1.02, bottom - unit * 0.1), (x + half * 0.95, bottom)]
@@ -168,9 +167,8 @@ def _draw_vehicle(
         at = window.points([(x + half * rng.uniform(-0.8, 0.5), belt + unit * rng.uniform(0.15, 0.35))])[0, 0]
         if abs(at[0]) < 2 * FRAME_WIDTH:
             chrome = _colour(rng, (190, 190, 195), 40)
-            cv2.putText(
-                canvas, text, at.tolist(), _FONTS[rng.integers(4)], unit / 260, chrome, 1, cv2.LINE_AA
-            )
+            face = _FONTS[rng.integers(4)]
+            cv2.putText(canvas, text, at.tolist(), face, unit / 260, chrome, 1, cv2.LINE_AA)
 
 
 def _plate_corners(rng: np.random.Generator, width: float) -> np.ndarray:
@@ -215,7 +213,7 @@ def _paste_plate(canvas: np.ndarray, window: _Window, plate: PlateImage, corners
 def _draw_light(
     rng: np.random.Generator, window: _Window, image: np.ndarray, x: float, y: float, unit: float
 ) -> bool:
-    """Apply the light of the scene to float32 [H, W, 3] pixels in place; tell whether it is night."""
+    """Apply the light of the scene to float32 [H, W, 3] pixels in place; return whether it is night."""
     night = bool(rng.random() < 0.22)
     gain = float(rng.uniform(0.25, 0.5) if night else rng.uniform(0.6, 1.15))
     cast = rng.uniform(0.93, 1.07, 3).astype(np.float32) * gain
@@ -233,8 +231,8 @@ def _draw_light(
     image *= cast
     if rng.random() < 0.35:
         base = np.array([x, y]) + rng.normal(0, unit * 0.5, 2)
-        spread = rng.uniform(0.4, 3.0, 2) * unit
-        corners = base + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * spread
+        half_size = rng.uniform(0.4, 3.0, 2) * unit
+        corners = base + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half_size
         corners += rng.normal(0, unit * 0.4, (4, 2))
         mask = np.zeros(image.shape[:2], np.uint8)
         depth = int(255 * rng.uniform(0.2, 0.5))

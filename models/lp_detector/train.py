@@ -1,4 +1,4 @@
-"""Train the plate detector and write its frozen graph: `python train.py --output lp_detector.pb --work DIR`."""
+"""Train the plate detector and write its graph: `python train.py --output lp_detector.pb --work DIR`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+# Before the imports below: TensorFlow reads the environment when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "license_plate"))
 
@@ -17,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from layers import FusedBatchNorm, freeze, multiply_adds, normalise, warm_up_cosine
 from pools import DETECTOR_HEIGHT, DETECTOR_WIDTH, load
+from training import command_line, read_options
 
 _HEAD = 128
 _STAGES = ((6, 32, 2, 2), (6, 48, 3, 2), (6, 104, 4, 2), (6, 160, 3, 2))
@@ -46,8 +48,8 @@ def _inverted_residual(x: keras.KerasTensor, channels: int, expansion: int, stri
 def build(height: int | None = None, width: int | None = None, batch: int | None = None) -> keras.Model:
     """Return the network: float32 [B, H, W, 3] to maps of H/16 by W/16 cells.
 
-    score: logits [.., 1]. offset: the box's centre from the cell's, in cells [.., 2]. size: log of the box's half width
-    and half height in cells [.., 2].
+    score: logits [.., 1]. offset: the box's centre from the cell's, in cells [.., 2]. size: log of the box's
+    half width and half height in cells [.., 2].
     """
     layers = keras.layers
     image = keras.Input((height, width, 3), batch_size=batch)
@@ -80,8 +82,8 @@ def _decode_single(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Return the best cell's box, float32 [1, 4] relative corners, and its score, float32 [1].
 
     The best cell is picked first and its few numbers are combined by reductions instead of additions and
-    multiplications, which a quantizer would turn to 8 bits: a box then keeps the accuracy of the last convolution.
-    The score is the probability of the three by three cells around the best one.
+    multiplications, which a quantizer would turn to 8 bits: a box then keeps the accuracy of the last
+    convolution. The score is the probability of the three by three cells around the best one.
     """
     _, height, width, _ = results["score"].shape
     cells = height * width
@@ -94,8 +96,8 @@ def _decode_single(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     signs = tf.constant([[-1, -1, 1, 1]], tf.float32)
     in_cells = tf.reduce_sum(tf.stack([grid, offset, tf.reduce_prod(tf.stack([half, signs]), 0)]), 0)
     scale = tf.constant([[1 / width, 1 / height] * 2], tf.float32)
-    chance = tf.reshape(tf.nn.softmax(logits), (1, height, width, 1))
-    near = tf.nn.conv2d(chance, np.ones((3, 3, 1, 1), np.float32), 1, "SAME")
+    probability = tf.reshape(tf.nn.softmax(logits), (1, height, width, 1))
+    near = tf.nn.conv2d(probability, np.ones((3, 3, 1, 1), np.float32), 1, "SAME")
     score = tf.gather(tf.reshape(near, (cells,)), best, axis=0)
     return {"box": tf.reduce_prod(tf.stack([in_cells, scale]), 0), "score": tf.minimum(score, 1.0)}
 
@@ -106,9 +108,8 @@ def export(model: keras.Model, path: Path) -> None:
     single.set_weights(model.get_weights())
     shape = (1, DETECTOR_HEIGHT, DETECTOR_WIDTH, 3)
     freeze(lambda image: _decode_single(single(image, training=False)), shape, ("box", "score"), path)
-    print(
-        f"{multiply_adds(single) / 1e9:.3f} GMAC, {single.count_params() / 1e6:.2f} M parameters", flush=True
-    )
+    adds, parameters = multiply_adds(single) / 1e9, single.count_params() / 1e6
+    print(f"{adds:.3f} GMAC, {parameters:.2f} M parameters", flush=True)
 
 
 def _giou(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -125,7 +126,10 @@ def _giou(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def losses(results: dict[str, tf.Tensor], boxes: tf.Tensor) -> tf.Tensor:
-    """Return the losses of score, overlap and size, float32 [3]; boxes float32 [B, 4] relative, zeros without a plate."""
+    """Return the losses of score, overlap and size, float32 [3].
+
+    boxes: float32 [B, 4] relative, zeros without a plate.
+    """
     height, width = results["score"].shape[1:3]
     scale = np.array([width, height] * 2, np.float32)
     centres = _cell_centres(height, width)
@@ -154,7 +158,10 @@ def losses(results: dict[str, tf.Tensor], boxes: tf.Tensor) -> tf.Tensor:
 
 
 def _vary(rng: np.random.Generator, images: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror, scale and shift some of the frames, uint8 [B, H, W, 3], with their boxes; the plate stays inside."""
+    """Mirror, scale and shift some of the frames, uint8 [B, H, W, 3], with their boxes.
+
+    The plate stays inside.
+    """
     images, boxes = images.copy(), boxes.copy()
     height, width = images.shape[1:3]
     for k in range(len(images)):
@@ -164,11 +171,9 @@ def _vary(rng: np.random.Generator, images: np.ndarray, boxes: np.ndarray) -> tu
             boxes[k, [0, 2]] = 1 - boxes[k, [2, 0]] if plate else 0
         if rng.random() < 0.5:
             size = float(rng.uniform(0.75, 1.15))
-            low, high = (
-                (boxes[k, 2:] + 0.01 - size, boxes[k, :2] - 0.01)
-                if plate
-                else (np.full(2, -1), np.full(2, 1))
-            )
+            low, high = np.full(2, -1), np.full(2, 1)
+            if plate:
+                low, high = boxes[k, 2:] + 0.01 - size, boxes[k, :2] - 0.01
             low, high = np.maximum(low, min(-0.1, 0.9 - size)), np.minimum(high, max(0.1, 1.1 - size))
             start = np.minimum(low, high) + rng.random(2) * np.abs(high - low)
             matrix = np.array([[size, 0, start[0] * width], [0, size, start[1] * height]])
@@ -229,7 +234,7 @@ def _halve(images: np.ndarray) -> np.ndarray:
 def _fit(
     trainer: Trainer, pool: dict[str, np.ndarray], check: dict[str, np.ndarray], options: argparse.Namespace
 ) -> None:
-    """Train at half the resolution, then at the full one, going on from the last checkpoint in the work folder."""
+    """Train at half the resolution, then at the full one, from the last checkpoint in the work folder on."""
     done = tf.Variable(0, dtype=tf.int64)
     state = tf.train.Checkpoint(model=trainer.model, optimizer=trainer.optimizer, done=done)
     manager = tf.train.CheckpointManager(state, str(options.work / "detector"), max_to_keep=1)
@@ -244,51 +249,34 @@ def _fit(
         if int(done.numpy()) >= stop:
             continue
         images = _halve(pool["images"]) if half else np.asarray(pool["images"])
-        shown = {**check, "images": _halve(check["images"])} if half else check
+        validation = {**check, "images": _halve(check["images"])} if half else check
         per_epoch = len(images) // batch
         for step in range(max(start, int(done.numpy())), stop):
             order = np.random.default_rng([options.seed, step // per_epoch]).permutation(len(images))
             chosen = order[(step % per_epoch) * batch :][:batch]
-            pixels, boxes = _vary(
-                np.random.default_rng([options.seed, 9, step]), images[chosen], pool["boxes"][chosen]
-            )
+            rng = np.random.default_rng([options.seed, 9, step])
+            pixels, boxes = _vary(rng, images[chosen], pool["boxes"][chosen])
             trainer.optimizer.learning_rate.assign(rate(step - start))
             average = 0.96 * average + 0.04 * trainer.step(pixels, boxes).numpy()
             if (step + 1) % 25 == 0:
-                print(
-                    f"step {step + 1} loss {np.round(average, 3)} {time.monotonic() - began:.0f} s",
-                    flush=True,
-                )
+                seconds = time.monotonic() - began
+                print(f"step {step + 1} loss {np.round(average, 3)} {seconds:.0f} s", flush=True)
             if (step + 1) % options.every == 0 or step + 1 == stop:
                 done.assign(step + 1)
                 manager.save()
-                print(f"step {step + 1}", evaluate(trainer.model, shown), flush=True)
+                print(f"step {step + 1}", evaluate(trainer.model, validation), flush=True)
 
 
 def main() -> None:
     """Read the command line, train, evaluate, export."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="the frozen graph to write")
-    parser.add_argument("--work", type=Path, required=True, help="folder for training data and checkpoints")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--samples", type=int, default=8000, help="training frames to render, a multiple of 100"
-    )
+    parser = command_line(__doc__, rate=1e-3, every=100)
+    parser.add_argument("--samples", type=int, default=8000, help="training frames to render")
     parser.add_argument(
         "--low-steps", type=int, default=420, help="steps of 32 frames at half the resolution"
     )
     parser.add_argument("--low-rate", type=float, default=2e-3)
     parser.add_argument("--steps", type=int, default=310, help="steps of 16 frames at the full resolution")
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that render")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="threads of the training, 0 for one a processor"
-    )
-    options = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.utils.set_random_seed(options.seed)
+    options = read_options(parser)
     trainer = Trainer()
     if options.steps > 0:
         check = load("detector", options.seed + 1, 300, options.work / "pools", options.workers)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# Before the imports below: TensorFlow reads the environment when it is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "license_plate"))
 
@@ -18,6 +19,7 @@ import tensorflow as tf
 from formats import ALPHABET, COUNTRIES, MAX_SYMBOLS
 from layers import FusedBatchNorm, freeze, normalise, warm_up_cosine
 from pools import BLANK, READER_HEIGHT, READER_WIDTH, load
+from training import command_line, read_options
 
 COLUMNS = 32
 CLASSES = len(ALPHABET) + 1
@@ -33,9 +35,9 @@ def _block(x: keras.KerasTensor, channels: int, stride: int) -> keras.KerasTenso
 def build(batch: int | None = None) -> keras.Model:
     """Return the network: float32 [B, 64, 256, 3] to the logits of symbols, country and columns.
 
-    symbols: [B, 8, 37]. country: [B, C]. columns: [B, 32, 37], an auxiliary output for training only: which symbol's
-    centre is near each of 32 columns, the blank where none is. The country adds what its plates usually carry at each
-    place, which tells O from 0.
+    symbols: [B, 8, 37]. country: [B, C]. columns: [B, 32, 37], an auxiliary output for training only: which
+    symbol's centre is near each of 32 columns, the blank where none is. The country adds what its plates
+    usually carry at each place, which distinguishes O from 0.
     """
     layers = keras.layers
     image = keras.Input((READER_HEIGHT, READER_WIDTH, 3), batch_size=batch)
@@ -69,15 +71,17 @@ def column_labels(centres: np.ndarray, symbols: np.ndarray) -> np.ndarray:
 
 
 def symbol_prior(symbols: np.ndarray, countries: np.ndarray) -> np.ndarray:
-    """Return the logarithm of how often a country's plates carry each symbol at each place, relative to evenly often.
+    """Return the logarithm of how often a country's plates carry each symbol at each place.
 
-    symbols: uint8 [N, 8]. countries: uint8 [N]. Returns float32 [C, 8 * 37], between -4 and 2.
+    symbols: uint8 [N, 8]. countries: uint8 [N]. Returns float32 [C, 8 * 37], between -4 and 2; 0 where the
+    symbol is as frequent as if all were equally so.
     """
     counts = np.zeros((len(COUNTRIES), MAX_SYMBOLS, CLASSES))
     for place in range(MAX_SYMBOLS):
         np.add.at(counts, (countries, place, symbols[:, place]), 1)
-    share = (counts + 2) / (counts.sum(-1, keepdims=True) + 2 * CLASSES)
-    return np.clip(np.log(share * CLASSES), -4, 2).reshape(len(COUNTRIES), -1).astype(np.float32)
+    # Two more of each: a symbol that the samples lack stays possible.
+    frequency = (counts + 2) / (counts.sum(-1, keepdims=True) + 2 * CLASSES)
+    return np.clip(np.log(frequency * CLASSES), -4, 2).reshape(len(COUNTRIES), -1).astype(np.float32)
 
 
 def _augment(image: tf.Tensor) -> tf.Tensor:
@@ -101,7 +105,7 @@ def _export(model: keras.Model, path: Path) -> None:
 
 
 def evaluate(model: keras.Model, pool: dict[str, np.ndarray], count: int) -> dict[str, float]:
-    """Return the shares of exact readings, of right symbols and of right countries."""
+    """Return the fractions of exact readings, of right symbols and of right countries."""
     infer = tf.function(lambda image: model(normalise(image), training=False))
     exact, single, country = [], [], []
     for start in range(0, count, 100):
@@ -134,13 +138,11 @@ class Trainer:
         image = _augment(normalise(pixels))
         with tf.GradientTape() as tape:
             results = self.model(image, training=True)
-            losses = tf.stack(
-                [
-                    tf.reduce_mean(cross_entropy(tf.cast(symbols, tf.int32), results["symbols"])),
-                    tf.reduce_mean(cross_entropy(tf.cast(country, tf.int32), results["country"])),
-                    tf.reduce_mean(cross_entropy(tf.cast(columns, tf.int32), results["columns"])),
-                ]
-            )
+            losses = tf.stack([
+                tf.reduce_mean(cross_entropy(tf.cast(symbols, tf.int32), results["symbols"])),
+                tf.reduce_mean(cross_entropy(tf.cast(country, tf.int32), results["country"])),
+                tf.reduce_mean(cross_entropy(tf.cast(columns, tf.int32), results["columns"])),
+            ])  # fmt: skip
             total = losses[0] + 0.3 * losses[1] + losses[2]
         gradients = tape.gradient(total, self.model.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
@@ -149,7 +151,7 @@ class Trainer:
 
 @dataclass(frozen=True)
 class Round:
-    """Steps of training on one pool: from step `start` up to `stop`, with a warm-up to `peak` and a cosine."""
+    """Training on one pool from step `start` up to `stop`, with a warm-up to the rate `peak` and a cosine."""
 
     seed: int
     samples: int
@@ -185,10 +187,8 @@ def _fit(
             losses = trainer.step(pool["images"][chosen], symbols, pool["countries"][chosen], columns)
             average = 0.98 * average + 0.02 * losses.numpy()
             if (step + 1) % 50 == 0:
-                print(
-                    f"step {step + 1} loss {np.round(average, 3)} {time.monotonic() - began:.0f} s",
-                    flush=True,
-                )
+                seconds = time.monotonic() - began
+                print(f"step {step + 1} loss {np.round(average, 3)} {seconds:.0f} s", flush=True)
             if (step + 1) % options.every == 0 or step + 1 == part.stop:
                 done.assign(step + 1)
                 manager.save()
@@ -197,34 +197,16 @@ def _fit(
 
 def main() -> None:
     """Read the command line, train, evaluate, export."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="the frozen graph to write")
-    parser.add_argument("--work", type=Path, required=True, help="folder for training data and checkpoints")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--samples", type=int, default=60000, help="samples of the first round, a multiple of 100"
-    )
-    parser.add_argument(
-        "--steps", type=int, default=1600, help="steps of the first round; 0 exports without training"
-    )
+    parser = command_line(__doc__, rate=2e-3, every=250)
+    parser.add_argument("--samples", type=int, default=60000, help="samples of the first round")
+    parser.add_argument("--steps", type=int, default=1600, help="first round's steps; 0: export untrained")
     parser.add_argument("--more-samples", type=int, default=19200, help="samples of the second round")
+    parser.add_argument("--more-steps", type=int, default=600, help="second round's steps, at half the rate")
     parser.add_argument(
-        "--more-steps", type=int, default=600, help="steps of the second round, at half the rate"
-    )
-    parser.add_argument(
-        "--last-steps", type=int, default=250, help="steps of the third round, at a fifth of the rate"
+        "--last-steps", type=int, default=250, help="third round's steps, at a fifth of the rate"
     )
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that render")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="threads of the training, 0 for one a processor"
-    )
-    options = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.utils.set_random_seed(options.seed)
+    options = read_options(parser)
     trainer = Trainer()
     if options.steps > 0:
         second = options.steps + options.more_steps

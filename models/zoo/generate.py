@@ -1,7 +1,8 @@
 """Generate the data of the zoo's networks: `python generate.py --output DIR`.
 
-DIR/NETWORK/SPLIT holds pictures (images/NNNNNN.jpg, the same for all networks) and labels.csv: the classes that this network itself
-names, in ONNX Runtime and float32 (`labels.py`). The same pixels come out whatever the number of workers.
+DIR/NETWORK/SPLIT holds pictures (images/NNNNNN.jpg, the same for all networks) and labels.csv: the classes
+that this network itself names, in ONNX Runtime and float32 (`labels.py`). The same pixels come out whatever
+the number of workers.
 """
 
 from __future__ import annotations

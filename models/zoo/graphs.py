@@ -1,11 +1,13 @@
-"""Make the graphs of the zoo: `python graphs.py [NAME ...]`, all seven by default, and print what each costs and its checksum.
+"""Make the graphs of the zoo: `python graphs.py [NAME ...]`, all by default; print their cost and checksum.
 
-Each becomes models/zoo_NAME/zoo_NAME.onnx, the same bytes each time. This runs where `onnx` is, which the host has not: in the
-reference target's environment, `.dockyard/venvs/tensorflow-2.21/bin/python models/zoo/graphs.py`.
+Each becomes models/zoo_NAME/zoo_NAME.onnx, the same bytes each time. This runs where `onnx` is, which the
+host has not: in the reference target's environment,
+`.dockyard/venvs/tensorflow-2.21/bin/python models/zoo/graphs.py`.
 
-The architectures are the papers' (the cards name them), in inference form: without dropout, batch norm with fixed statistics, the
-scores before the softmax as output. Nobody trained them. Instead of weights a file holds the arithmetic that makes them (`Net.filler`,
-`Net.model`), so that 30 to 240 MB of weights take 10 to 250 kB; a runtime folds it into constants when it loads the graph.
+The architectures are the papers' (the cards name them), in inference form: without dropout, batch norm with
+fixed statistics, the scores before the softmax as output. Nobody trained them. Instead of weights a file
+holds the arithmetic that makes them (`Net.filler`, `Net.model`), so that 30 to 240 MB of weights take 10 to
+250 kB; a runtime folds it into constants when it loads the graph.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ SIDE = 224
 CLASSES = 1000
 
 FIRST, STEP, PRIME = 123_456_789, 61, 2**31 - 1
-"""The numbers FIRST, FIRST + STEP, ... are squared modulo PRIME; the squares stay below 2**63 for 40 million of them."""
+"""The numbers FIRST, FIRST + STEP, ... are squared modulo PRIME.
+
+The squares of 40 million of them stay below 2**63.
+"""
 LEVELS = 2048
 """The noise is what is left modulo 2 * LEVELS + 1, less LEVELS: whole numbers that float32 holds exactly."""
 OFFSET, OFFSETS = 7919, 65536
@@ -38,7 +43,7 @@ OFFSET, OFFSETS = 7919, 65536
 VARIANCE = 1 / 2 - 1 / (2 * math.pi)
 """Of ReLU's output around its mean, where its input is normal with variance 1."""
 BRANCH = 0.3
-"""Scale of the last batch norm of a residual branch: with 1 the sum would double its variance in each block."""
+"""Scale of a residual branch's last batch norm: with 1 the sum's variance would double in each block."""
 
 NONE, AROUND, AFTER = (0, 0, 0, 0), (1, 1, 1, 1), (0, 0, 1, 1)
 """Pads; AFTER gives the sizes that Caffe's pooling, rounding up, gives."""
@@ -78,11 +83,11 @@ class Net:
         self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
-    def filler(self, name: str, shape: tuple[int, ...], spread: float, middle: float = 0.0) -> str:
-        """Add what makes a constant of roughly uniform values `middle` - `spread` to `middle` + `spread`.
+    def filler(self, name: str, shape: tuple[int, ...], half_range: float, middle: float = 0.0) -> str:
+        """Add what makes a constant of roughly uniform values, at most `half_range` from `middle`.
 
-        A constant of more than one axis is made so that the mean of each of its filters is 0. Without that, the mean of a
-        ReLU's output, which is alike for all pictures, would decide every network's answer.
+        A constant of more than one axis is made so that the mean of each of its filters is 0. Without that,
+        the mean of a ReLU's output, which is alike for all pictures, would decide every network's answer.
         """
         size, start = math.prod(shape), self._fillers * OFFSET % OFFSETS
         self._fillers += 1
@@ -91,11 +96,14 @@ class Net:
         if len(shape) > 1:
             noise = self._op("Reshape", [noise, self._constant(*shape)])
             noise = self._op("Sub", [noise, self._op("ReduceMean", [noise], axes=list(range(1, len(shape))))])
-        scaled = self._op("Mul", [noise, self._float(spread / LEVELS)], "" if middle else name)
+        scaled = self._op("Mul", [noise, self._float(half_range / LEVELS)], "" if middle else name)
         return self._op("Add", [scaled, self._float(middle)], name) if middle else scaled
 
     def _weights(self, name: str, shape: tuple[int, ...]) -> str:
-        """Add weights that keep the variance from one ReLU to the next, as He and others (2015) do, their filters' mean being 0."""
+        """Add weights that keep the variance from one ReLU to the next, as He and others (2015) do.
+
+        Their filters' mean is 0 (`filler`): the variance of a ReLU's output counts, not its mean square.
+        """
         return self.filler(f"{name}/weights", shape, math.sqrt(3 / VARIANCE / math.prod(shape[1:])))
 
     def _bias(self, name: str, channels: int) -> str:
@@ -116,9 +124,8 @@ class Net:
         inputs = [x.name, self._weights(name, (channels, x.channels // groups, kernel, kernel))]
         inputs += [self._bias(name, channels)] if bias else []
         pads = [kernel // 2 if pad < 0 else pad] * 4
-        self._op(
-            "Conv", inputs, name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=groups
-        )
+        sizes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": pads}
+        self._op("Conv", inputs, name, **sizes, group=groups)
         return Tensor(name, channels)
 
     def conv_relu(
@@ -152,9 +159,8 @@ class Net:
         return Tensor(self._op(f"{kind}Pool", [x.name], **attributes), x.channels)
 
     def concat(self, *parts: Tensor) -> Tensor:
-        return Tensor(
-            self._op("Concat", [part.name for part in parts], axis=1), sum(part.channels for part in parts)
-        )
+        name = self._op("Concat", [part.name for part in parts], axis=1)
+        return Tensor(name, sum(part.channels for part in parts))
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return Tensor(self._op("Add", [a.name, b.name]), a.channels)
@@ -168,9 +174,8 @@ class Net:
 
     def classify(self, x: Tensor) -> None:
         """Add the mean over each channel and the class scores."""
-        self.dense(
-            self.flatten(Tensor(self._op("GlobalAveragePool", [x.name]), x.channels)), CLASSES, "scores"
-        )
+        mean = Tensor(self._op("GlobalAveragePool", [x.name]), x.channels)
+        self.dense(self.flatten(mean), CLASSES, "scores")
 
     def model(self, name: str) -> Any:
         """Return the checked model, with the noise that all fillers are cut out of."""
@@ -182,12 +187,10 @@ class Net:
         self._op("Sub", [self._op("Cast", [residue], to=TensorProto.FLOAT), self._float(LEVELS)], "noise")
         image = helper.make_tensor_value_info(IMAGE.name, TensorProto.FLOAT, [1, IMAGE.channels, SIDE, SIDE])
         scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, CLASSES])
-        graph = helper.make_graph(
-            [*self._nodes, *layers], name, [image], [scores], list(self._constants.values())
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-        )
+        constants = list(self._constants.values())
+        graph = helper.make_graph([*self._nodes, *layers], name, [image], [scores], constants)
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         onnx.checker.check_model(model, full_check=True)
         return model
 
@@ -246,7 +249,10 @@ INCEPTION_V2 = {
     "5a": (352, 192, 320, 160, 224, "Average", 128),
     "5b": (352, 192, 320, 192, 224, "Max", 128),
 }
-"""Channels of each block: 1x1; 3x3 after its reduction; two of 3x3 after theirs; pooling, 1x1 after it. 0: none, and stride 2."""
+"""Channels of each block: 1x1; 3x3 after its reduction; two of 3x3 after theirs; pooling, 1x1 after it.
+
+0: none, and stride 2.
+"""
 
 
 def inception_v2(net: Net) -> None:
@@ -313,16 +319,16 @@ def make(name: str) -> Any:
 def cost(model: Any) -> tuple[int, int]:
     """Return the multiply-adds and the weights of a model's convolutions and dense layers."""
     inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = {
-        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
-        for v in (*inferred.value_info, *inferred.output)
-    }
-    products = [
-        (math.prod(shapes[n.input[1]]), math.prod(shapes[n.output[0]][2:]))
-        for n in model.graph.node
-        if n.op_type in ("Conv", "Gemm")
-    ]
-    return sum(weights * pixels for weights, pixels in products), sum(weights for weights, _ in products)
+    shapes = {}
+    for value in (*inferred.value_info, *inferred.output):
+        shapes[value.name] = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+    adds = weights = 0
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "Gemm"):
+            kernel = math.prod(shapes[node.input[1]])
+            adds += kernel * math.prod(shapes[node.output[0]][2:])
+            weights += kernel
+    return adds, weights
 
 
 if __name__ == "__main__":
@@ -334,6 +340,7 @@ if __name__ == "__main__":
         path.write_bytes(content)
         adds, weights = cost(model)
         digest = hashlib.sha256(content).hexdigest()
-        print(
-            f"{name}: {adds / 1e9:.3f} G multiply-adds, {weights / 1e6:.2f} M weights, {len(content) / 1e3:.0f} kB, {digest}"
+        numbers = (
+            f"{adds / 1e9:.3f} G multiply-adds, {weights / 1e6:.2f} M weights, {len(content) / 1e3:.0f} kB"
         )
+        print(f"{name}: {numbers}, {digest}")

@@ -18,9 +18,9 @@ def draw(number: int) -> Picture:
     rng = np.random.default_rng([SEED, number])
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     angle = rng.uniform(0, 2 * np.pi)
-    share = np.clip((x * np.cos(angle) + y * np.sin(angle) + 1) / 2, 0, 1)[..., None]
+    ramp = np.clip((x * np.cos(angle) + y * np.sin(angle) + 1) / 2, 0, 1)[..., None]
     first, last = rng.uniform(0, 255, (2, 3))
-    surface = first * (1 - share) + last * share
+    surface = first * (1 - ramp) + last * ramp
     for _ in range(rng.integers(1, 4)):
         surface = surface + _grating(rng, x, y)[..., None] * rng.uniform(-60, 60, 3)
     picture = np.clip(surface, 0, 255).astype(np.uint8)
@@ -31,11 +31,8 @@ def draw(number: int) -> Picture:
 
 def _grating(rng: np.random.Generator, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return waves, or stripes, of 2 to 40 periods a picture, -1 to 1."""
-    periods, angle, phase = (
-        np.exp(rng.uniform(np.log(2), np.log(40))),
-        rng.uniform(0, np.pi),
-        rng.uniform(0, 2 * np.pi),
-    )
+    periods = np.exp(rng.uniform(np.log(2), np.log(40)))
+    angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
     waves = np.sin(2 * np.pi * periods * (x * np.cos(angle) + y * np.sin(angle)) + phase)
     return np.sign(waves) if rng.random() < 0.5 else waves
 

@@ -1,7 +1,7 @@
 """Frozen dataclasses to JSON and back, by the types of their fields.
 
-A dataclass that is one of several a field may hold names itself in a class attribute `kind`, which is written beside
-its fields.
+A dataclass that is one of several a field may hold names itself in a class attribute `kind`, which is written
+beside its fields.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Dict, Mapping, Tuple, Type, TypeVar, Union, cast, get_type_hints
+from typing import Any, Dict, Mapping, Type, TypeVar, Union, cast, get_type_hints
 
 T = TypeVar("T")
 
@@ -21,10 +21,11 @@ class DecodeError(ValueError):
 
 
 def encode(value: Any) -> Any:
-    """Return a value as JSON: dataclasses as objects with every field, enums as their values, tuples as lists."""
+    """Return a value as JSON: dataclasses as objects with all fields, enums as values, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = {KIND: getattr(value, KIND)} if hasattr(value, KIND) and KIND not in _fields(type(value)) else {}
-        return {**named, **{name: encode(getattr(value, name)) for name in _fields(type(value))}}
+        names = list(_fields(type(value)))
+        fields = {name: encode(getattr(value, name)) for name in names}
+        return {KIND: getattr(value, KIND), **fields} if hasattr(value, KIND) else fields
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -38,8 +39,8 @@ def decode(kind: Type[T], document: Any, where: str = "$") -> T:
     """Build a value of a type from JSON; a field that is left out takes its default.
 
     Args:
-        kind: a dataclass, an enum, or what the fields of one may be: str, int, float, bool, Any, and Optional, Union,
-            Tuple and Mapping of those.
+        kind: a dataclass, an enum, or what the fields of one may be: str, int, float, bool, Any, and
+            Optional, Union, Tuple and Mapping of those.
         document: parsed JSON.
         where: JSON path of the document, for messages.
 
@@ -86,7 +87,8 @@ def _decode_union(arguments: Any, document: Any, where: str) -> Any:
         return _decode_plain(choices, document, where)
     by_kind = {choice.kind: choice for choice in choices if hasattr(choice, KIND)}
     if document.get(KIND) not in by_kind:
-        raise DecodeError(f"{where}.{KIND}: expected one of {', '.join(sorted(by_kind))}, found {document.get(KIND)!r}")
+        valid = ", ".join(sorted(by_kind))
+        raise DecodeError(f"{where}.{KIND}: expected one of {valid}, found {document.get(KIND)!r}")
     rest = {key: item for key, item in document.items() if key != KIND}
     return _decode(by_kind[document[KIND]], rest, where)
 

@@ -75,7 +75,8 @@ class SampleScore:
     Attributes:
         id: the image's path within the split.
         scores: by metric, 0 to 1.
-        prediction: a text, or a box in pixels of the image (x_min, y_min, x_max, y_max); None where nothing was found.
+        prediction: a text, or a box in pixels of the image (x_min, y_min, x_max, y_max); None where
+            nothing was found.
         pixels: of a mask and the true one: the intersection and the union.
     """
 
@@ -87,7 +88,10 @@ class SampleScore:
 
 @dataclass(frozen=True)
 class MaskPicture:
-    """A sample's masks as pictures in base64: PNG of 0 and 255; of the reference also the true mask and the image (JPEG)."""
+    """A sample's masks as pictures in base64: PNG of 0 and 255.
+
+    Of the reference there is also the true mask, and the image as JPEG.
+    """
 
     id: str
     mask: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple, Union
 
 from .codec import decode
 from .outputs import OUTPUTS, Outputs, Task, renamed, tensors_of
@@ -28,7 +28,8 @@ class InputSpec:
         channels: `RGB`, `BGR` or `GRAY`.
         mean, scale: one value for each channel; the input is (pixel - mean) / scale, pixels 0 to 255.
         pad: the fill of a letterbox, 0 to 255.
-        interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing), `linear`.
+        interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing);
+            `linear`.
         dtype: `float32`, or `uint8` for a network that takes the pixels as they are.
     """
 
@@ -56,7 +57,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class DataLocation:
-    """Where a model's data set is: the set of a generator (a folder under models/), or a folder beside model.json."""
+    """Where a data set is: the set of a generator (a folder under models/), or a folder beside model.json."""
 
     generator: Optional[str] = None
     set: Optional[str] = None
@@ -94,8 +95,8 @@ class Network:
     def adapted(self, conversion: Mapping[str, Any]) -> Network:
         """Return the network as a recipe's `conversion` has it run, reference included.
 
-        That is another input shape, an input or outputs cut at other tensors of the graph, and other values for
-        mean and scale. What else a conversion says changes the converted network alone.
+        That is another input shape, an input or outputs cut at other tensors of the graph, and other values
+        for mean and scale. What else a conversion says changes the converted network alone.
         """
         changes: Dict[str, Any] = {}
         for key in ("shape", "mean", "scale"):
@@ -129,7 +130,7 @@ class PipelineNode:
     Attributes:
         name: of its steps in timings, as `detector`.
         network: a folder under models/.
-        input: `image` for the whole image, or the name of an earlier node that detects: its best box is cropped.
+        input: `image` for the whole image, or an earlier node that detects: its best box is cropped.
         crop_margin: share of the box's width and height added on each side before the crop.
     """
 
@@ -169,9 +170,14 @@ class Pipeline:
         return Pipeline(
             name=name,
             description=document.get("description", ""),
-            nodes=decode(Tuple[PipelineNode, ...], document["pipeline"], "$.pipeline"),  # type: ignore[arg-type]
+            nodes=tuple(_nodes(document["pipeline"])),
             data=decode(DataLocation, document["data"], "$.data"),
         )
+
+
+def _nodes(documents: Iterable[Any]) -> Iterator[PipelineNode]:
+    for number, document in enumerate(documents):
+        yield decode(PipelineNode, document, f"$.pipeline[{number}]")
 
 
 def steps_of(nodes: Tuple[PipelineNode, ...]) -> Tuple[str, ...]:

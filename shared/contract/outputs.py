@@ -100,7 +100,7 @@ class ClassificationOutputs:
 
 @dataclass(frozen=True)
 class MaskOutput:
-    """A mask, [1, height, width, channels] or, of a network with the layout NCHW, [1, channels, height, width].
+    """A mask: [1, height, width, channels], or [1, channels, height, width] where the layout is NCHW.
 
     Attributes:
         kind: `softmax` (a channel for each class) or `sigmoid` (one channel of probabilities).

@@ -152,7 +152,7 @@ class Recipe:
             "target": self.target,
             "toolchain": self.toolchain,
             "optimizations": [optimization.to_json() for optimization in self.optimizations],
-            "requirements": {key: value for key, value in encode(self.requirements).items() if value is not None},
+            "requirements": _without_none(encode(self.requirements)),
             "measure": encode(self.measure),
         }
         if self.search is not None:
@@ -164,3 +164,7 @@ class Recipe:
         if self.data is not None:
             document["data"] = self.data
         return document
+
+
+def _without_none(document: Mapping[str, Any]) -> Dict[str, Any]:
+    return {key: value for key, value in document.items() if value is not None}

@@ -27,7 +27,7 @@ class RecordedArtifact:
 
     Attributes:
         files: of the artifact; of the reference, its graph.
-        cache_key: under which the artifact is kept, for delivery; None for the reference, and where there is none.
+        cache_key: under which the artifact is kept, for delivery; None for the reference, or without one.
     """
 
     files: Artifact

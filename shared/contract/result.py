@@ -57,8 +57,8 @@ class OutputDifference:
     """One output tensor beside the reference's.
 
     Attributes:
-        difference: the largest absolute one over the reference's largest absolute value; None where the output is
-            missing, has another shape or is not finite.
+        difference: the largest absolute one over the reference's largest absolute value; None where the
+            output is missing, has another shape or is not finite.
         limit: the largest that is allowed.
     """
 
@@ -89,10 +89,10 @@ class Result:
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     duration_s: float = 0.0
-    artifact: Artifact = Artifact()
+    artifact: Artifact = field(default_factory=Artifact)
     measured: Mapping[str, str] = field(default_factory=dict)
     conversion: Tuple[OutputDifference, ...] = ()
-    notes: Notes = Notes()
+    notes: Notes = field(default_factory=Notes)
     quality: Optional[Quality] = None
     measurement: Optional[Measurement] = None
     version: int = RESULT_VERSION

@@ -10,7 +10,7 @@ from .model import Network, PipelineNode
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """A network, and the folder below the job's that holds its graph as it came or its artifact (with a manifest)."""
+    """A network, and the folder below the job's with its graph as it came or its artifact and manifest."""
 
     network: Network
     folder: str
@@ -154,7 +154,8 @@ class Stage:
     Attributes:
         name: as recipes' plans, job ids and records have it.
         brings: the fields of a result that a done job of it must have.
-        is_cached: what it leaves is kept, and reused by the hash of everything that went in. Quality and speed never are.
+        is_cached: what it leaves is kept, and reused by the hash of everything that went in. Quality and
+            speed never are.
     """
 
     name: str

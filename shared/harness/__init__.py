@@ -1,4 +1,4 @@
-"""The harness that a target's entry script runs: the same code in a container and in a virtual environment.
+"""What measures, and is not shipped: a job's run, quality, the check of a conversion, clocks, the machine.
 
-Needs numpy and OpenCV, Python 3.8.
+The same code in a container and in a virtual environment. Needs numpy, OpenCV and psutil, Python 3.8.
 """

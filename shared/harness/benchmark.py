@@ -1,111 +1,93 @@
-"""Clocks: one network alone, and the pipeline from encoded files to readings."""
+"""Clocks: one network alone, and a pipeline from encoded images to what its last network finds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from shared.contract.dataset import read_split
-from shared.contract.model import Network
-from shared.contract.steps import STEPS
-from shared.runtime import tasks
-from shared.runtime.arrays import Array
-from shared.runtime.evaluate import load_reference
-from shared.runtime.preprocess import crop, decode, to_array, to_input
-from shared.runtime.progress import report, track
-from shared.runtime.toolchain import Session
+from shared.contract.dataset import Sample, read_split
+from shared.contract.measurement import TOTAL, Latency, Protocol, Quality, SampleScore, Scope
+from shared.contract.model import steps_of
+from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
+from shared.harness.masks import masks_of_part
+from shared.harness.progress import report, track
+from shared.harness.reference import load_reference
+from shared.harness.scoring import quality_of, score, score_masks
+from shared.inference.arrays import Array
+from shared.inference.decoding import FoundMask
+from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
+from shared.inference.preprocess import to_array
+from shared.inference.session import Session
 
 
-def benchmark_network(session: Session, reference: Path, warmup: int, runs: int, seconds: float) -> Dict[str, Any]:
-    """Time one call of the network many times on one real input (`repeat` protocol).
+def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path) -> Latency:
+    """Time one call of a network many times on one real input.
 
     A time covers one call: input ready in host memory to outputs in host memory.
 
     Args:
-        warmup, runs: calls before the clock counts, and timed calls; at least so many.
-        seconds: that the timed calls take at least, and the calls before them half as long.
-
-    Returns:
-        Timing as in result.json: scope `network`, raw samples in nanoseconds.
+        folder: of the job.
     """
-    image = to_array(load_reference(reference)[0][0], session.input)
+    pixels, _ = load_reference(folder / parameters.inputs)
+    image = to_array(pixels[0], session.input)
     report("warm up", 0, 0)
-    _repeat(session, image, warmup, seconds / 2)
+    time_calls(session, image, parameters.warmup, parameters.seconds / 2)
     report("measure", 0, 0)
-    return {"scope": "network", "protocol": "repeat", "samples_ns": {"total": _repeat(session, image, runs, seconds)}}
+    times = time_calls(session, image, parameters.runs, parameters.seconds)
+    return Latency(Scope.NETWORK, Protocol.REPEAT, {TOTAL: tuple(times)})
 
 
-def _repeat(session: Session, image: Array, runs: int, seconds: float) -> List[int]:
-    samples: List[int] = []
+def time_calls(session: Session, image: Array, runs: int, seconds: float) -> List[int]:
+    """Return the nanoseconds of each call: at least so many, and for at least so many seconds."""
+    times: List[int] = []
     end = perf_counter_ns() + int(seconds * 1e9)
-    while len(samples) < runs or perf_counter_ns() < end:
+    while len(times) < runs or perf_counter_ns() < end:
         start = perf_counter_ns()
         session.run(image)
-        samples.append(perf_counter_ns() - start)
-    return samples
+        times.append(perf_counter_ns() - start)
+    return times
 
 
 def benchmark_pipeline(
-    networks: Tuple[Network, Network], sessions: Tuple[Session, Session], split: Path, margin: float, warmup: int, images: int
-) -> Tuple[Dict[str, Any], Dict[str, Any]]:
-    """Time and score the pipeline on whole frames, each once, from the encoded bytes to the reading.
+    nodes: Sequence[LoadedNode], parameters: PipelineBenchmark, folder: Path
+) -> Tuple[Latency, Quality]:
+    """Time and score a pipeline on whole images, each once.
+
+    A time covers the way from the encoded bytes to the last node's prediction.
 
     Args:
-        networks, sessions: detector, reader.
-        split: a split folder with readings.csv.
-        margin: share of the box added on each side before the crop.
-        warmup: images run before the clock counts.
-        images: images measured; 0 takes all.
+        nodes: those of the parameters, loaded.
+        folder: of the job.
 
     Returns:
-        Timing (scope `pipeline`, nanoseconds for each of STEPS and image) and quality. Where the detector finds
-        no plate the reading is None and counts as wrong, and the reader's steps are 0.
+        The time of each step and image, and the quality for the last node's task. Where a box was missing the
+        last node's prediction is None and counts as wrong, unless there was nothing to find.
+
+    Raises:
+        InputProblem: a split that cannot be read.
+        UnreadableImage: an image or a mask that cannot be decoded.
     """
-    samples = read_split(split, "reading")
-    samples = samples[:images] if images else samples
-    encoded = [s.path.read_bytes() for s in samples]
-    for sample, data in zip(samples[:warmup], encoded):
-        _run_once(networks, sessions, data, sample.id, margin)
-    times: Dict[str, List[int]] = {name: [] for name in STEPS}
-    rows: List[Dict[str, Any]] = []
-    for sample, data in track(zip(samples, encoded), "frames to readings", len(samples)):
-        prediction, clock = _run_once(networks, sessions, data, sample.id, margin)
-        for name in STEPS:
-            times[name].append(clock.get(name, 0))
-        missed = ("", "" if "country" in networks[1].outputs else None)
-        scores = tasks.reading_scores(prediction or missed, sample)
-        text = None if prediction is None else f"{prediction[0]} {prediction[1] or ''}".strip()
-        rows.append({"id": sample.id, "scores": scores, "prediction": text})
-    quality = {"main": "exact", "metrics": tasks.means([r["scores"] for r in rows]), "samples": rows}
-    return {"scope": "pipeline", "protocol": "dataset", "samples_ns": times}, quality
+    last = nodes[-1]
+    samples = read_split(folder / parameters.test, last.network.task)[: parameters.images]
+    encoded = [sample.path.read_bytes() for sample in samples]
+    for sample, image in zip(samples[: parameters.warmup], encoded):
+        run_pipeline(nodes, image, sample.id)
+    times: Dict[str, List[int]] = {step: [] for step in (TOTAL, *steps_of(parameters.nodes))}
+    scores: List[SampleScore] = []
+    for sample, image in track(zip(samples, encoded), "images through the pipeline", len(samples)):
+        passage = run_pipeline(nodes, image, sample.id)
+        for step, taken in passage.times_ns.items():
+            times[step].append(taken)
+        scores.append(_score(last, passage, sample))
+    samples_ns = {step: tuple(taken) for step, taken in times.items()}
+    return Latency(Scope.PIPELINE, Protocol.DATASET, samples_ns), quality_of(last.network.task, scores)
 
 
-def _run_once(
-    networks: Tuple[Network, Network], sessions: Tuple[Session, Session], data: bytes, name: str, margin: float
-) -> Tuple[Any, Mapping[str, int]]:
-    detector, reader = networks
-    marks: List[Tuple[str, int]] = [("", perf_counter_ns())]
-
-    def lap(step: str) -> None:
-        marks.append((step, perf_counter_ns()))
-
-    image = decode(data, name)
-    lap("decode")
-    tensor, placement = to_input(image, sessions[0].input)
-    lap("detector_input")
-    outputs = sessions[0].run(tensor)
-    lap("detector")
-    box = tasks.decode_box(detector, outputs, placement)
-    lap("detector_output")
-    prediction = None
-    if box is not None:
-        plate, _ = to_input(crop(image, box, margin), sessions[1].input)
-        lap("reader_input")
-        outputs = sessions[1].run(plate)
-        lap("reader")
-        prediction = tasks.decode_reading(reader, outputs)
-        lap("reader_output")
-    clock = {step: end - start for (_, start), (step, end) in zip(marks, marks[1:])}
-    clock["total"] = marks[-1][1] - marks[0][1]
-    return prediction, clock
+def _score(last: LoadedNode, passage: Passage, sample: Sample) -> SampleScore:
+    """Score what the last node found; a mask over the whole image, of which it may have been given a part."""
+    found, name = passage.predictions[last.node.name], last.node.name
+    if isinstance(found, FoundMask):
+        masks = masks_of_part(last.network, found, passage.areas[name], passage.image_size, sample)
+        return score_masks(*masks, sample)
+    return score(last.network, found, sample)

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 from typing import Any, Dict, Optional
 
 import psutil
 
 from shared.contract.device import LOW_PRECISION
-
-
-def read_text(path: str) -> Optional[str]:
-    """Return the stripped text of a file, or None where it cannot be read."""
-    try:
-        return Path(path).read_text(errors="replace").strip()
-    except OSError:
-        return None
-
-
-def cpu_info() -> Dict[str, str]:
-    """Return the fields of the last CPU in /proc/cpuinfo (py-cpuinfo takes a second for the same, in every job)."""
-    lines = (read_text("/proc/cpuinfo") or "").splitlines()
-    return {key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
+from shared.inference.cpu import cpu_info, read_text
 
 
 def cpu_quota() -> Optional[float]:
-    """Return the CPUs that the cgroup allows (quota over period, cgroup v2 or v1), or None without a limit."""
+    """Return the CPUs that the cgroup (v2 or v1) allows: quota over period; None without a limit."""
     v2 = (read_text("/sys/fs/cgroup/cpu.max") or "").split()
     if len(v2) == 2:
         return None if v2[0] == "max" else int(v2[0]) / int(v2[1])
@@ -39,21 +25,27 @@ def cpu_quota() -> Optional[float]:
 
 
 def temperature_c() -> Optional[float]:
-    """Return the highest temperature that the sensors tell in degrees Celsius, or None."""
+    """Return the highest temperature of the sensors in degrees Celsius, or None."""
     sensors = psutil.sensors_temperatures()
     return max((reading.current for readings in sensors.values() for reading in readings), default=None)
 
 
 def describe() -> Dict[str, Any]:
-    """Return the device as it is now: CPU, affinity, quota, governor, temperature, throttling, load."""
+    """Return the device as it is now: CPU, affinity, quota, governor, temperature, throttling, load.
+
+    `boot_id` is the kernel's, the same in every container of a machine until it starts anew: it tells two
+    machines of one kind apart.
+    """
     base = "/sys/devices/system/cpu/cpu0/"
     cpu = cpu_info()
+    flags = cpu.get("flags", "").split()
     frequency = psutil.cpu_freq()
     found: Dict[str, Any] = {
         "cpu": cpu.get("model name", platform.processor() or platform.machine()),
-        "flags": " ".join(f for f in LOW_PRECISION if f in cpu.get("flags", "").split()),
+        "flags": " ".join(flag for flag in LOW_PRECISION if flag in flags),
         "machine": platform.machine(),
         "kernel": platform.release(),
+        "boot_id": read_text("/proc/sys/kernel/random/boot_id"),
         "cpus": os.cpu_count(),
         "memory_mb": round(psutil.virtual_memory().total / 1e6),
         "affinity": sorted(os.sched_getaffinity(0)),
@@ -64,7 +56,7 @@ def describe() -> Dict[str, Any]:
         "temperature_c": temperature_c(),
         "load_before": os.getloadavg()[0],
     }
-    return {k: v for k, v in found.items() if v is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def pin(threads: int) -> int:

@@ -1,34 +1,27 @@
-"""Masks: read from a network's output, painted from annotations, compared, kept as small pictures."""
+"""True masks: painted from annotations, laid beside the predicted ones, kept as small pictures."""
 
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import List, Tuple
 
 import cv2
 import numpy as np
 
 from shared.contract.dataset import Sample, read_labelme
+from shared.contract.measurement import MaskPicture
 from shared.contract.model import Network
-from shared.runtime.arrays import Array
-from shared.runtime.preprocess import Placement, UnreadableImage, read_image
+from shared.contract.outputs import SegmentationOutputs
+from shared.inference.arrays import Array
+from shared.inference.decoding import FoundMask
+from shared.inference.masks import over_image
+from shared.inference.preprocess import Area, UnreadableImage, read_image
 
 PICTURES = 6
 """Samples of a split whose masks are kept as pictures."""
 
 IMAGE_SIDE, MASK_SIDE = 400, 512
 """Longest side of a kept picture, in pixels."""
-
-
-def decode_mask(network: Network, outputs: Mapping[str, Array]) -> Array:
-    """Return the predicted mask, bool [height, width] at the resolution of the network's output."""
-    spec = network.outputs["mask"]
-    mask = np.asarray(outputs[spec["tensor"]])[0]
-    if network.input.layout == "NCHW":
-        mask = mask.transpose(1, 2, 0)
-    if spec.get("kind", "softmax") == "sigmoid":
-        return np.asarray(mask[..., 0] >= spec.get("threshold", 0.5))
-    return np.asarray(mask.argmax(-1) == spec.get("foreground", 1))
 
 
 def true_mask(network: Network, sample: Sample) -> Array:
@@ -46,7 +39,8 @@ def true_mask(network: Network, sample: Sample) -> Array:
         if painted is None:
             raise UnreadableImage(f"cannot decode the mask {sample.mask}")
         return np.asarray(painted >= 128)
-    drawn, labels = read_labelme(sample.labelme), network.outputs["mask"].get("labels")
+    assert isinstance(network.outputs, SegmentationOutputs)
+    drawn, labels = read_labelme(sample.labelme), network.outputs.mask.labels
     canvas = np.zeros((drawn.height, drawn.width), np.uint8)
     for label, corners in drawn.polygons:
         if labels is None or label in labels:
@@ -55,28 +49,32 @@ def true_mask(network: Network, sample: Sample) -> Array:
     return canvas.astype(bool)
 
 
-def both_masks(network: Network, outputs: Mapping[str, Array], placement: Placement, sample: Sample) -> Tuple[Array, Array]:
-    """Return the predicted and the true mask of the image, bool [height, width] at the resolution of the network's output.
+def both_masks(network: Network, found: FoundMask, sample: Sample) -> Tuple[Array, Array]:
+    """Return the predicted and the true mask of the image at the resolution of the output.
 
-    The padding of a letterbox is cut out. The truth is taken at the centre of each of the output's pixels.
+    Both are bool [height, width]. The padding of a letterbox is cut out. The truth is
+    taken at the centre of each of the output's pixels.
 
     Raises:
         UnreadableImage: as `true_mask`; for a letterbox, an annotation that is not of its image's size.
     """
-    mask, truth = decode_mask(network, outputs), true_mask(network, sample)
+    mask, placement, truth = found.mask, found.placement, true_mask(network, sample)
     height, width = network.input.size
     inner = (height, width)
     if network.input.resize == "letterbox":
         inner = (round(truth.shape[0] * placement.scale_y), round(truth.shape[1] * placement.scale_x))
-        if not all(0 <= rest <= 1 for rest in (height - 2 * placement.top - inner[0], width - 2 * placement.left - inner[1])):
-            raise UnreadableImage(f"the annotation {sample.labelme or sample.mask} is not of its image's size")
+        left_over = (height - 2 * placement.top - inner[0], width - 2 * placement.left - inner[1])
+        if not all(0 <= pixels <= 1 for pixels in left_over):
+            raise UnreadableImage(
+                f"the annotation {sample.labelme or sample.mask} is not of its image's size"
+            )
     rows, true_rows = _axis(mask.shape[0], height, placement.top, inner[0], truth.shape[0])
     columns, true_columns = _axis(mask.shape[1], width, placement.left, inner[1], truth.shape[1])
     return mask[rows][:, columns], truth[true_rows][:, true_columns]
 
 
 def _axis(cells: int, side: int, start: float, inner: int, pixels: int) -> Tuple[Array, Array]:
-    """Return which of an output's cells have their centre on the image, and the annotation's pixel below each of these.
+    """Return which of an output's cells are centred on the image, and the annotation's pixel below each.
 
     Args:
         cells, side: of the output and of the input.
@@ -89,34 +87,53 @@ def _axis(cells: int, side: int, start: float, inner: int, pixels: int) -> Tuple
     return on_image, np.clip(centres[on_image] * pixels / inner, 0, pixels - 1).astype(np.intp)
 
 
+def masks_of_part(
+    network: Network, found: FoundMask, area: Area, image_size: Tuple[int, int], sample: Sample
+) -> Tuple[Array, Array]:
+    """Return the predicted and the true mask of an image of which a network was given a part.
+
+    Both are bool [height, width] of the image; outside the part nothing was found. An annotation of another
+    size than the image is taken at the nearest pixel.
+
+    Raises:
+        UnreadableImage: as `true_mask`.
+    """
+    left, top, right, bottom = area
+    whole = np.zeros(image_size, bool)
+    part = (bottom - top, right - left)
+    whole[top:bottom, left:right] = over_image(found.mask, network.input.size, found.placement, part)
+    height, width = image_size
+    truth = true_mask(network, sample).astype(np.uint8)
+    return whole, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+
+
 def count_pixels(mask: Array, truth: Array) -> Tuple[int, int]:
     """Return the pixels of the intersection and of the union of two bool masks of one shape."""
     return int(np.count_nonzero(mask & truth)), int(np.count_nonzero(mask | truth))
 
 
-def share(intersection: float, union: float) -> float:
-    """Return the IoU of pixel counts; 1 where there is nothing to find and nothing was found."""
-    return intersection / union if union else 1.0
-
-
-def spread(samples: int) -> List[int]:
-    """Return which samples of a split are kept as pictures: PICTURES of them at most, evenly over the split."""
+def pictured(samples: int) -> List[int]:
+    """Return which samples of a split are kept as pictures: PICTURES at most, evenly over the split."""
     count = min(samples, PICTURES)
     return [i * samples // count for i in range(count)]
 
 
-def picture(network: Network, outputs: Mapping[str, Array], placement: Placement, sample: Sample, with_truth: bool) -> Dict[str, Any]:
-    """Return a sample's pictures as `quality.pictures` has them, in base64.
+def picture(network: Network, found: FoundMask, sample: Sample, with_truth: bool) -> MaskPicture:
+    """Return a sample's pictures, in base64.
 
-    `mask`: the predicted mask, PNG, 0 and 255, at the resolution of the network's output, without the padding of a
-    letterbox. Of the reference also `truth`, the same of the true mask, and `image`, the image itself as JPEG.
+    The masks are PNG, 0 and 255, at the resolution of the network's output, without the padding of a
+    letterbox.
+
+    Args:
+        with_truth: keep the true mask and the image (JPEG) beside the predicted mask.
     """
-    mask, truth = both_masks(network, outputs, placement, sample)
-    found = {"id": sample.id, "mask": _encoded(".png", _shrunk(mask * np.uint8(255), MASK_SIDE, cv2.INTER_NEAREST))}
-    if with_truth:
-        found["truth"] = _encoded(".png", _shrunk(truth * np.uint8(255), MASK_SIDE, cv2.INTER_NEAREST))
-        found["image"] = _encoded(".jpg", _shrunk(read_image(sample.path), IMAGE_SIDE, cv2.INTER_AREA))
-    return found
+    mask, truth = both_masks(network, found, sample)
+    predicted = _encoded(".png", _shrunk(mask * np.uint8(255), MASK_SIDE, cv2.INTER_NEAREST))
+    if not with_truth:
+        return MaskPicture(sample.id, predicted)
+    true = _encoded(".png", _shrunk(truth * np.uint8(255), MASK_SIDE, cv2.INTER_NEAREST))
+    image = _encoded(".jpg", _shrunk(read_image(sample.path), IMAGE_SIDE, cv2.INTER_AREA))
+    return MaskPicture(sample.id, predicted, true, image)
 
 
 def _shrunk(pixels: Array, side: int, interpolation: int) -> Array:
@@ -125,6 +142,6 @@ def _shrunk(pixels: Array, side: int, interpolation: int) -> Array:
     return pixels if factor >= 1 else np.asarray(cv2.resize(pixels, size, interpolation=interpolation))
 
 
-def _encoded(form: str, pixels: Array) -> str:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 80] if form == ".jpg" else []
-    return base64.b64encode(cv2.imencode(form, pixels, quality)[1].tobytes()).decode()
+def _encoded(ending: str, pixels: Array) -> str:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 80] if ending == ".jpg" else []
+    return base64.b64encode(cv2.imencode(ending, pixels, quality)[1].tobytes()).decode()

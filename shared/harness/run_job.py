@@ -1,8 +1,8 @@
-"""Run one job folder: read `job.json`, do its stage with a toolchain, write `result.json`.
+"""Run one job folder: read `job.json`, do its stage with a target's capabilities, write `result.json`.
 
 <folder>/job.json      the job
 <folder>/inputs/       graphs, artifacts, data, the reference's outputs
-<folder>/outputs/      what the stage leaves
+<folder>/outputs/      what the stage leaves; an artifact has its manifest.json here
 <folder>/tuning/       where the method tunes: the databases that it leaves
 <folder>/result.json   what came of it, failures included
 """
@@ -10,177 +10,253 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import re
 import time
 import traceback
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, cast
+from typing import Any, Dict, Optional, TypeVar
 
 import cv2
 
-from shared.contract.errors import DockyardError
-from shared.contract.job import Artifact, ArtifactFile, Job
-from shared.contract.model import Network
-from shared.runtime import benchmark, evaluate, machine
-from shared.runtime.preprocess import UnreadableImage
-from shared.runtime.progress import report
-from shared.runtime.toolchain import Session, Toolchain, Tuning, TuningToolchain, Unsupported
+from shared.contract.artifact import MANIFEST_FILE, Manifest
+from shared.contract.codec import decode, encode
+from shared.contract.errors import DockyardError, JobFailed
+from shared.contract.job import JOB_VERSION, Job
+from shared.contract.measurement import TOTAL, Latency, Protocol, Scope
+from shared.contract.result import Result, Status
+from shared.contract.stages import (
+    Convert,
+    Evaluate,
+    NetworkBenchmark,
+    NetworkFiles,
+    Optimize,
+    PipelineBenchmark,
+    artifacts_of,
+)
+from shared.harness import machine
+from shared.harness.benchmark import benchmark_network, benchmark_pipeline
+from shared.harness.calibration import SplitCalibration
+from shared.harness.evaluate import evaluate
+from shared.harness.progress import report
+from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
+from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
+from shared.inference.artifacts import describe_artifact, read_manifest
+from shared.inference.pipeline import LoadedNode
+from shared.inference.preprocess import UnreadableImage
+from shared.inference.session import Session, Unsupported
+
+OUTPUTS, TUNING = "outputs", "tuning"
+"""Folders of a job that the harness fills."""
+
+C = TypeVar("C")
 
 
-def main(toolchain: Callable[[], Toolchain]) -> int:
-    """Command line of every entry script: `entry.py --job FOLDER`. Returns the exit code: 0 done, 1 otherwise."""
+def main(capabilities: Capabilities) -> int:
+    """Run an entry script's command line, `entry.py --job FOLDER`; return 0 when the job is done, else 1."""
     parser = argparse.ArgumentParser(description="Run one Dockyard job folder.")
     parser.add_argument("--job", type=Path, required=True, help="folder with job.json and inputs/")
     folder: Path = parser.parse_args().job
-    result = run_folder(folder, toolchain)
-    (folder / "result.json").write_text(json.dumps(result))
-    return 0 if result["status"] == "done" else 1
+    result = run_folder(folder, capabilities)
+    (folder / "result.json").write_text(json.dumps(encode(result)))
+    return 0 if result.status == Status.DONE else 1
 
 
-def run_folder(folder: Path, make_toolchain: Callable[[], Toolchain]) -> Dict[str, Any]:
+def run_folder(folder: Path, capabilities: Capabilities) -> Result:
     """Run the job of a folder and return its result; whatever the stage raises becomes a `failed` result."""
     started = time.monotonic()
-    result: Dict[str, Any] = {"version": 1, "status": "done"}
+    result = Result(Status.FAILED)
     try:
-        job = Job.from_json(json.loads((folder / "job.json").read_text()))
-        threads = machine.pin(int(job.measure.get("threads", 0)))
-        result["device"] = {**machine.describe(), "threads": threads}
+        job = read_job(folder)
+        threads = machine.pin(job.threads)
         cv2.setNumThreads(threads)
-        report(f"{job.stage}: load {job.target} {job.toolchain}", 0, 0)
-        toolchain = make_toolchain()
-        result["versions"] = toolchain.versions()
-        output = folder / "outputs"
+        result = replace(result, device={**machine.describe(), "threads": threads})
+        report(f"{job.stage.name}: load {job.target} {job.toolchain}", 0, 0)
+        result = replace(result, versions=capabilities.versions())
+        output = folder / OUTPUTS
         output.mkdir(exist_ok=True)
-        result.update(STAGES[job.stage](job, toolchain, folder, output, threads))
-        result["artifact"] = describe_artifact(output).to_json()
-        result["measured"] = {name: describe_artifact(folder / path).sha256 for name, path in job.artifacts.items()}
+        found = _run_stage(_Work(job, capabilities, folder, output, threads))
+        result = replace(
+            found,
+            device=result.device,
+            versions=result.versions,
+            artifact=describe_artifact(output),
+            measured=_measured(job, folder),
+        )
     except Unsupported as error:
-        result.update(status="not measured", reason=str(error))
+        result = replace(result, status=Status.NOT_MEASURED, reason=str(error))
     except (DockyardError, UnreadableImage) as error:
-        result.update(status="failed", reason=str(error))
+        result = replace(result, reason=str(error))
     except Exception as error:
         traceback.print_exc()
-        result.update(status="failed", reason=f"{type(error).__name__}: {telling_line(str(error))}")
-    result["duration_s"] = time.monotonic() - started
-    return result
+        summary = first_line(capabilities.error_summary(str(error)))
+        result = replace(result, reason=f"{type(error).__name__}: {summary}")
+    return replace(result, duration_s=time.monotonic() - started)
 
 
-def telling_line(message: str) -> str:
-    """Return the line of a vendor's message that says what is wrong, at most 500 characters.
+def read_job(folder: Path) -> Job:
+    """Read a job folder's `job.json`.
 
-    Around it are places in the vendor's sources (OpenVINO), in the graph (TensorFlow) and whole configurations (Keras).
+    Raises:
+        ValueError: no JSON, another version, no job.
     """
-    lines = [" ".join(line.split()) for line in message.splitlines() if line.strip()]
-    causes = [line[len(KERAS_CAUSE) :] for line in lines if line.startswith(KERAS_CAUSE)]
-    told = [*causes, *(line for line in lines if not PLACE.match(line)), *lines]
-    line = told[0] if told else ""
-    return line if len(line) <= 500 else line[:496] + " ..."
+    document = json.loads((folder / "job.json").read_text())
+    version = document.get("version") if isinstance(document, dict) else None
+    if version != JOB_VERSION:
+        raise ValueError(f"a job of version {version}, this harness reads {JOB_VERSION}")
+    return decode(Job, document)
 
 
-KERAS_CAUSE = "Exception encountered: "
-PLACE = re.compile(
-    r"(\[ GENERAL_ERROR \] )?(Check '|Exception from |FrontEnd API failed|While validating node|Model wasn't fully converted|Summary:)"
-    r"|Graph execution error:|Detected at node|File \"|Node: '"
-)
-"""Lines of OpenVINO's and TensorFlow's messages that lead to the one that tells."""
+def _measured(job: Job, folder: Path) -> Dict[str, str]:
+    """Return the SHA-256 of what each network was loaded from."""
+    given = artifacts_of(job.parameters)
+    return {files.network.name: describe_artifact(folder / files.folder).sha256 for files in given}
 
 
-def describe_artifact(folder: Path) -> Artifact:
-    """Return the files below a folder with SHA-256 and size, sorted by path."""
-    return Artifact(
-        tuple(
-            ArtifactFile(str(p.relative_to(folder)), hashlib.sha256(p.read_bytes()).hexdigest(), p.stat().st_size)
-            for p in sorted(folder.rglob("*"))
-            if p.is_file()
-        )
+@dataclass(frozen=True)
+class _Work:
+    """A job at work.
+
+    Attributes:
+        folder: of the job.
+        output: for what the stage leaves.
+        threads: inference threads.
+    """
+
+    job: Job
+    capabilities: Capabilities
+    folder: Path
+    output: Path
+    threads: int
+
+
+def _run_stage(work: _Work) -> Result:
+    parameters = work.job.parameters
+    if isinstance(parameters, Convert):
+        return _convert(work, parameters)
+    if isinstance(parameters, Optimize):
+        return _optimize(work, parameters)
+    if isinstance(parameters, Evaluate):
+        return _evaluate(work, parameters)
+    if isinstance(parameters, NetworkBenchmark):
+        return _benchmark_network(work, parameters)
+    assert isinstance(parameters, PipelineBenchmark)
+    return _benchmark_pipeline(work, parameters)
+
+
+def _convert(work: _Work, parameters: Convert) -> Result:
+    network = parameters.source.network
+    converter = _needed(work.capabilities.converter, "converter", work.job)
+    report(f"convert {network.name}", 0, 0)
+    graph = work.folder / parameters.source.folder / network.graph
+    product = converter.convert(network, graph, work.output, parameters.options)
+    manifest = _write_manifest(product, work)
+    session = work.capabilities.loader.load(network, work.output, manifest, work.threads)
+    rows = compare(session, parameters.tolerance, work.folder)
+    reason = disagreement(rows)
+    return Result(
+        Status.FAILED if reason else Status.DONE,
+        reason=f"the converted graph disagrees with the reference: {reason}" if reason else "",
+        settings=_settings(session),
+        conversion=rows,
+        notes=product.notes,
     )
 
 
-def _networks(job: Job, folder: Path) -> List[Tuple[Network, Path]]:
-    return [(Network.from_json(name, spec), folder / job.artifacts[name]) for name, spec in job.networks.items()]
+def _optimize(work: _Work, parameters: Optimize) -> Result:
+    job, network = work.job, parameters.source.network
+    source = work.folder / parameters.source.folder
+    manifest = read_manifest(source)
+    if manifest is None:
+        raise JobFailed(
+            f"{MANIFEST_FILE} is missing in {parameters.source.folder}", job.id, "convert the network first"
+        )
+    report(f"{job.method} {network.name}", 0, 0)
+    given = (network, source, manifest, work.output, job.method, parameters.options)
+    if parameters.tuning is not None:
+        tuner = _needed(work.capabilities.tuner, "tuner", job)
+        output = work.folder / TUNING
+        output.mkdir(exist_ok=True)
+        tuning = Tuning(work.folder / parameters.tuning.databases, output, parameters.tuning.tracker)
+        product = tuner.tune(*given, tuning, work.threads)
+    else:
+        optimizer = _needed(work.capabilities.optimizer, "optimizer", job)
+        splits = {name: work.folder / path for name, path in parameters.data.items()}
+        product = optimizer.optimize(*given, SplitCalibration(network, splits))
+    _write_manifest(product, work)
+    return Result(Status.DONE, notes=product.notes)
+
+
+def _evaluate(work: _Work, parameters: Evaluate) -> Result:
+    network = parameters.artifact.network
+    session = _load(parameters.artifact, work)
+    rows = () if parameters.tolerance is None else compare(session, parameters.tolerance, work.folder)
+    reason = disagreement(rows)
+    if reason:
+        return Result(Status.FAILED, f"not the reference's outputs: {reason}", conversion=rows)
+    test = work.folder / parameters.test
+    found = evaluate(network, session, test, parameters.samples, with_truth=parameters.is_reference)
+    if parameters.is_reference:
+        save_reference(work.output / REFERENCE_FILE, found.kept)
+    return Result(
+        Status.DONE,
+        settings=_settings(session),
+        conversion=rows,
+        quality=found.quality,
+        measurement=Latency(Scope.NETWORK, Protocol.DATASET, {TOTAL: found.times_ns}),
+    )
+
+
+def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
+    session = _load(parameters.artifact, work)
+    latency = benchmark_network(session, parameters, work.folder)
+    return Result(Status.DONE, settings=_settings(session), measurement=latency)
+
+
+def _benchmark_pipeline(work: _Work, parameters: PipelineBenchmark) -> Result:
+    networks = {files.network.name: files.network for files in parameters.artifacts}
+    sessions = {files.network.name: _load(files, work) for files in parameters.artifacts}
+    nodes = [LoadedNode(node, networks[node.network], sessions[node.network]) for node in parameters.nodes]
+    latency, quality = benchmark_pipeline(nodes, parameters, work.folder)
+    settings = {name: _settings(session) for name, session in sessions.items()}
+    return Result(Status.DONE, settings=settings, quality=quality, measurement=latency)
+
+
+def _load(files: NetworkFiles, work: _Work) -> Session:
+    """Load an artifact, which has a manifest, or a graph as it came, which has none."""
+    folder = work.folder / files.folder
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return work.capabilities.loader.load(files.network, folder, manifest, work.threads)
+    loader = _needed(work.capabilities.graph_loader, "graph_loader", work.job)
+    return loader.load_graph(files.network, folder / files.network.graph, work.threads)
+
+
+def _needed(capability: Optional[C], name: str, job: Job) -> C:
+    """Return a capability. Raises JobFailed where the target lacks it."""
+    if capability is None:
+        raise JobFailed(
+            f"the target {job.target} has no {name}, which this {job.stage.name} needs",
+            job.id,
+            f"an entry script that has one gives it to Capabilities({name}=...)",
+        )
+    return capability
+
+
+def _write_manifest(product: Product, work: _Work) -> Manifest:
+    """Write the manifest beside a product's files and return it; the same product gives the same bytes."""
+    manifest = Manifest(
+        format=product.format,
+        target=work.job.target,
+        toolchain=work.job.toolchain,
+        input=product.input,
+        built_for=product.built_for,
+        settings=product.settings,
+    )
+    (work.output / MANIFEST_FILE).write_text(json.dumps(encode(manifest), indent=2) + "\n", encoding="utf-8")
+    return manifest
 
 
 def _settings(session: Session) -> Dict[str, Any]:
-    """What a session runs with, and what is done to an image outside of it."""
-    return {**session.settings, "input": session.input.to_json()}
-
-
-def _convert(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
-    ((network, source),) = _networks(job, folder)
-    report(f"convert {network.name}", 0, 0)
-    notes = toolchain.convert(network, source / network.graph, output, job.options)
-    session = toolchain.load(network, output, threads)
-    rows = evaluate.check_conversion(session, folder / job.reference)
-    reason = _disagreement(rows)
-    failed = {"status": "failed", "reason": f"the converted graph disagrees with the reference: {reason}"} if reason else {}
-    return {"conversion": rows, "notes": notes, "settings": _settings(session), **failed}
-
-
-def _disagreement(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return which outputs disagree and by how much, or an empty text."""
-    told = [
-        f"'{r['output']}' "
-        + (
-            "is missing, has another shape or is not finite"
-            if r["difference"] is None
-            else f"differs by {r['difference']:.2g} of its largest value (limit {r['limit']:g})"
-        )
-        for r in rows
-        if not r["agrees"]
-    ]
-    return "output " + "; ".join(told) if told else ""
-
-
-def _optimize(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
-    ((network, source),) = _networks(job, folder)
-    report(f"{job.method} {network.name}", 0, 0)
-    if job.tuning:
-        tuning = Tuning(folder / job.tuning, folder / "tuning", job.tracker, job.tracker_key)
-        tuning.output.mkdir(exist_ok=True)
-        tuner = cast(TuningToolchain, toolchain)
-        return {"notes": tuner.tune(network, source, output, job.method, job.options, tuning, threads)}
-    data = evaluate.SplitCalibration(network, {name: folder / path for name, path in job.data.items()})
-    return {"notes": toolchain.optimize(network, source, output, job.method, job.options, data)}
-
-
-def _evaluate(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
-    ((network, artifact),) = _networks(job, folder)
-    session = toolchain.load(network, artifact, threads)
-    rows = evaluate.check_conversion(session, folder / job.reference, job.agreement) if job.agreement else []
-    reason = _disagreement(rows)
-    if reason:
-        return {"conversion": rows, "status": "failed", "reason": f"not the reference's outputs: {reason}"}
-    quality, times, kept = evaluate.evaluate(
-        network, session, folder / job.data["test"], with_truth=not job.reference, most=job.measure.get("samples", 0)
-    )
-    if not job.reference:
-        evaluate.save_reference(output / "reference.npz", kept)
-    timing = {"scope": "network", "protocol": "dataset", "samples_ns": {"total": times}}
-    return {"conversion": rows, "quality": quality, "timing": timing, "settings": _settings(session)}
-
-
-def _benchmark(job: Job, toolchain: Toolchain, folder: Path, output: Path, threads: int) -> Dict[str, Any]:
-    pairs = _networks(job, folder)
-    sessions = [toolchain.load(network, artifact, threads) for network, artifact in pairs]
-    settings = {network.name: _settings(session) for (network, _), session in zip(pairs, sessions)}
-    warmup = job.measure["warmup"]
-    if len(pairs) == 1:
-        timing = benchmark.benchmark_network(
-            sessions[0], folder / job.reference, warmup, job.measure["runs"], job.measure.get("seconds", 0)
-        )
-        return {"timing": timing, "settings": settings[pairs[0][0].name]}
-    timing, quality = benchmark.benchmark_pipeline(
-        (pairs[0][0], pairs[1][0]),
-        (sessions[0], sessions[1]),
-        folder / job.data["test"],
-        job.crop_margin,
-        warmup,
-        job.measure["images"],
-    )
-    return {"timing": timing, "quality": quality, "settings": settings}
-
-
-Stage = Callable[[Job, Toolchain, Path, Path, int], Dict[str, Any]]
-STAGES: Mapping[str, Stage] = {"convert": _convert, "optimize": _optimize, "evaluate": _evaluate, "benchmark": _benchmark}
+    """Return what a session runs with, and what is done to an image outside of it, as JSON."""
+    return {**session.settings, "input": encode(session.input)}

@@ -1,42 +1,53 @@
-"""What a target's entry script provides; the only vendor imports lie behind it."""
+"""What a target's entry script provides: the capabilities of its vendor's tools.
+
+The only vendor imports lie behind them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Mapping, Protocol
+from typing import Any, Callable, Iterator, Mapping, Optional, Protocol
 
+from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.model import InputSpec, Network
-from shared.runtime.arrays import Array
+from shared.contract.result import Notes
+from shared.contract.stages import Tracker
+from shared.inference.arrays import Array
+from shared.inference.session import Session, Tensors
 
-Tensors = Dict[str, Array]
+Options = Mapping[str, Any]
+"""Options as target.json describes them."""
 
-
-class Unsupported(Exception):
-    """This device cannot do what the method needs; the variant is `not measured`, for the reason given."""
-
-
-def own_name(name: str, tensors: Iterable[str]) -> str:
-    """Return the name of a tensor in its file, which may end with `:0`. Raises ValueError."""
-    for own in (name, f"{name}:0"):
-        if own in tensors:
-            return own
-    raise ValueError(f"the graph has no tensor '{name}'")
+LONGEST_REASON = 500
+"""Characters of a tool's message that are kept."""
 
 
-class Session(Protocol):
-    """A network ready to run."""
+@dataclass(frozen=True)
+class Product:
+    """What a toolchain made into an output folder; the harness writes the manifest from it, beside the files.
 
-    settings: Mapping[str, Any]
+    Attributes:
+        format: of the files, as `openvino-ir`.
+        input: how an image becomes the network's input, less what was folded into the network.
+        settings: what the target's own loader must know beside, as JSON that is the same each time.
+        built_for: the device that the files run on; None where they run on any device of the target.
+        notes: what the toolchain says of its work.
+    """
+
+    format: str
     input: InputSpec
-    """How an image becomes its input: the model's own, less what the conversion folded into the network."""
-
-    def run(self, image: Array) -> Tensors:
-        """Run one call: input of `input.shape` and `input.dtype` in, output tensors by name out (host memory)."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    built_for: Optional[BuiltFor] = None
+    notes: Notes = field(default_factory=Notes)
 
 
 class Calibration(Protocol):
     """The splits that an optimization may see, pre-processed."""
+
+    @property
+    def metric(self) -> str:
+        """The main metric's name."""
 
     def inputs(self, split: str, spec: InputSpec) -> Iterator[Array]:
         """Yield the inputs of a split as `spec` has them, batch 1, in the order of the samples."""
@@ -53,53 +64,121 @@ class Tuning:
     """What a method that tunes has at hand beside the network.
 
     Attributes:
-        databases: folder with the databases so far, `<cpu>.json.gz` (shared/contract/tuning.schema.json); may be empty.
-        output: folder for those that are new or changed. It is looked at while the job runs and kept however the job ends:
-            replace a file at once (a temporary file whose name does not end in `.json.gz`, then a rename), after each round.
-        tracker: `host:port` of an RPC tracker whose devices are to be tuned on, or empty for this machine.
-        key: what the devices are known by at the tracker.
+        databases: folder with the databases so far, `<cpu>.json.gz` (shared/contract/tuning.schema.json); may
+            be empty.
+        output: folder for those that are new or changed. It is looked at while the job runs and kept however
+            the job ends: replace a file at once (a temporary file whose name does not end in `.json.gz`, then
+            a rename), after each round.
+        tracker: of the machines that are tuned on; None for this machine.
     """
 
     databases: Path
     output: Path
-    tracker: str = ""
-    key: str = ""
+    tracker: Optional[Tracker] = None
 
 
-class Toolchain(Protocol):
-    """One target's vendor tools."""
+class Converter(Protocol):
+    """From a graph to the toolchain's own format."""
 
-    def versions(self) -> Dict[str, str]:
-        """Return the versions of the vendor packages by name."""
-
-    def convert(self, network: Network, graph: Path, output: Path, options: Mapping[str, Any]) -> Dict[str, Any]:
-        """Convert a graph to the toolchain's own form in the folder `output`; return notes.
+    def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
+        """Convert a graph into files in the folder `output`.
 
         Args:
             network: its input and outputs may be cut at any tensors of the graph.
             graph: a frozen graph (.pb), .onnx, .tflite, .keras or a SavedModel's folder.
-            options: `mean` and `scale` (one value a channel) and `reverse_channels`, to be folded into the network;
-                `input_dtype` `uint8` (it takes pixels as they are); `layout` of the converted input; `data_type` of
-                the weights (`float32`, `float16`). The session's `input` tells what is left to be done outside.
+            options: of the conversion; what target.json offers a recipe, and as it is asked of the toolchain:
+                `mean` and `scale` (both, one value a channel) and `reverse_channels`, to be folded into the
+                network; `input_dtype` `uint8` (it takes pixels as they are); `layout` of the converted input;
+                `data_type` of the weights (`float32`, `float16`).
+
+        Returns:
+            The product; its input says what is left to be done outside the network.
         """
 
+
+class Optimizer(Protocol):
+    """The target's methods, but for those that tune."""
+
     def optimize(
-        self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], data: Calibration
-    ) -> Dict[str, Any]:
-        """Optimize what `convert` left in `source` with a method into the folder `output`; return notes."""
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        data: Calibration,
+    ) -> Product:
+        """Optimize what `convert` left in the folder `source` with a method into the folder `output`.
 
-    def load(self, network: Network, artifact: Path, threads: int) -> Session:
-        """Load the folder that `convert` or `optimize` left (the graph's own, for the reference)."""
+        Args:
+            manifest: of what `convert` left.
+            options: of the method, every default filled in.
+
+        Raises:
+            Unsupported: this device cannot do what the method needs.
+        """
 
 
-class TuningToolchain(Toolchain, Protocol):
-    """A toolchain one of whose methods has `tuning` in target.json."""
+class Tuner(Protocol):
+    """The target's methods that tune (`tunes` in target.json)."""
 
     def tune(
-        self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], tuning: Tuning, threads: int
-    ) -> Dict[str, Any]:
-        """Do what `optimize` does, for a method that tunes: go on from `tuning.databases`; return notes.
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        tuning: Tuning,
+        threads: int,
+    ) -> Product:
+        """Do what `Optimizer.optimize` does, going on from `tuning.databases`.
 
         Args:
             threads: that the result will run with.
         """
+
+
+class Loader(Protocol):
+    """Loads what `convert`, `optimize` and `tune` leave."""
+
+    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
+        """Load the folder of an artifact.
+
+        Raises:
+            Unsupported: this device cannot run it.
+        """
+
+
+class GraphLoader(Protocol):
+    """Loads a graph as it came, which only the reference must."""
+
+    def load_graph(self, network: Network, graph: Path, threads: int) -> Session:
+        """Load a graph's file or folder."""
+
+
+def first_line(message: str) -> str:
+    """Return the first line of a message that is not empty, at most LONGEST_REASON characters of it."""
+    lines = (" ".join(line.split()) for line in message.splitlines())
+    line = next((line for line in lines if line), "")
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 4] + " ..."
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a target can do: its entry script fills in what it has.
+
+    Attributes:
+        versions: returns the releases of the vendor's packages by name.
+        error_summary: returns the line of the vendor's message that says what is wrong.
+    """
+
+    versions: Callable[[], Mapping[str, str]]
+    loader: Loader
+    converter: Optional[Converter] = None
+    optimizer: Optional[Optimizer] = None
+    tuner: Optional[Tuner] = None
+    graph_loader: Optional[GraphLoader] = None
+    error_summary: Callable[[str], str] = first_line

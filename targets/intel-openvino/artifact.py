@@ -1,44 +1,51 @@
-"""What lies in an artifact's folder: the IR, and beside it what whoever loads it must know."""
+"""An artifact's files, the IR, and how it is loaded.
+
+The manifest has the inference precision, `f32` or `bf16`.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any, List, Mapping, Tuple
+from typing import Any, Dict, Mapping, Sequence
 
-import numpy as np
 import openvino as ov
 
+from shared.contract.artifact import Manifest
 from shared.contract.model import InputSpec, Network
-from shared.runtime.toolchain import Tensors
+from shared.contract.result import Notes
+from shared.harness.toolchain import Product
+from shared.inference.arrays import Array
 
+FORMAT = "openvino-ir"
 IR_FILE = "model.xml"
-RUNTIME_FILE = "runtime.json"
-"""The inference precision (`f32`, `bf16`) that the IR was made for, and what its input takes (`InputSpec`)."""
+PRECISION = "inference_precision"
+"""In the manifest's settings."""
 
 
-def save(model: Any, output: Path, precision: str, spec: InputSpec, compress: bool) -> None:
-    """Write an IR and its runtime.json.
+def save(model: Any, output: Path, compress: bool) -> None:
+    """Write an IR.
 
     Args:
-        precision: that it is to run in.
-        spec: how an image becomes its input.
         compress: store the constants that are float32 as float16.
     """
     ov.save_model(model, output / IR_FILE, compress_to_fp16=compress)
     ir = (output / IR_FILE).read_text(encoding="utf-8")
-    (output / IR_FILE).write_text(re.sub(r">\s+<", "><", ir), encoding="utf-8")  # a sixth of the file is indentation
-    (output / RUNTIME_FILE).write_text(json.dumps({"inference_precision": precision, "input": spec.to_json()}))
+    # A sixth of the file is indentation.
+    (output / IR_FILE).write_text(re.sub(r">\s+<", "><", ir), encoding="utf-8")
 
 
-def read_runtime(folder: Path) -> Tuple[str, InputSpec]:
-    """Return the inference precision and the input's specification of an artifact."""
-    runtime = json.loads((folder / RUNTIME_FILE).read_text())
-    return runtime["inference_precision"], InputSpec.from_json(runtime["input"])
+def product(spec: InputSpec, precision: str, notes: Notes) -> Product:
+    """Return what an IR is.
+
+    Args:
+        spec: how an image becomes its input.
+        precision: that it is to run in.
+    """
+    return Product(FORMAT, spec, {PRECISION: precision}, notes=notes)
 
 
-def name_outputs(outputs: List[Any], names: List[str]) -> None:
+def name_outputs(outputs: Sequence[Any], names: Sequence[str]) -> None:
     """Give each output tensor its one name, that of model.json."""
     for port, name in zip(outputs, names):
         port.get_tensor().set_names({name})
@@ -47,14 +54,16 @@ def name_outputs(outputs: List[Any], names: List[str]) -> None:
 class CompiledSession:
     """A compiled model and one infer request, latency mode."""
 
-    def __init__(self, network: Network, folder: Path, threads: int) -> None:
-        precision, self.input = read_runtime(folder)
+    def __init__(self, network: Network, folder: Path, manifest: Manifest, threads: int) -> None:
+        self.input = manifest.input
         core = ov.Core()
-        compiled = core.compile_model(
-            core.read_model(folder / IR_FILE),
-            "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": 1},
-        )
+        properties = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": manifest.settings[PRECISION],
+            "NUM_STREAMS": 1,
+        }
+        compiled = core.compile_model(core.read_model(folder / IR_FILE), "CPU", properties)
         self._request = compiled.create_infer_request()
         self._outputs = {name: self._request.get_tensor(compiled.output(name)) for name in network.tensors}
         self.settings: Mapping[str, Any] = {
@@ -63,6 +72,6 @@ class CompiledSession:
             "streams": compiled.get_property("NUM_STREAMS"),
         }
 
-    def run(self, image: np.ndarray) -> Tensors:
+    def run(self, image: Array) -> Dict[str, Array]:
         self._request.infer([image], share_inputs=True)
         return {name: tensor.data.copy() for name, tensor in self._outputs.items()}

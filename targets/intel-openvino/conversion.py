@@ -1,9 +1,9 @@
-"""Conversion with OpenVINO's frontends (2026.4): cut, folded, and simplified as `openvino.convert_model` does it."""
+"""Conversion with OpenVINO's frontends (2026.4), simplified as `openvino.convert_model` does it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Mapping
+from typing import Any, Dict, Iterable
 
 import openvino as ov
 from artifact import name_outputs
@@ -14,13 +14,14 @@ from openvino.frontend import FrontEndManager
 from openvino.preprocess import PrePostProcessor
 
 from shared.contract.model import InputSpec, Network
+from shared.harness.toolchain import Options
 
 
-def convert(network: Network, graph: Path, options: Mapping[str, Any]) -> Any:
-    """Return the ov.Model between the network's input and its tensors, its preprocessing folded in as the options say.
+def convert(network: Network, graph: Path, options: Options) -> Any:
+    """Return the ov.Model between the network's input and its tensors, preprocessing folded in as asked.
 
-    `openvino.convert_model` refuses to cut inside a graph, and has fused away the names by the time it returns; so the
-    frontend is asked, and the transformations are applied after.
+    `openvino.convert_model` refuses to cut inside a graph, and has fused away the names by the time it
+    returns; so the frontend is asked, and the transformations are applied after.
 
     Raises:
         ValueError: the graph has no tensor of that name.
@@ -43,8 +44,11 @@ def convert(network: Network, graph: Path, options: Mapping[str, Any]) -> Any:
     return model
 
 
-def fold(model: Any, spec: InputSpec, options: Mapping[str, Any]) -> Any:
-    """Put first into the network what the options say: 8-bit input, exchange of channels, (x - mean) / scale, layout."""
+def fold(model: Any, spec: InputSpec, options: Options) -> Any:
+    """Put first into the network what the options say.
+
+    That is: 8-bit input, exchange of channels, (x - mean) / scale, layout.
+    """
     steps = PrePostProcessor(model)
     image = steps.input()
     image.model().set_layout(ov.Layout(spec.layout))
@@ -55,8 +59,8 @@ def fold(model: Any, spec: InputSpec, options: Mapping[str, Any]) -> Any:
     if options.get("reverse_channels"):
         image.preprocess().reverse_channels()
     if folds_normalization(options):
-        image.preprocess().mean(for_channels(options.get("mean", [0.0]), spec.channel_count))
-        image.preprocess().scale(for_channels(options.get("scale", [1.0]), spec.channel_count))
+        image.preprocess().mean(for_channels(options["mean"], spec.channel_count))
+        image.preprocess().scale(for_channels(options["scale"], spec.channel_count))
     return steps.build()
 
 
@@ -69,17 +73,20 @@ def _place(source: Any, name: str) -> Any:
     operation = source.get_place_by_operation_name(name)
     if operation is not None:
         return operation.get_output_port(output_port_index=0)
-    raise _unknown(name, [n for place in (*source.get_inputs(), *source.get_outputs()) for n in place.get_names()])
+    raise _unknown(name, (*source.get_inputs(), *source.get_outputs()))
 
 
 def _cut(model: Any, network: Network) -> Any:
-    """Return the part of a model, names still in place, between the network's input and its tensors (ONNX)."""
-    ports = {name: port for op in model.get_ops() if op.get_type_name() != "Result" for port in op.outputs() for name in port.get_names()}
+    """Return the part of an ONNX model between the network's input and its tensors; names are in place."""
+    ports: Dict[str, Any] = {}
+    for operation in model.get_ops():
+        if operation.get_type_name() != "Result":
+            ports.update((name, port) for port in operation.outputs() for name in port.get_names())
 
     def port(name: str) -> Any:
         found = ports.get(name) or ports.get(f"{name}:0")
         if found is None:
-            raise _unknown(name, [n for end in (*model.inputs, *model.outputs) for n in end.get_names()])
+            raise _unknown(name, (*model.inputs, *model.outputs))
         return found
 
     outputs = [port(name) for name in network.tensors]
@@ -93,5 +100,7 @@ def _cut(model: Any, network: Network) -> Any:
     return ov.Model(outputs, [parameter], network.name)
 
 
-def _unknown(name: str, known: List[str]) -> ValueError:
-    return ValueError(f"the graph has no tensor '{name}'; its inputs and outputs: {', '.join(sorted(set(known)))}")
+def _unknown(name: str, ends: Iterable[Any]) -> ValueError:
+    """Return the error of a tensor that is none of the graph's."""
+    known = sorted({own for end in ends for own in end.get_names()})
+    return ValueError(f"the graph has no tensor '{name}'; its inputs and outputs: {', '.join(known)}")

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Sequence
 
 from shared.contract.model import InputSpec
+from shared.harness.toolchain import Options
 
 
-def converted_input(spec: InputSpec, options: Mapping[str, Any]) -> InputSpec:
+def converted_input(spec: InputSpec, options: Options) -> InputSpec:
     """Return how an image becomes the converted network's input.
 
     Args:
         spec: the model's own input.
-        options: of the conversion (`toolchain.Toolchain.convert`). Folded mean and scale leave (0,) and (1,), a folded
-            exchange of channels leaves the other order; the shape follows the layout.
+        options: of the conversion (`toolchain.Converter`). Folded mean and scale leave (0,) and (1,), a
+            folded exchange of channels leaves the other order; the shape follows the layout.
     """
     mean, scale = ((0.0,), (1.0,)) if folds_normalization(options) else (spec.mean, spec.scale)
     channels = spec.channels
     if options.get("reverse_channels"):
         channels = {"RGB": "BGR", "BGR": "RGB"}[channels]
         mean, scale = mean[::-1], scale[::-1]
-    batch, height, width = spec.shape[0], *spec.size
+    batch, count, (height, width) = spec.shape[0], spec.channel_count, spec.size
     layout = options.get("layout", spec.layout)
-    shape = (batch, spec.channel_count, height, width) if layout == "NCHW" else (batch, height, width, spec.channel_count)
+    shape = (batch, count, height, width) if layout == "NCHW" else (batch, height, width, count)
     dtype = options.get("input_dtype", spec.dtype)
     return replace(spec, shape=shape, layout=layout, channels=channels, mean=mean, scale=scale, dtype=dtype)
 
 
-def folds_normalization(options: Mapping[str, Any]) -> bool:
-    """Tell whether (x - mean) / scale goes into the network."""
-    return "mean" in options or "scale" in options
+def folds_normalization(options: Options) -> bool:
+    """Tell whether (x - mean) / scale goes into the network: the options have both or none."""
+    return "mean" in options
 
 
 def for_channels(values: Sequence[float], channels: int) -> List[float]:
@@ -39,11 +40,11 @@ def for_channels(values: Sequence[float], channels: int) -> List[float]:
     return [float(value) for value in (list(values) * channels if len(values) == 1 else values)]
 
 
-def mo_parameters(graph: Path, spec: InputSpec, outputs: Sequence[str], options: Mapping[str, Any]) -> Dict[str, Any]:
+def mo_parameters(graph: Path, spec: InputSpec, outputs: Sequence[str], options: Options) -> Dict[str, Any]:
     """Return the parameters of `openvino.tools.mo.convert_model`, as its documentation names them (2023.3).
 
-    The layout goes by name, since a SavedModel can have an input for each signature; mean and scale go without one: mo
-    drops them silently where the name has a colon.
+    The layout goes by name, since a SavedModel can have an input for each signature; mean and scale go
+    without one: mo drops them silently where the name has a colon.
     """
     layout, model_layout = options.get("layout", spec.layout).lower(), spec.layout.lower()
     parameters: Dict[str, Any] = {
@@ -55,8 +56,8 @@ def mo_parameters(graph: Path, spec: InputSpec, outputs: Sequence[str], options:
         "compress_to_fp16": options.get("data_type") == "float16",
     }
     if folds_normalization(options):
-        parameters["mean_values"] = for_channels(options.get("mean", [0.0]), spec.channel_count)
-        parameters["scale_values"] = for_channels(options.get("scale", [1.0]), spec.channel_count)
+        parameters["mean_values"] = for_channels(options["mean"], spec.channel_count)
+        parameters["scale_values"] = for_channels(options["scale"], spec.channel_count)
     if options.get("reverse_channels"):
         parameters["reverse_input_channels"] = True
     return parameters

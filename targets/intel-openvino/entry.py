@@ -5,68 +5,95 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict
 
 import numpy as np
 import openvino as ov
-from artifact import IR_FILE, CompiledSession, read_runtime, save
+from artifact import FORMAT, IR_FILE, CompiledSession, product, save
 from conversion_options import converted_input
+from errors import error_summary
 from quantized_graph import shrink
 
+from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.model import Network
-from shared.runtime.run_job import main
-from shared.runtime.toolchain import Calibration, Session, Unsupported
+from shared.contract.result import Notes
+from shared.harness.run_job import main
+from shared.harness.toolchain import Calibration, Capabilities, Options, Product
+from shared.inference.session import Session, Unsupported
 
 HAS_MO = ov.__version__.startswith("2023.")
-"""2023.3 converts with mo and quantizes with POT; later releases have frontends in openvino itself, and NNCF."""
+"""2023.3 converts with mo and quantizes with POT; later releases have their own frontends, and NNCF."""
+
+
+def versions() -> Dict[str, str]:
+    """Return the releases of the packages that decide what comes out."""
+    return {"openvino": ov.__version__, "numpy": np.__version__}
 
 
 class IntelOpenvino:
-    """The `intel-openvino` target."""
+    """What the target `intel-openvino` can do."""
 
-    def versions(self) -> Dict[str, str]:
-        return {"openvino": ov.__version__, "numpy": np.__version__}
-
-    def convert(self, network: Network, graph: Path, output: Path, options: Mapping[str, Any]) -> Dict[str, Any]:
+    def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
+        details: Dict[str, Any] = {}
         if HAS_MO:
             import mo_conversion
 
-            model, parameters = mo_conversion.convert(network, graph, options)
-            notes: Dict[str, Any] = {"mo": parameters}
+            model, details["mo"] = mo_conversion.convert(network, graph, options)
         else:
             import conversion
 
-            model, notes = conversion.convert(network, graph, options), {}
-        save(model, output, "f32", converted_input(network.input, options), compress=options.get("data_type") == "float16")
-        return {**notes, "nodes": len(model.get_ops())}
+            model = conversion.convert(network, graph, options)
+        save(model, output, compress=options.get("data_type") == "float16")
+        details["nodes"] = len(model.get_ops())
+        return product(converted_input(network.input, options), "f32", Notes(details=details))
 
     def optimize(
-        self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], data: Calibration
-    ) -> Dict[str, Any]:
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        data: Calibration,
+    ) -> Product:
         if method == "baseline":
-            shutil.copytree(source, output, dirs_exist_ok=True)
-            return {}
-        spec = read_runtime(source)[1]
+            ignored = shutil.ignore_patterns(MANIFEST_FILE)
+            shutil.copytree(source, output, ignore=ignored, dirs_exist_ok=True)
+            return Product(FORMAT, manifest.input, manifest.settings)
         if method in ("fp16", "bf16"):
             if method == "bf16" and "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
                 raise Unsupported("this CPU has no bfloat16 instructions (AVX512-BF16 or AMX)")
-            save(ov.Core().read_model(source / IR_FILE), output, "bf16" if method == "bf16" else "f32", spec, compress=True)
-            return {}
+            save(ov.Core().read_model(source / IR_FILE), output, compress=True)
+            return product(manifest.input, "bf16" if method == "bf16" else "f32", Notes())
         if HAS_MO:
             import pot_quantization
 
-            model, notes = pot_quantization.quantize(network, source / IR_FILE, spec, method, options, data)
+            ir = source / IR_FILE
+            model, notes = pot_quantization.quantize(network, ir, manifest.input, method, options, data)
         else:
             import nncf_quantization
 
-            model, notes = nncf_quantization.quantize(network, ov.Core().read_model(source / IR_FILE), spec, method, options, data)
+            float_model = ov.Core().read_model(source / IR_FILE)
+            model, notes = nncf_quantization.quantize(
+                network, float_model, manifest.input, method, options, data
+            )
         shrink(model)
-        save(model, output, "f32", spec, compress=False)
-        return notes
+        save(model, output, compress=False)
+        return product(manifest.input, "f32", notes)
 
-    def load(self, network: Network, artifact: Path, threads: int) -> Session:
-        return CompiledSession(network, artifact, threads)
+    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
+        return CompiledSession(network, artifact, manifest, threads)
 
+
+OPENVINO = IntelOpenvino()
+CAPABILITIES = Capabilities(
+    versions,
+    loader=OPENVINO,
+    converter=OPENVINO,
+    optimizer=OPENVINO,
+    error_summary=error_summary,
+)
 
 if __name__ == "__main__":
-    sys.exit(main(IntelOpenvino))
+    sys.exit(main(CAPABILITIES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import openvino as ov
 import openvino.tools.mo.convert_impl
@@ -15,12 +15,13 @@ from openvino.preprocess import PrePostProcessor
 from openvino.tools.mo import convert_model
 
 from shared.contract.model import Network
+from shared.harness.toolchain import Options
 
 # mo imports TensorFlow only to tell a path from a Python object of it; its frontend is C++.
 openvino.tools.mo.convert_impl.tf_frontend_with_python_bindings_installed = False
 
 
-def convert(network: Network, graph: Path, options: Mapping[str, Any]) -> Tuple[Any, Dict[str, Any]]:
+def convert(network: Network, graph: Path, options: Options) -> Tuple[Any, Dict[str, Any]]:
     """Return the ov.Model between the network's input and its tensors, and mo's parameters.
 
     mo has no parameter for an input of 8 bits: that is put before what mo folded.
@@ -32,7 +33,8 @@ def convert(network: Network, graph: Path, options: Mapping[str, Any]) -> Tuple[
     parameters = mo_parameters(graph, replace(network.input, name=name), outputs, options)
     model = convert_model(**parameters)
     ports = {name: port for port in model.outputs for name in port.get_names()}
-    model = ov.Model([ports[name].get_node().input_value(0) for name in outputs], model.get_parameters(), network.name)
+    results = [ports[name].get_node().input_value(0) for name in outputs]
+    model = ov.Model(results, model.get_parameters(), network.name)
     name_outputs(model.outputs, network.tensors)
     if options.get("input_dtype") == "uint8":
         steps = PrePostProcessor(model)
@@ -50,9 +52,11 @@ def _known(graph: Path, names: Sequence[str]) -> List[str]:
     source = frontend.load(str(graph))
     found = []
     for name in names:
-        known = [tensor for tensor in (name, f"{name}:0") if source.get_place_by_tensor_name(tensor) is not None]
+        spellings = (name, f"{name}:0")
+        known = [tensor for tensor in spellings if source.get_place_by_tensor_name(tensor) is not None]
         if not known:
-            ends = sorted({n for place in (*source.get_inputs(), *source.get_outputs()) for n in place.get_names()})
+            places = (*source.get_inputs(), *source.get_outputs())
+            ends = sorted({own for place in places for own in place.get_names()})
             raise ValueError(f"the graph has no tensor '{name}'; its inputs and outputs: {', '.join(ends)}")
         found.append(known[0])
     return found

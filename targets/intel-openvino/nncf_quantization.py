@@ -6,109 +6,129 @@ Nothing that NNCF says about accuracy is believed: the `evaluate` stage measures
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Tuple
 
 import nncf
 import numpy as np
-from accuracy_control import Messages, notes_of
+from accuracy_control import Messages, Quantization, accuracy_notes, history_of, plain_notes
 from quantized_graph import operation_types, quantized_operations
 
 from shared.contract.model import InputSpec, Network
-from shared.runtime.progress import report, track
-from shared.runtime.toolchain import Calibration
+from shared.contract.result import Notes
+from shared.harness.progress import report, track
+from shared.harness.toolchain import Calibration, Options
+from shared.inference.arrays import Array
+
+PLAIN = "int8"
+"""The method without accuracy control."""
 
 
 def quantize(
-    network: Network, model: Any, spec: InputSpec, method: str, options: Mapping[str, Any], data: Calibration
-) -> Tuple[Any, Dict[str, Any]]:
+    network: Network, model: Any, spec: InputSpec, method: str, options: Options, data: Calibration
+) -> Tuple[Any, Notes]:
     """Return the quantized ov.Model and the notes.
 
     Args:
         model: float32.
         spec: of its input.
         method: `int8` or `int8-accuracy-aware`.
+        options: of the method, every default filled in.
     """
     messages = Messages()
     logging.getLogger("nncf").addHandler(messages)
     types = operation_types(model)
-    size = min(int(options.get("subset_size", 300)), data.size("calibration"))
+    size = min(options["subset_size"], data.size("calibration"))
     images = list(track(_first(data, spec, size), "read calibration images", size))
     scope = options.get("ignored_scope", {})
     common: Dict[str, Any] = {
-        "preset": nncf.QuantizationPreset(options.get("preset", "performance")),
-        "target_device": nncf.TargetDevice(options.get("target_device", "CPU")),
+        "preset": nncf.QuantizationPreset(options["preset"]),
+        "target_device": nncf.TargetDevice(options["target_device"]),
         "subset_size": size,
-        "fast_bias_correction": bool(options.get("fast_bias_correction", True)),
+        "fast_bias_correction": options["fast_bias_correction"],
         "ignored_scope": nncf.IgnoredScope(**scope) if scope else None,
         "advanced_parameters": _advanced(options),
     }
     report(f"quantize with {size} images", 0, 0)
-    if method == "int8":
-        quantized = nncf.quantize(model, nncf.Dataset(images), **common)
+    calibration = nncf.Dataset(images)
+    if method == PLAIN:
+        quantized = nncf.quantize(model, calibration, **common)
     else:
         common["advanced_quantization_parameters"] = common.pop("advanced_parameters")
-        quantized = _with_accuracy_control(network, model, spec, nncf.Dataset(images), options, data, common, messages)
-    accuracy = {} if method == "int8" else notes_of(messages.events, types)
-    return quantized, {
-        "nncf": nncf.__version__,
-        "calibration_images": len(images),
-        "quantized_operations": quantized_operations(quantized) + len(accuracy.get("reverted", [])),
-        **accuracy,
-        "log": messages.lines[-60:],
-    }
+        validation = _Validation(network, spec, data, messages)
+        quantized = _with_accuracy_control(model, calibration, validation, options, common)
+    done = Quantization(
+        network=network.name,
+        metric=data.metric,
+        tool=f"NNCF {nncf.__version__}",
+        images=len(images),
+        quantized=quantized_operations(quantized),
+        lines=messages.lines,
+    )
+    if method == PLAIN:
+        return quantized, plain_notes(done)
+    return quantized, accuracy_notes(done, history_of(messages.events), types)
 
 
-def _first(data: Calibration, spec: InputSpec, count: int) -> Iterable[np.ndarray]:
+def _first(data: Calibration, spec: InputSpec, count: int) -> Iterator[Array]:
     for _, image in zip(range(count), data.inputs("calibration", spec)):
         yield image
 
 
-def _advanced(options: Mapping[str, Any]) -> Any:
+def _advanced(options: Options) -> Any:
     if "smooth_quant" not in options:
         return None
-    return nncf.AdvancedQuantizationParameters(smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(**options["smooth_quant"]))
+    strengths = nncf.AdvancedSmoothQuantParameters(**options["smooth_quant"])
+    return nncf.AdvancedQuantizationParameters(smooth_quant_alphas=strengths)
+
+
+class _Validation:
+    """The validation split, and the score of a compiled model on it.
+
+    Args:
+        spec: of the model's input.
+        messages: that are told of the score of each pass over the whole split.
+    """
+
+    def __init__(self, network: Network, spec: InputSpec, data: Calibration, messages: Messages) -> None:
+        self._tensors, self._data, self._messages = network.tensors, data, messages
+        self._size, self._passes = data.size("validation"), 0
+        images = track(data.inputs("validation", spec), "read validation images", self._size)
+        self.items = list(enumerate(images))
+
+    def score(self, compiled: Any, samples: Iterable[Tuple[int, Array]]) -> Tuple[float, List[float]]:
+        """Return the mean score of some samples and the score of each, 0 to 1."""
+        batch = list(samples)
+        is_whole = len(batch) == self._size
+        items: Iterable[Tuple[int, Array]] = batch
+        if is_whole:
+            self._passes += 1
+            items = track(batch, f"accuracy control, pass {self._passes}", self._size)
+        request = compiled.create_infer_request()
+        scores = []
+        for index, image in items:
+            request.infer([image], share_inputs=True)
+            outputs = {name: request.get_tensor(compiled.output(name)).data for name in self._tensors}
+            scores.append(self._data.score("validation", index, outputs))
+        mean = float(np.mean(scores))
+        if is_whole:
+            self._messages.pass_done(mean)
+        return mean, scores
 
 
 def _with_accuracy_control(
-    network: Network,
-    model: Any,
-    spec: InputSpec,
-    calibration: Any,
-    options: Mapping[str, Any],
-    data: Calibration,
-    common: Mapping[str, Any],
-    messages: Messages,
+    model: Any, calibration: Any, validation: _Validation, options: Options, common: Mapping[str, Any]
 ) -> Any:
-    size = data.size("validation")
-    items = list(enumerate(track(data.inputs("validation", spec), "read validation images", size)))
-    whole_passes = 0
-
-    def validate(compiled: Any, samples: Iterable[Tuple[int, np.ndarray]]) -> Tuple[float, List[float]]:
-        nonlocal whole_passes
-        batch = list(samples)
-        whole = len(batch) == size
-        if whole:
-            whole_passes += 1
-        request = compiled.create_infer_request()
-        scores = []
-        for index, image in track(batch, f"accuracy control, pass {whole_passes}", size) if whole else batch:
-            request.infer([image], share_inputs=True)
-            outputs = {name: request.get_tensor(compiled.output(name)).data for name in network.tensors}
-            scores.append(data.score("validation", index, outputs))
-        if whole:
-            messages.pass_done(float(np.mean(scores)))
-        return float(np.mean(scores)), scores
-
+    restorer = nncf.AdvancedAccuracyRestorerParameters(
+        ranking_subset_size=options["ranking_subset_size"],
+        max_num_iterations=options["max_iterations"],
+    )
     return nncf.quantize_with_accuracy_control(
         model,
         calibration_dataset=calibration,
-        validation_dataset=nncf.Dataset(items, lambda item: item),
-        validation_fn=validate,
+        validation_dataset=nncf.Dataset(validation.items, lambda item: item),
+        validation_fn=validation.score,
         max_drop=float(options["max_drop"]),
         drop_type=nncf.DropType.ABSOLUTE,
-        advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
-            ranking_subset_size=int(options.get("ranking_subset_size", 100)),
-            max_num_iterations=int(options.get("max_iterations", 20)),
-        ),
+        advanced_accuracy_restorer_parameters=restorer,
         **common,
     )

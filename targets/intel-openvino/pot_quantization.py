@@ -1,7 +1,8 @@
 """Quantization to int8 with POT, the Post-training Optimization Tool of OpenVINO 2023.3.
 
-DefaultQuantization is ActivationChannelAlignment, MinMaxQuantization and FastBiasCorrection (or BiasCorrection);
-AccuracyAwareQuantization is that, and operations put back to float while the metric has dropped too far.
+DefaultQuantization is ActivationChannelAlignment, MinMaxQuantization and FastBiasCorrection (or
+BiasCorrection); AccuracyAwareQuantization is that, and operations put back to float while the metric has
+dropped too far.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-sys.modules["jstyleson"] = json  # JSON with comments, of which there is no wheel; POT's file on CPUs is plain JSON
+# The package reads JSON with comments, and there is no wheel of it; POT's file on CPUs is plain JSON.
+sys.modules["jstyleson"] = json
 
 import numpy as np  # noqa: E402
 import openvino as ov  # noqa: E402
-from accuracy_control import Messages, notes_of  # noqa: E402
+from accuracy_control import (  # noqa: E402
+    Messages,
+    Quantization,
+    accuracy_notes,
+    history_of,
+    plain_notes,
+)
 from openvino.tools.pot import (  # noqa: E402
     DataLoader,
     IEEngine,
@@ -32,8 +40,11 @@ from openvino.tools.pot.utils import launcher, logger  # noqa: E402
 from quantized_graph import operation_types, quantized_operations  # noqa: E402
 
 from shared.contract.model import InputSpec, Network  # noqa: E402
-from shared.runtime.progress import report, track  # noqa: E402
-from shared.runtime.toolchain import Calibration, Tensors  # noqa: E402
+from shared.contract.result import Notes  # noqa: E402
+from shared.harness.progress import report, track  # noqa: E402
+from shared.harness.toolchain import Calibration, Options  # noqa: E402
+from shared.inference.arrays import Array  # noqa: E402
+from shared.inference.session import Tensors  # noqa: E402
 
 SCORE = "score"
 
@@ -48,21 +59,21 @@ def _float32_core() -> Any:
 ie_engine.Core = launcher.Core = _float32_core
 
 
-class _Images(DataLoader):
+class _Images(DataLoader):  # type: ignore[misc]
     """Inputs of a split by index, with the index as annotation where they are to be scored."""
 
-    def __init__(self, images: List[np.ndarray], scored: bool) -> None:
+    def __init__(self, images: List[Array], scored: bool) -> None:
         super().__init__({})
         self._images, self._scored = images, scored
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> Tuple[Tuple[int, Optional[int]], np.ndarray]:
+    def __getitem__(self, index: int) -> Tuple[Tuple[int, Optional[int]], Array]:
         return (index, index if self._scored else None), self._images[index]
 
 
-class _Score(Metric):
+class _Score(Metric):  # type: ignore[misc]
     """The mean over samples of our own score."""
 
     def __init__(self, data: Calibration) -> None:
@@ -87,15 +98,18 @@ class _Score(Metric):
         return {SCORE: {"direction": "higher-better", "type": SCORE}}
 
 
-class _Engine(IEEngine):
+class _Engine(IEEngine):  # type: ignore[misc]
     """One request at a time (scores in the order of the samples), statistics from the calibration images.
 
-    POT knows one data set, for statistics and for accuracy: here that is the validation split, and what asks for
-    statistics is given the calibration images instead.
+    POT knows one data set, for statistics and for accuracy: here that is the validation split, and what asks
+    for statistics is given the calibration images instead.
     """
 
-    def __init__(self, calibration: _Images, validation: _Images, metric: Optional[_Score], messages: Messages) -> None:
-        super().__init__({"device": "CPU", "stat_requests_number": 1, "eval_requests_number": 1}, validation, metric)
+    def __init__(
+        self, calibration: _Images, validation: _Images, metric: Optional[_Score], messages: Messages
+    ) -> None:
+        one_at_a_time = {"device": "CPU", "stat_requests_number": 1, "eval_requests_number": 1}
+        super().__init__(one_at_a_time, validation, metric)
         self._calibration, self._messages, self._passes = calibration, messages, 0
 
     @staticmethod
@@ -121,68 +135,87 @@ class _Engine(IEEngine):
         return found
 
 
+PLAIN = "int8"
+"""The method without accuracy control."""
+
+
 def quantize(
-    network: Network, ir: Path, spec: InputSpec, method: str, options: Mapping[str, Any], data: Calibration
-) -> Tuple[Any, Dict[str, Any]]:
+    network: Network, ir: Path, spec: InputSpec, method: str, options: Options, data: Calibration
+) -> Tuple[Any, Notes]:
     """Return the quantized ov.Model, its weights in 8 bits, and the notes.
 
     Args:
         ir: of the float network, .xml with .bin beside it.
         spec: of its input.
         method: `int8` or `int8-accuracy-aware`.
+        options: of the method, every default filled in.
     """
     messages = Messages()
     messages.addFilter(lambda record: not record.name.endswith("ie_engine"))  # ten lines a pass
     logger.root.setLevel("INFO")
     logger.root.addHandler(messages)
-    size = min(int(options.get("subset_size", 300)), data.size("calibration"))
-    stream = zip(range(size), data.inputs("calibration", spec))
-    calibration = _Images([image for _, image in track(stream, "read calibration images", size)], scored=False)
-    accuracy_aware = method != "int8"
+    is_plain = method == PLAIN
+    size = min(options["subset_size"], data.size("calibration"))
+    stream = track(zip(range(size), data.inputs("calibration", spec)), "read calibration images", size)
+    calibration = _Images([image for _, image in stream], scored=False)
     validation, metric = calibration, None
-    if accuracy_aware:
+    if not is_plain:
         count = data.size("validation")
-        validation = _Images(list(track(data.inputs("validation", spec), "read validation images", count)), scored=True)
-        metric = _Score(data)
+        images = list(track(data.inputs("validation", spec), "read validation images", count))
+        validation, metric = _Images(images, scored=True), _Score(data)
+    algorithm = "DefaultQuantization" if is_plain else "AccuracyAwareQuantization"
     with tempfile.TemporaryDirectory() as scratch:
-        model = load_model({"model_name": network.name, "model": str(ir), "weights": str(ir.with_suffix(".bin"))})
         report(f"quantize with {size} images", 0, 0)
-        algorithm = {
-            "name": "AccuracyAwareQuantization" if accuracy_aware else "DefaultQuantization",
-            "params": _parameters(options, size, accuracy_aware, scratch),
-        }
-        quantized = create_pipeline([algorithm], _Engine(calibration, validation, metric, messages)).run(model)
-        compress_model_weights(quantized)
-        (saved,) = save_model(quantized, scratch, "quantized")
-        core = ov.Core()
-        core.set_property({"ENABLE_MMAP": False})
-        result = core.read_model(saved["model"])
-    accuracy = notes_of(messages.events, operation_types(core.read_model(ir))) if accuracy_aware else {}
-    return result, {
-        "pot": algorithm["name"],
-        "calibration_images": len(calibration),
-        "quantized_operations": quantized_operations(result) + len(accuracy.get("reverted", [])),
-        **accuracy,
-        "log": messages.lines[-60:],
-    }
+        parameters = _parameters(options, size, scratch)
+        if not is_plain:
+            parameters.update(_accuracy_parameters(options))
+        engine = _Engine(calibration, validation, metric, messages)
+        result = _run(network, ir, {"name": algorithm, "params": parameters}, engine, Path(scratch))
+    done = Quantization(
+        network=network.name,
+        metric=data.metric,
+        tool=f"POT {algorithm}",
+        images=len(calibration),
+        quantized=quantized_operations(result),
+        lines=messages.lines,
+    )
+    if is_plain:
+        return result, plain_notes(done)
+    types = operation_types(ov.Core().read_model(ir))
+    return result, accuracy_notes(done, history_of(messages.events), types)
 
 
-def _parameters(options: Mapping[str, Any], size: int, accuracy_aware: bool, scratch: str) -> Dict[str, Any]:
+def _run(network: Network, ir: Path, algorithm: Dict[str, Any], engine: _Engine, scratch: Path) -> Any:
+    """Return the ov.Model that an algorithm of POT makes of an IR."""
+    model = load_model({"model_name": network.name, "model": str(ir), "weights": str(ir.with_suffix(".bin"))})
+    quantized = create_pipeline([algorithm], engine).run(model)
+    compress_model_weights(quantized)
+    (saved,) = save_model(quantized, str(scratch), "quantized")
+    core = ov.Core()
+    core.set_property({"ENABLE_MMAP": False})  # the file will be gone
+    return core.read_model(saved["model"])
+
+
+def _parameters(options: Options, size: int, scratch: str) -> Dict[str, Any]:
+    """Return POT's parameters of a quantization with so many calibration images."""
     scope = options.get("ignored_scope", {})
-    parameters: Dict[str, Any] = {
-        "target_device": options.get("target_device", "CPU"),
-        "preset": options.get("preset", "performance"),
+    operations = [{"type": kind} for kind in scope.get("types", [])]
+    return {
+        "target_device": options["target_device"],
+        "preset": options["preset"],
         "stat_subset_size": size,
-        "use_fast_bias": bool(options.get("fast_bias_correction", True)),
+        "use_fast_bias": options["fast_bias_correction"],
         "inplace_statistics": True,
         "exec_log_dir": scratch,
-        "ignored": {"scope": scope.get("names", []), "operations": [{"type": kind} for kind in scope.get("types", [])]},
+        "ignored": {"scope": scope.get("names", []), "operations": operations},
     }
-    if accuracy_aware:
-        parameters.update(
-            maximal_drop=float(options["max_drop"]),
-            drop_type="absolute",
-            ranking_subset_size=int(options.get("ranking_subset_size", 100)),
-            max_iter_num=int(options.get("max_iterations", 20)),
-        )
-    return parameters
+
+
+def _accuracy_parameters(options: Options) -> Dict[str, Any]:
+    """Return the parameters that a quantization under accuracy control has beside."""
+    return {
+        "maximal_drop": float(options["max_drop"]),
+        "drop_type": "absolute",
+        "ranking_subset_size": options["ranking_subset_size"],
+        "max_iter_num": options["max_iterations"],
+    }

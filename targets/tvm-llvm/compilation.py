@@ -18,7 +18,10 @@ SCHEDULED = "tirx.is_scheduled"
 
 
 def link(output: str, objects: List[str], options: Optional[Any] = None) -> None:
-    """Link object files into a shared library for any CPU, with the linker in the package ziglang (no compiler needed)."""
+    """Link object files into a shared library for any CPU, with the linker in the package ziglang.
+
+    No compiler need be installed.
+    """
     zig = str(Path(ziglang.__file__).with_name("zig"))
     subprocess.run([zig, "ld.lld", "-shared", "-o", output, *objects], check=True, capture_output=True)
 
@@ -41,7 +44,7 @@ def scheduled(module: tvm.IRModule, target: Target, database: Optional[Any] = No
 
 
 def by_hand(function: tvm.tirx.PrimFunc, widest: int) -> Optional[tvm.tirx.PrimFunc]:
-    """Schedule a function without tuning for vectors of `widest` floats, or return None where nothing fits."""
+    """Schedule a function without tuning for vectors of `widest` floats; None where nothing fits."""
     shape = shape_of(function, widest)
     if shape is None:
         return schedule_by_rule(function, widest)

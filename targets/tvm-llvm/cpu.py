@@ -23,7 +23,12 @@ def target_of(llvm: Mapping[str, Any], threads: int) -> Target:
     """
     if "mtriple" in llvm and "mcpu" not in llvm:
         raise ValueError("an LLVM triple without a CPU: give mcpu beside mtriple")
-    given: Dict[str, Any] = {"kind": "llvm", "mcpu": codegen.llvm_get_system_cpu(), "num-cores": threads, **llvm}
+    given: Dict[str, Any] = {
+        "kind": "llvm",
+        "mcpu": codegen.llvm_get_system_cpu(),
+        "num-cores": threads,
+        **llvm,
+    }
     if "mattr" not in llvm and codegen.llvm_cpu_has_features("avx512f", Target(given)):
         given["mattr"] = ["-prefer-256-bit"]  # LLVM would halve the schedules' vectors on Intel's CPUs
     return Target(given)

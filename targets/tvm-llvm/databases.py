@@ -1,6 +1,7 @@
-"""Tuning databases: one `<cpu>.json.gz` for a model and an LLVM CPU, with the best schedule found for each function.
+"""Tuning databases: one `<cpu>.json.gz` for a model and an LLVM CPU, with the best schedule of each function.
 
-`tasks` tells by the function's hash how many candidates were tried, `workloads` and `records` are MetaSchedule's own JSON.
+`tasks` has by the function's hash how many candidates were tried, `workloads` and `records` are
+MetaSchedule's own JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Task:
         trials: candidates tried.
         best_ms: of the best, or None.
         done: nothing more is to be gained.
-        workload, record: MetaSchedule's JSON of the function and of the best schedule; None before there is one.
+        workload, record: MetaSchedule's JSON of the function and of the best schedule; None before there is
+            one.
         tile: that the best schedule was made from, or None.
     """
 
@@ -43,6 +45,15 @@ class Task:
     workload: Any = None
     record: Any = None
     tile: Optional[Mapping[str, Any]] = None
+
+    def progress(self) -> Dict[str, Any]:
+        """Return how far it is, as JSON."""
+        return {
+            "trials": self.trials,
+            "best_ms": self.best_ms,
+            "weight": self.weight,
+            "done": self.done,
+        }
 
 
 @dataclass
@@ -62,7 +73,11 @@ class TuningDatabase:
         return database
 
     def seeds(self, good_enough: bool) -> Dict[str, Task]:
-        """Return the tasks to begin another CPU's database with: done if the records are good enough, else open and not yet timed."""
+        """Return the tasks to begin another CPU's database with.
+
+        Args:
+            good_enough: what has a record is done; else all is open and not yet timed.
+        """
         if good_enough:
             return {key: replace(task, done=task.record is not None) for key, task in self.tasks.items()}
         return {key: replace(task, trials=0, best_ms=None, done=False) for key, task in self.tasks.items()}
@@ -76,17 +91,11 @@ class TuningDatabase:
         return key in self.tasks and self.tasks[key].done
 
     def write(self, folder: Path) -> Path:
-        """Write the database into a folder, whole or not at all, and return the file; the same content gives the same bytes."""
-        kept = [(key, task) for key, task in sorted(self.tasks.items())]
-        tuned = [task for _, task in kept if task.record is not None]
-        document = {
-            "version": 1,
-            "tvm": tvm.__version__,
-            "cpu": self.cpu,
-            "tasks": {f"{key} {t.name}": {"trials": t.trials, "best_ms": t.best_ms, "weight": t.weight, "done": t.done} for key, t in kept},
-            "workloads": [task.workload for task in tuned],
-            "records": [{"record": task.record, "tile": task.tile} for task in tuned],
-        }
+        """Write the database into a folder, whole or not at all, and return the file.
+
+        The same content gives the same bytes.
+        """
+        document = self._document()
         packed = BytesIO()
         with gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as file:
             file.write(json.dumps(document, allow_nan=False, separators=(",", ":")).encode())
@@ -95,6 +104,21 @@ class TuningDatabase:
         path = folder / f"{self.cpu}{ENDING}"
         os.replace(partial, path)
         return path
+
+    def _document(self) -> Mapping[str, Any]:
+        """Return the database as JSON (shared/contract/tuning.schema.json)."""
+        kept = sorted(self.tasks.items())
+        tuned = [task for _, task in kept if task.record is not None]
+        workloads = [task.workload for task in tuned]
+        records = [{"record": task.record, "tile": task.tile} for task in tuned]
+        return {
+            "version": 1,
+            "tvm": tvm.__version__,
+            "cpu": self.cpu,
+            "tasks": {f"{key} {task.name}": task.progress() for key, task in kept},
+            "workloads": workloads,
+            "records": records,
+        }
 
 
 def key_of(module: IRModule) -> str:
@@ -112,8 +136,8 @@ def read(path: Path) -> TuningDatabase:
     if document["tvm"] != tvm.__version__:
         raise ValueError(f"{path.name} was made by TVM {document['tvm']}, this is {tvm.__version__}")
     tasks = {}
-    for told, state in document["tasks"].items():
-        key, _, name = told.partition(" ")
+    for label, state in document["tasks"].items():
+        key, _, name = label.partition(" ")
         tasks[key] = Task(name, state["weight"], state["trials"], state["best_ms"], state["done"])
     for workload, record in zip(document["workloads"], document["records"]):
         task = tasks[key_of(Workload.from_json(workload).mod)]

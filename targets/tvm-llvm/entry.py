@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 import tvm
-from artifact import LIBRARY_FILE, LoadedLibrary, describe, unfit
+from artifact import FORMAT, LIBRARY_FILE, LoadedLibrary
+from errors import error_summary
+from notes import Kernel, compiled_notes
 
+from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.model import InputSpec, Network
-from shared.runtime.run_job import main
-from shared.runtime.toolchain import Calibration, Session, Tuning
+from shared.contract.result import Notes
+from shared.harness.run_job import main
+from shared.harness.toolchain import Calibration, Capabilities, Options, Product, Tuning
+from shared.inference.cpu import unfit
+from shared.inference.session import Session
 
 RELAX_FILE = "relax.json"
 """What the methods start from: the fused Relax module."""
@@ -21,26 +27,17 @@ RELAX_FILE = "relax.json"
 PLAIN_FILE = "plain.json"
 """The same as TVM makes it, without Winograd's convolutions."""
 
-TUNING_DEFAULTS: Mapping[str, Any] = {
-    "trials": 1500,
-    "trials_per_task": 64,
-    "early_stopping": 32,
-    "time_budget_s": 900,
-    "portable": True,
-    "space": "dockyard",
-    "cost_model": "xgb",
-}
-RUNNER_DEFAULTS: Mapping[str, Any] = {"number": 3, "repeat": 3, "timeout_s": 10}
-"""As target.json tells them."""
+
+def versions() -> Dict[str, str]:
+    """Return the releases of the packages that decide what comes out."""
+    return {"tvm": tvm.__version__, "numpy": np.__version__}
 
 
+# What compiles is imported where it is needed: an artifact is loaded where only TVM's runtime is installed.
 class TvmLlvm:
-    """The `tvm-llvm` target."""
+    """What the target `tvm-llvm` can do."""
 
-    def versions(self) -> Dict[str, str]:
-        return {"tvm": tvm.__version__, "numpy": np.__version__}
-
-    def convert(self, network: Network, graph: Path, output: Path, options: Mapping[str, Any]) -> Dict[str, Any]:
+    def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import cpu
         import relax_import
         import winograd
@@ -49,33 +46,53 @@ class TvmLlvm:
         module = relax_import.fused(winograd.rewritten(imported))
         (output / RELAX_FILE).write_text(tvm.ir.save_json(module))
         (output / PLAIN_FILE).write_text(tvm.ir.save_json(relax_import.fused(imported)))
-        build(module, cpu.target_of({}, own_threads()), output, network.input, by_hand=True)
-        return {"functions": len(module.functions) - 1}
+        built_for = build(module, cpu.target_of({}, own_threads()), output, by_hand=True)
+        notes = Notes(details={"functions": len(module.functions) - 1})
+        return Product(FORMAT, network.input, built_for=built_for, notes=notes)
 
     def optimize(
-        self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], data: Calibration
-    ) -> Dict[str, Any]:
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        data: Calibration,
+    ) -> Product:
         import cpu
 
         by_hand = method == "scheduled"
         module = tvm.ir.load_json((source / (RELAX_FILE if by_hand else PLAIN_FILE)).read_text())
-        build(module, cpu.target_of(options.get("llvm", {}), own_threads()), output, network.input, by_hand)
-        return profile(network, output)
+        target = cpu.target_of(options.get("llvm", {}), own_threads())
+        built_for = build(module, target, output, by_hand)
+        notes = compiled_notes(network.name, profile(network, output, manifest.input, built_for))
+        return Product(FORMAT, manifest.input, built_for=built_for, notes=notes)
 
     def tune(
-        self, network: Network, source: Path, output: Path, method: str, options: Mapping[str, Any], tuning: Tuning, threads: int
-    ) -> Dict[str, Any]:
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        tuning: Tuning,
+        threads: int,
+    ) -> Product:
         import cpu
         import tuning as tuner
 
         target = cpu.target_of(options.get("llvm", {}), threads)
-        settings = {**TUNING_DEFAULTS, **options, "runner": {**RUNNER_DEFAULTS, **options.get("runner", {})}}
-        database, notes = tuner.tune(source / RELAX_FILE, target, settings, tuning, threads)
-        build(tvm.ir.load_json((source / RELAX_FILE).read_text()), target, output, network.input, by_hand=True, records=database.memory())
-        return {"tuning": notes, **profile(network, output)}
+        database, summary = tuner.tune(source / RELAX_FILE, target, options, tuning, threads)
+        module = tvm.ir.load_json((source / RELAX_FILE).read_text())
+        built_for = build(module, target, output, by_hand=True, records=database.memory())
+        notes = compiled_notes(network.name, profile(network, output, manifest.input, built_for), summary)
+        return Product(FORMAT, manifest.input, built_for=built_for, notes=notes)
 
-    def load(self, network: Network, artifact: Path, threads: int) -> Session:
-        return LoadedLibrary(network, artifact, threads)
+    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
+        assert manifest.built_for is not None
+        return LoadedLibrary(network, artifact, manifest.input, manifest.built_for, threads)
 
 
 def own_threads() -> int:
@@ -83,8 +100,8 @@ def own_threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def build(module: Any, target: Any, output: Path, spec: InputSpec, by_hand: bool, records: Optional[Any] = None) -> None:
-    """Compile a module into an artifact.
+def build(module: Any, target: Any, output: Path, by_hand: bool, records: Optional[Any] = None) -> BuiltFor:
+    """Compile a module into an artifact; return the CPU that it is for.
 
     Args:
         by_hand: give the project's schedules to functions that have no tuned one.
@@ -96,15 +113,27 @@ def build(module: Any, target: Any, output: Path, spec: InputSpec, by_hand: bool
     if by_hand:
         module = compilation.scheduled(module, target, records)
     compilation.export(module, target, output / LIBRARY_FILE)
-    describe(output, cpu.architecture(target), cpu.mcpu(target), cpu.features(target), spec)
+    return BuiltFor(cpu.architecture(target), cpu.mcpu(target), tuple(cpu.features(target)))
 
 
-def profile(network: Network, output: Path) -> Dict[str, Any]:
-    """Return the slowest kernels of an artifact that this machine can run."""
+def profile(network: Network, output: Path, spec: InputSpec, built_for: BuiltFor) -> List[Kernel]:
+    """Return the kernels of an artifact, the slowest first; none where this machine cannot run it."""
     import kernels
 
-    return {} if unfit(output) else {"kernels": kernels.slowest(LoadedLibrary(network, output, own_threads()))}
+    if unfit(built_for):
+        return []
+    return kernels.slowest(LoadedLibrary(network, output, spec, built_for, own_threads()))
 
+
+TVM = TvmLlvm()
+CAPABILITIES = Capabilities(
+    versions,
+    loader=TVM,
+    converter=TVM,
+    optimizer=TVM,
+    tuner=TVM,
+    error_summary=error_summary,
+)
 
 if __name__ == "__main__":
-    sys.exit(main(TvmLlvm))
+    sys.exit(main(CAPABILITIES))

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from time import perf_counter
-from typing import Any, Dict, List
+from typing import Any, DefaultDict, Dict, List
 
 import numpy as np
 from artifact import LoadedLibrary
+from notes import Kernel
 
 RUNS = 20
-SHOWN = 12
 
 
-def slowest(session: LoadedLibrary) -> List[Dict[str, Any]]:
-    """Return the slowest kernels, the slowest first: name, milliseconds a run, share of all, calls a run.
+def slowest(session: LoadedLibrary) -> List[Kernel]:
+    """Return the kernels, the slowest first.
 
     The virtual machine calls back before and after each kernel; a kernel's time is the median of its runs.
     """
     image = np.random.default_rng(0).random(session.input.shape, np.float32)
-    taken: List[Dict[str, List[float]]] = []
+    taken: List[DefaultDict[str, List[float]]] = []
     begun = [0.0]
 
     def between(function: Any, name: str, before: bool, result: Any, *arguments: Any) -> None:
@@ -32,8 +32,14 @@ def slowest(session: LoadedLibrary) -> List[Dict[str, Any]]:
     for _ in range(RUNS):
         taken.append(defaultdict(list))
         session.run(image)
-    names = {name: len(times) for name, times in taken[-1].items()}
-    medians = {name: 1e3 * float(np.median([sum(run[name]) for run in taken[1:]])) for name in names}
+    medians: Dict[str, float] = {}
+    for name in taken[-1]:
+        runs = [sum(run[name]) for run in taken[1:]]  # the first run warms up
+        medians[name] = 1e3 * float(np.median(runs))
     whole = sum(medians.values())
-    order = sorted(medians, key=lambda name: -medians[name])[:SHOWN]
-    return [{"name": n, "ms": round(medians[n], 4), "share": round(medians[n] / whole, 4), "calls": names[n]} for n in order]
+    order = sorted(medians, key=lambda name: -medians[name])
+    return [_kernel(name, medians[name], whole, len(taken[-1][name])) for name in order]
+
+
+def _kernel(name: str, ms: float, whole: float, calls: int) -> Kernel:
+    return Kernel(name, round(ms, 4), round(ms / whole, 4), calls)

@@ -1,4 +1,7 @@
-"""From ONNX to Relax, in the form that CPUs like: channels last, constants folded, what follows a convolution fused into it."""
+"""From ONNX to Relax, as CPUs like it.
+
+That is channels last, constants folded, and what follows a convolution fused into it.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,13 @@ from tvm.relax.dpl import is_op, rewrite_call, wildcard
 from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 from shared.contract.model import Network
-from shared.runtime.toolchain import own_name
+from shared.inference.session import own_name
 
 
 def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
-    """Return the Relax module between the network's input and its tensors: channels last, operators not yet fused.
+    """Return the Relax module between the network's input and its tensors.
+
+    Its channels are last; operators are not yet fused.
 
     Raises:
         ValueError: the graph has no tensor of that name.
@@ -30,21 +35,24 @@ def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
 
 def cut(network: Network, model: Any) -> Any:
     """Return the ONNX model between the network's input and its tensors, the outputs in their order."""
-    feeds, results = [v.name for v in model.graph.input], [v.name for v in model.graph.output]
+    feeds = [value.name for value in model.graph.input]
+    results = [value.name for value in model.graph.output]
     known = [*feeds, *(name for node in model.graph.node for name in node.output)]
-    wanted = [own_name(network.input.name, known)], [own_name(name, known) for name in network.tensors]
-    if (feeds, results) == wanted:
+    feed = own_name(network.input.name, known)
+    wanted = [own_name(name, known) for name in network.tensors]
+    if (feeds, results) == ([feed], wanted):
         return model
-    return onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model)).extract_model(*wanted)
+    return onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model)).extract_model([feed], wanted)
 
 
 def folded(model: Any) -> Any:
-    """Return the ONNX model with its constants folded and batch norms merged into convolutions, by ONNX Runtime."""
+    """Let ONNX Runtime fold a model's constants and merge batch norms into convolutions; return the model."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        providers = ["CPUExecutionProvider"]
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
         return onnx.load(options.optimized_model_filepath)
 
 
@@ -60,12 +68,16 @@ def prepare(module: tvm.IRModule) -> tvm.IRModule:
     ]
     module = tvm.transform.Sequential(steps)(module)
     module["main"] = rewrite_call(TRANSPOSED_TWICE, without_transposes, module["main"])
-    last = [transform.CanonicalizeBindings(), transform.EliminateCommonSubexpr(), transform.DeadCodeElimination()]
+    last = [
+        transform.CanonicalizeBindings(),
+        transform.EliminateCommonSubexpr(),
+        transform.DeadCodeElimination(),
+    ]
     return tvm.transform.Sequential(last)(module)
 
 
 def fused(module: tvm.IRModule) -> tvm.IRModule:
-    """Return a module whose `main` calls functions: operators legalized, each with the elementwise ones after it."""
+    """Return a module whose `main` calls functions: each an operator with the elementwise ones after it."""
     return relax.get_pipeline("zero")(module)
 
 
@@ -88,18 +100,26 @@ def bound(value: Any) -> float:
 
 
 def clip(cls: Any, builder: Any, inputs: Any, attributes: Any, parameters: Any) -> Any:
-    """Import ONNX's Clip as operators whose layout TVM can change; its own importer's calls stop it at every ReLU6."""
+    """Import ONNX's Clip as operators whose layout TVM can change.
+
+    Its own importer's calls stop the change at every ReLU6.
+    """
     out = inputs[0]
     if inputs[1] is not None:
         low = bound(inputs[1])
-        out = builder.normalize(relax.op.nn.relu(out) if low == 0 else relax.op.maximum(out, relax.const(low, out.ty.dtype)))
+        is_relu = low == 0
+        above = relax.op.nn.relu(out) if is_relu else relax.op.maximum(out, relax.const(low, out.ty.dtype))
+        out = builder.normalize(above)
     if inputs[2] is not None:
         out = builder.normalize(relax.op.minimum(out, relax.const(bound(inputs[2]), out.ty.dtype)))
     return out
 
 
 def pairwise(cls: Any, builder: Any, inputs: Any, attributes: Any, parameters: Any) -> Any:
-    """Import ONNX's Min, Max and Sum pair by pair; TVM's own importer stacks them, which its change of layout cannot read."""
+    """Import ONNX's Min, Max and Sum pair by pair.
+
+    TVM's own importer stacks them, which its change of layout cannot read.
+    """
     return cls._impl_dynamic(builder, inputs)
 
 

@@ -25,7 +25,9 @@ class RuleSearch:
         batch: candidates in a round.
     """
 
-    def __init__(self, module: Any, costs: Any, records: Any, target: Target, threads: int, batch: int) -> None:
+    def __init__(
+        self, module: Any, costs: Any, records: Any, target: Target, threads: int, batch: int
+    ) -> None:
         self._context = ms.TuneContext(
             mod=module,
             target=target,

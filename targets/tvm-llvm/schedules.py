@@ -1,4 +1,4 @@
-"""Schedules for CPUs: a space for convolutions and matrix products, and rules for whatever else is in a network."""
+"""Schedules for CPUs: a space for convolutions and matrix products, and rules for whatever else there is."""
 
 from __future__ import annotations
 
@@ -32,8 +32,28 @@ def reduces(sch: Schedule, block: Any) -> List[bool]:
     return [int(v.iter_type) == REDUCTION for v in sch.get(block).iter_vars]
 
 
+def split_extents(sch: Schedule, block: Any) -> Tuple[List[int], List[int]]:
+    """Return the extents of a block's spatial loops and those of its reductions."""
+    spatial: List[int] = []
+    sums: List[int] = []
+    for extent, is_reduction in zip(extents(sch, block), reduces(sch, block)):
+        (sums if is_reduction else spatial).append(extent)
+    return spatial, sums
+
+
+def split_loops(loops: List[Any], reduction: List[bool]) -> Tuple[List[Any], List[Any]]:
+    """Return the spatial ones of a block's loops and the reductions, given which they are."""
+    spatial: List[Any] = []
+    sums: List[Any] = []
+    for loop, is_reduction in zip(loops, reduction):
+        (sums if is_reduction else spatial).append(loop)
+    return spatial, sums
+
+
 def contraction(sch: Schedule) -> Optional[int]:
-    """Return the index of the one block that is a convolution or a matrix product with vectors of channels, or None.
+    """Return the index of the one block that is a convolution or a matrix product with vectors of channels.
+
+    None where there is no such block, or more than one sum.
 
     What follows it is elementwise, with the same loops; what comes before is its padding.
     """
@@ -41,9 +61,11 @@ def contraction(sch: Schedule) -> Optional[int]:
     sums = [i for i, b in enumerate(found) if any(reduces(sch, b))]
     if len(sums) != 1 or sums[0] > 1:
         return None
-    own = [e for e, r in zip(extents(sch, found[sums[0]]), reduces(sch, found[sums[0]])) if not r]
+    own, _ = split_extents(sch, found[sums[0]])
     work = prod(extents(sch, found[sums[0]]))
-    if work < SERIAL_WORK or lanes(own[-1], LANES[-1]) == 1 or any(extents(sch, b) != own for b in found[sums[0] + 1 :]):
+    if work < SERIAL_WORK or lanes(own[-1], LANES[-1]) == 1:
+        return None
+    if any(extents(sch, block) != own for block in found[sums[0] + 1 :]):
         return None
     return sums[0]
 
@@ -59,8 +81,7 @@ def shape_of(function: Any, widest: int) -> Optional[Shape]:
     if index is None:
         return None
     found = blocks(sch)
-    every, red = extents(sch, found[index]), reduces(sch, found[index])
-    own, sums = [e for e, r in zip(every, red) if not r], [e for e, r in zip(every, red) if r]
+    own, sums = split_extents(sch, found[index])
     rows, columns = ([1, 1, *own[:-1]])[-2:]
     width, window = lanes(own[-1], widest), tuple(sums[:-1])
     if index == 0:
@@ -69,7 +90,8 @@ def shape_of(function: Any, widest: int) -> Optional[Shape]:
         paddings = (True,)
     else:
         paddings = (False, True) if lanes(extents(sch, found[0])[-1], widest) == 1 else (False,)
-    return Shape(rows, columns, own[-1] // width, prod(sums), window, width, sums[-1] == 1 and len(sums) > 1, paddings)
+    grouped = sums[-1] == 1 and len(sums) > 1
+    return Shape(rows, columns, own[-1] // width, prod(sums), window, width, grouped, paddings)
 
 
 def is_winograd(sch: Schedule) -> bool:
@@ -88,13 +110,15 @@ def tiled(function: Any, tile: Tile, widest: int) -> Schedule:
 
 
 def tile_winograd(sch: Schedule, tile: Tile, widest: int) -> None:
-    """Tile a convolution by Winograd: in each chunk of its outputs the inputs are transformed, multiplied, transformed back.
+    """Tile a convolution by Winograd: the inputs of each chunk are transformed, multiplied, transformed back.
 
-    Rows and columns of the tile count groups of m x m outputs. Each chunk's products for one of the (m + 2)^2 positions
-    are a matrix product of their own, whose weights stay in the cache meanwhile.
+    Rows and columns of the tile count groups of m x m outputs. Each chunk's products for one of the (m + 2)^2
+    positions are a matrix product of their own, whose weights stay in the cache meanwhile.
     """
     found = blocks(sch)
-    inputs, products, outputs = (sch.get_sblock(f"winograd_{name}") for name in ("inputs", "products", "outputs"))
+    inputs, products, outputs = (
+        sch.get_sblock(f"winograd_{name}") for name in ("inputs", "products", "outputs")
+    )
     last = found[-1]
     after = [sch.get(block).name_hint for block in found].index("winograd_outputs")
     for name in ("b", "a"):
@@ -170,8 +194,9 @@ def tile_contraction(sch: Schedule, tile: Tile, widest: int) -> None:
     x0, x1, x2 = sch.split(x, tile.columns)
     f0, f1, f2, f3 = sch.split(f, [*tile.channels, tile.width, vector])
     first, middle = {"y": y0, "x": x0, "f": f0}, {"y": y1, "x": x1, "f": f1}
-    sch.reorder(lead, *(first[c] for c in tile.outer), *(middle[c] for c in tile.inner), y2, x2, f2, f3)
-    chunks = sch.fuse(lead, *(first[c] for c in tile.outer))
+    outer = [first[axis] for axis in tile.outer]
+    sch.reorder(lead, *outer, *(middle[axis] for axis in tile.inner), y2, x2, f2, f3)
+    chunks = sch.fuse(lead, *outer)
     sch.parallel(chunks)
     sch.vectorize(f3)
     unroll(sch, [y2, x2, f2])
@@ -182,8 +207,7 @@ def tile_contraction(sch: Schedule, tile: Tile, widest: int) -> None:
         else:
             sch.compute_at(padding, chunks, preserve_unit_loops=True)
             vectorize_last(sch, padding, widest)
-    own = sch.get_loops(block)[-len(red) :]
-    spatial, sums = [loop for loop, r in zip(own, red) if not r], [loop for loop, r in zip(own, red) if r]
+    spatial, sums = split_loops(sch.get_loops(block)[-len(red) :], red)
     vectors, lane = sch.split(spatial[-1], [tile.width, vector])
     sch.reorder(*sums, *spatial[:-1], vectors, lane)
     unroll(sch, [*spatial[:-1], vectors])
@@ -201,7 +225,7 @@ def vectorize_last(sch: Schedule, block: Any, widest: int) -> None:
 
 
 def schedule_by_rule(function: Any, widest: int) -> Optional[Any]:
-    """Schedule a function that needs no tuning: intermediate results inlined, vectors inside, rows in parallel.
+    """Schedule a function that needs no tuning: intermediate results inlined, vectors inside, parallel rows.
 
     Returns:
         None where the rules do not fit; it then runs as TVM leaves it.
@@ -215,7 +239,7 @@ def schedule_by_rule(function: Any, widest: int) -> Optional[Any]:
             if any(reduces(sch, block)):
                 reduce_by_rule(sch, block, widest)
             else:
-                spread(sch, block, widest)
+                run_elementwise(sch, block, widest)
     except ScheduleError:
         return None
     return sch.mod["main"]
@@ -227,8 +251,11 @@ def inline(sch: Schedule, block: Any) -> None:
         sch.compute_inline(block)
 
 
-def spread(sch: Schedule, block: Any, widest: int) -> None:
-    """Vectorize a block's innermost loop, run those around it in parallel; one that is too short becomes one with the others."""
+def run_elementwise(sch: Schedule, block: Any, widest: int) -> None:
+    """Vectorize a block's innermost loop and run those around it in parallel.
+
+    An innermost loop that is too short becomes one with the others.
+    """
     if extents(sch, block)[-1] < LANES[-1]:
         sch.fuse(*sch.get_loops(block))
     vectorize_last(sch, block, widest)
@@ -242,10 +269,11 @@ def run_parallel(sch: Schedule, block: Any, loops: List[Any]) -> None:
 
 
 def reduce_by_rule(sch: Schedule, block: Any, widest: int) -> None:
-    """Move a sum's loops around its innermost spatial one, or split it into vectors of partial sums where that is too short."""
-    red = reduces(sch, block)
-    loops = sch.get_loops(block)
-    spatial, sums = [loop for loop, r in zip(loops, red) if not r], [loop for loop, r in zip(loops, red) if r]
+    """Move a sum's loops around its innermost spatial one.
+
+    Where that is too short for a vector, the sum is split into vectors of partial sums.
+    """
+    spatial, sums = split_loops(sch.get_loops(block), reduces(sch, block))
     short = int(sch.get(spatial[-1]).extent) < LANES[-1]
     width = lanes(int(sch.get(sums[-1]).extent), widest)
     if short and width > 1 and not is_extremum(sch, block):
@@ -253,11 +281,11 @@ def reduce_by_rule(sch: Schedule, block: Any, widest: int) -> None:
         partial = sch.rfactor(lane, len(spatial))
         sch.vectorize(sch.get_loops(partial)[-1])
         run_parallel(sch, partial, sch.get_loops(partial)[: len(spatial)])
-        return run_parallel(sch, block, sch.get_loops(block)[: len(spatial)])
+        run_parallel(sch, block, sch.get_loops(block)[: len(spatial)])
+        return
     sch.reorder(*spatial[:-1], *sums, spatial[-1])
     run_parallel(sch, block, sch.get_loops(block)[: len(spatial) - 1])
     sch.decompose_reduction(block, sums[0])
-    return None
 
 
 def is_extremum(sch: Schedule, block: Any) -> bool:

@@ -13,6 +13,8 @@ from candidates import Candidate
 from schedules import shape_of, tiled
 from tiles import Shape, Tile, first_tile, neighbour, random_tile
 
+from shared.inference.arrays import Array
+
 POOL = 1024
 """Tiles that the cost model ranks in each round."""
 
@@ -20,16 +22,18 @@ PARENTS = 8
 """Of the best known tiles, that are varied."""
 
 STRANGERS = 0.3
-"""Share of the pool that varies none."""
+"""Fraction of the pool that varies none."""
 
 SEED = 1
 
 UNRANKED = 0.15
-"""Share of a round's tiles that are tried without asking the cost model, which may be wrong."""
+"""Fraction of a round's tiles that are tried without asking the cost model, which may be wrong."""
 
 
 class CostModel:
-    """Gradient-boosted trees from what a tile does to how near it comes to its function's best, learned over all functions.
+    """Gradient-boosted trees from what a tile does to how near it comes to its function's best.
+
+    They learn over all functions.
 
     Args:
         threads: that it may train with.
@@ -56,11 +60,11 @@ class CostModel:
             settings = {"max_depth": 6, "eta": 0.2, "nthread": self._threads, "verbosity": 0, "seed": 1}
             self._model = xgboost.train(settings, matrix, num_boost_round=60)
 
-    def rank(self, features: List[List[float]]) -> np.ndarray:
-        """Return the expected share of the best speed of each row; all alike before anything was learned."""
+    def rank(self, features: List[List[float]]) -> Array:
+        """Return how near each row should come to the best speed, 0 to 1; all alike before it learned."""
         if self._model is None:
             return np.zeros(len(features), np.float32)
-        found: np.ndarray = self._model.predict(xgboost.DMatrix(np.array(features, np.float32)))
+        found: Array = self._model.predict(xgboost.DMatrix(np.array(features, np.float32)))
         return found
 
 
@@ -72,7 +76,10 @@ class NoModel(CostModel):
 
 
 def features(tile: Tile, shape: Shape, threads: int) -> List[float]:
-    """Return what decides a tile's speed: the register tile, what it loads for each product, what lies in the caches, the balance."""
+    """Return what decides a tile's speed.
+
+    The register tile, what it loads for each product, what lies in the caches, the balance of the threads.
+    """
     floats = 4
     y, x, w = tile.rows[2], tile.columns[2], tile.width
     loads = (y * x + w) / (y * x * w)
@@ -82,10 +89,14 @@ def features(tile: Tile, shape: Shape, threads: int) -> List[float]:
     panel = weights * tile.channels[1]
     inputs = shape.sums / max(1, prod(shape.window)) * floats
     rows, columns = tile.rows[1] * y, tile.columns[1] * x
-    scales = [tile.accumulators, y, x, w, *tile.rows, *tile.columns, *tile.channels, chunks, weights, panel, inputs * rows * columns]
-    scales += [rows, columns, shape.rows, shape.columns, shape.vectors, shape.sums, w * shape.lanes * rows * columns * floats]
-    flags = [loads, balance, tile.outer == "yxf", tile.inner == "yxf", tile.inline, shape.grouped, shape.lanes, threads]
-    return [log2(max(scale, 1e-9)) for scale in scales] + [float(flag) for flag in flags]
+    outputs = w * shape.lanes * rows * columns * floats
+    scales: List[float] = [tile.accumulators, y, x, w, *tile.rows, *tile.columns, *tile.channels]
+    scales += [chunks, weights, panel, inputs * rows * columns]
+    scales += [rows, columns, shape.rows, shape.columns, shape.vectors, shape.sums, outputs]
+    flags: List[float] = [loads, balance, tile.outer == "yxf", tile.inner == "yxf"]
+    flags += [tile.inline, shape.grouped, shape.lanes, threads]
+    logarithms = [log2(max(scale, 1e-9)) for scale in scales]
+    return logarithms + [float(flag) for flag in flags]
 
 
 class TileSearch:
@@ -99,7 +110,9 @@ class TileSearch:
         widest: floats of the CPU's vectors.
     """
 
-    def __init__(self, module: Any, costs: CostModel, known: Optional[Tile], threads: int, widest: int) -> None:
+    def __init__(
+        self, module: Any, costs: CostModel, known: Optional[Tile], threads: int, widest: int
+    ) -> None:
         shape = shape_of(module["main"], widest)
         assert shape is not None
         self._shape, self._function = shape, module["main"]
@@ -126,8 +139,9 @@ class TileSearch:
         chosen = [tile for tile in self._first if tile not in self._seen][:count]
         pool = dict.fromkeys(self._vary() for _ in range(POOL))
         fresh = [tile for tile in pool if tile not in self._seen and tile not in chosen]
-        scores = self._costs.rank([self._features(tile) for tile in fresh]) if fresh else []
-        ranked = [fresh[i] for i in np.argsort(-np.asarray(scores), kind="stable")]
+        described = [self._features(tile) for tile in fresh]
+        scores = self._costs.rank(described) if fresh else np.zeros(0)
+        ranked = [fresh[i] for i in np.argsort(-scores, kind="stable")]
         chosen += ranked[: max(0, count - len(chosen) - round(UNRANKED * count))]
         left = [tile for tile in fresh if tile not in chosen]
         return chosen + self._rng.sample(left, min(len(left), count - len(chosen)))

@@ -1,4 +1,7 @@
-"""Tiles: how a convolution or matrix product is cut up for registers, caches and threads; needs no vendor package."""
+"""Tiles: how a convolution or matrix product is cut up for registers, caches and threads.
+
+Needs no vendor package.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import random
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, List, Mapping, Optional, Tuple
+
+from shared.contract.codec import decode
 
 LANES = (16, 8, 4)
 """Floats of a vector: 512, 256 and 128 bits."""
@@ -20,8 +25,24 @@ ORDERS = ("yxf", "fyx")
 """Channels innermost (an input tile meets all weights) or outermost (a tile of weights meets all inputs)."""
 
 
+EXCHANGED = (
+    {"rows"},
+    {"columns"},
+    {"channels", "width"},
+    {"outer"},
+    {"inner"},
+    {"rows", "columns"},
+    {"inline"},
+)
+"""The parts of a tile that a neighbour has from another one, one set at a time."""
+
+
 def lanes(extent: int, widest: int) -> int:
-    """Return the floats of the widest vector that divides an extent, on a CPU whose vectors hold `widest`; 1 where none does."""
+    """Return the floats of the widest vector that divides an extent; 1 where none does.
+
+    Args:
+        widest: floats that a vector of the CPU holds.
+    """
     return next((v for v in LANES if v <= widest and extent % v == 0), 1)
 
 
@@ -54,9 +75,7 @@ class Tile:
 
 def tile_of(document: Optional[Mapping[str, Any]]) -> Optional[Tile]:
     """Return the tile that was written as JSON, or None for none."""
-    if document is None:
-        return None
-    return Tile(**{key: tuple(value) if isinstance(value, list) else value for key, value in document.items()})
+    return None if document is None else decode(Tile, document)
 
 
 @dataclass(frozen=True)
@@ -83,12 +102,9 @@ class Shape:
 
 
 def first_tile(shape: Shape) -> Tile:
-    """Return the tile that loads least for each product: where the search begins, and what is used without one."""
-    sizes = [
-        (w, y, x)
-        for w, y, x in product(divisors(shape.vectors), divisors(shape.rows), divisors(shape.columns))
-        if y <= MOST_ROWS and w * y * x <= MOST_ACCUMULATORS
-    ]
+    """Return the tile that loads least for each product: the search begins with it."""
+    every = product(divisors(shape.vectors), divisors(shape.rows), divisors(shape.columns))
+    sizes = [(w, y, x) for w, y, x in every if y <= MOST_ROWS and w * y * x <= MOST_ACCUMULATORS]
     width, y, x = max(sizes, key=lambda s: (s[0] * s[1] * s[2] / (s[0] + s[1] * s[2]), s[2]))
     rows, columns = (shape.rows // y, 1, y), (1, shape.columns // x, x)
     return Tile(rows, columns, (1, shape.vectors // width), width, "yxf", "fyx", shape.paddings[0])
@@ -104,9 +120,11 @@ def random_tile(shape: Shape, rng: random.Random) -> Tile:
     width = rng.choice([w for w in divisors(shape.vectors) if w <= MOST_ACCUMULATORS // 2])
     x = rng.choice([d for d in divisors(shape.columns) if d * width <= MOST_ACCUMULATORS])
     y = rng.choice([d for d in divisors(shape.rows) if d <= MOST_ROWS and d * x * width <= MOST_ACCUMULATORS])
-    rows, columns, channels = cut(shape.rows // y, rng), cut(shape.columns // x, rng), cut(shape.vectors // width, rng)
+    rows, columns = cut(shape.rows // y, rng), cut(shape.columns // x, rng)
+    channels = cut(shape.vectors // width, rng)
     inline = rng.choice(shape.paddings)
-    return Tile((*rows, y), (*columns, x), channels, width, rng.choice(ORDERS), rng.choice(ORDERS), inline)
+    outer, inner = rng.choice(ORDERS), rng.choice(ORDERS)
+    return Tile((*rows, y), (*columns, x), channels, width, outer, inner, inline)
 
 
 def cut(extent: int, rng: random.Random) -> Tuple[int, int]:
@@ -118,6 +136,6 @@ def cut(extent: int, rng: random.Random) -> Tuple[int, int]:
 def neighbour(tile: Tile, shape: Shape, rng: random.Random) -> Tile:
     """Return a tile with some parts of another random one."""
     other = random_tile(shape, rng)
-    parts = rng.choice(({"rows"}, {"columns"}, {"channels", "width"}, {"outer"}, {"inner"}, {"rows", "columns"}, {"inline"}))
+    parts = rng.choice(EXCHANGED)
     mixed = replace(tile, **{part: getattr(other, part) for part in parts})
     return mixed if mixed.accumulators <= MOST_ACCUMULATORS else tile

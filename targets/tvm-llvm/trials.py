@@ -1,4 +1,4 @@
-"""Candidates built and measured in processes of their own, on this machine or on others through an RPC tracker."""
+"""Candidates built and measured in processes of their own, here or on machines at an RPC tracker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import struct
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 import tvm
@@ -17,13 +17,15 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.support.popen_pool import PopenPoolExecutor, StatusKind
 from tvm.target import Target
 
+from shared.contract.stages import Tracker
+
 BUILD_TIMEOUT_S = 20.0
 
 BUILDS_PER_PROCESS = 256
 """A process that compiles keeps some memory of every candidate."""
 
 MIN_REPEAT_MS = 20
-"""Milliseconds that a measurement takes at least: shorter ones measure the clock and the waking of threads."""
+"""Milliseconds of a measurement at least: shorter ones measure the clock and the waking of threads."""
 
 TRACKER_TIMEOUT_S = 5.0
 
@@ -31,7 +33,10 @@ SESSION_TIMEOUT_S = 30.0
 """What a candidate waits for a machine at most."""
 
 ATTEMPTS = 2
-"""Machines that a candidate is tried on, should they fail under it: one that crashes ends TVM's RPC server for good."""
+"""Machines that a candidate is tried on, should they fail under it.
+
+One that crashes ends TVM's RPC server for good.
+"""
 
 OWN_FAULTS = ("RPCSessionTimeoutError", "Error caught from RPC call")
 """In the messages of a machine that is well: the candidate took too long, or raised an error."""
@@ -58,28 +63,48 @@ def build_one(module: Any, target: Any) -> str:
     return path
 
 
+class Machines(Protocol):
+    """What candidates run on."""
+
+    def run(self, inputs: List[Any]) -> List[Optional[float]]:
+        """Return the shortest time of each candidate in seconds, or None.
+
+        Raises:
+            NoMachine: there is none any more.
+        """
+
+
 class Bench:
     """Builds candidates and takes their times.
 
     Args:
         target: that they are built for.
         runner: `number`, `repeat` and `timeout_s` of a measurement.
-        tracker, key: `host:port` of an RPC tracker and the key of the machines that measure; empty for this machine.
+        tracker: of the machines that measure; None for this machine.
 
     Raises:
         NoMachine: the tracker does not answer or knows no machine with that key.
     """
 
-    def __init__(self, target: Target, runner: Mapping[str, Any], tracker: str, key: str) -> None:
+    def __init__(self, target: Target, runner: Mapping[str, Any], tracker: Optional[Tracker]) -> None:
         self._target = target
         self._builders = PopenPoolExecutor(
-            len(os.sched_getaffinity(0)), BUILD_TIMEOUT_S, load_compiler, maximum_process_uses=BUILDS_PER_PROCESS
+            len(os.sched_getaffinity(0)),
+            BUILD_TIMEOUT_S,
+            load_compiler,
+            maximum_process_uses=BUILDS_PER_PROCESS,
         )
         evaluator = ms.runner.EvaluatorConfig(runner["number"], runner["repeat"], MIN_REPEAT_MS)
-        self._machines = Machines(tracker, key, evaluator, runner["timeout_s"]) if tracker else ThisMachine(evaluator, runner["timeout_s"])
+        self._machines: Machines
+        if tracker is None:
+            self._machines = ThisMachine(evaluator, runner["timeout_s"])
+        else:
+            self._machines = MachinesAtTracker(tracker, evaluator, runner["timeout_s"])
 
     def measure(self, modules: Sequence[Any], arguments: Any) -> List[Optional[float]]:
-        """Return the seconds of the fastest measurement of each candidate, or None for one that cannot be built or run.
+        """Return the seconds of the fastest measurement of each candidate.
+
+        One that cannot be built or run has None.
 
         Args:
             arguments: MetaSchedule's description of the function's arguments, the same for all.
@@ -88,7 +113,8 @@ class Bench:
             NoMachine: none is left of those at the tracker.
         """
         built = self._build(modules)
-        times = iter(self._machines.run([ms.runner.RunnerInput(path, "cpu", arguments) for path in built if path]))
+        inputs = [ms.runner.RunnerInput(path, "cpu", arguments) for path in built if path]
+        times = iter(self._machines.run(inputs))
         for path in built:
             if path:
                 Path(path).unlink()
@@ -97,7 +123,8 @@ class Bench:
 
     def _build(self, modules: Sequence[Any]) -> List[str]:
         """Return the library of each candidate, or an empty text."""
-        answers = self._builders.map_with_error_catching(lambda one: build_one(*one), [(m, self._target) for m in modules])
+        wanted = [(module, self._target) for module in modules]
+        answers = list(self._builders.map_with_error_catching(lambda one: build_one(*one), wanted))
         return [str(answer.value) if answer.status == StatusKind.COMPLETE else "" for answer in answers]
 
 
@@ -117,11 +144,11 @@ class ThisMachine:
         return [fastest(future.result()) for future in self._runner.run(inputs)]
 
 
-class Machines:
+class MachinesAtTracker:
     """Runs candidates on the machines that registered at a tracker, one on each at a time.
 
     Args:
-        tracker, key: where the machines registered, and as what.
+        tracker: where the machines registered, and as what.
         evaluator: MetaSchedule's description of a measurement.
         timeout_s: of a candidate, sending it included.
 
@@ -129,64 +156,87 @@ class Machines:
         NoMachine: there is none.
     """
 
-    def __init__(self, tracker: str, key: str, evaluator: Any, timeout_s: int) -> None:
-        self._tracker, self._key, self._timeout_s = tracker, key, timeout_s
-        self._count = registered(tracker, key)
+    def __init__(self, tracker: Tracker, evaluator: Any, timeout_s: int) -> None:
+        self._tracker, self._timeout_s = tracker, timeout_s
+        self._count = registered(tracker)
         host, port = address_of(tracker)
-        config = ms.runner.RPCConfig(tracker_host=host, tracker_port=port, tracker_key=key, session_timeout_sec=timeout_s)
+        config = ms.runner.RPCConfig(
+            tracker_host=host,
+            tracker_port=port,
+            tracker_key=tracker.key,
+            session_timeout_sec=timeout_s,
+        )
         self._runner = ms.runner.RPCRunner(config, evaluator, f_alloc_argument=random_arguments)
         self._use(self._count)
 
     def run(self, inputs: List[Any]) -> List[Optional[float]]:
-        """Return the shortest time of each candidate in seconds, or None; one whose machine fails is run again on another.
+        """Return the shortest time of each candidate in seconds, or None.
+
+        One whose machine fails is run again on another.
 
         Raises:
             NoMachine: none is left, or none of those that are there runs anything.
         """
         found: Dict[int, Optional[float]] = {}
-        told = ""
+        last_message = ""
         for _ in range(ATTEMPTS):
             left = [i for i in range(len(inputs)) if i not in found]
             if not left:
                 break
-            count = registered(self._tracker, self._key)
+            count = registered(self._tracker)
             if count != self._count:
                 self._use(count)
-            results = [future.result() for future in self._runner.run([inputs[i] for i in left])]
-            found.update({i: fastest(r) for i, r in zip(left, results) if r.error_msg is None or any(f in r.error_msg for f in OWN_FAULTS)})
-            told = (results[-1].error_msg or "").strip().rpartition("\n")[2]
+            futures = self._runner.run([inputs[i] for i in left])
+            results = [future.result() for future in futures]
+            for index, result in zip(left, results):
+                if ran(result):
+                    found[index] = fastest(result)
+            last_message = (results[-1].error_msg or "").strip().rpartition("\n")[2]
         if len(found) < len(inputs):
-            registered(self._tracker, self._key)
+            registered(self._tracker)
         if inputs and not found:
-            raise NoMachine(f"no machine with the key {self._key} at the tracker {self._tracker} could run anything: {told}")
+            at = f"with the key {self._tracker.key} at the tracker {self._tracker.address}"
+            raise NoMachine(f"no machine {at} could run anything: {last_message}")
         return [found.get(i) for i in range(len(inputs))]
 
     def _use(self, count: int) -> None:
-        """Keep as many processes as there are machines; without a limit of its own one would wait for a machine for ever."""
+        """Keep as many processes as there are machines, with a limit: without one they wait for ever."""
         self._runner.pool.shutdown()
         self._runner.pool = PopenPoolExecutor(count, SESSION_TIMEOUT_S + self._timeout_s)
         self._count = count
 
 
 def random_arguments(session: Any, device: Any, described: Sequence[Any], repeat: int) -> List[List[Any]]:
-    """Make a function's arguments on a machine; MetaSchedule's own way needs a library that TVM's runtime alone does not load."""
+    """Make a function's arguments on a machine.
+
+    MetaSchedule's own way needs a library that TVM's runtime alone does not load.
+    """
     rng = np.random.default_rng(0)
-    return [[tvm.runtime.tensor(rng.random(shape).astype(dtype), device) for _, dtype, shape in described] for _ in range(repeat)]
+    found = []
+    for _ in range(repeat):
+        arrays = [rng.random(shape).astype(dtype) for _, dtype, shape in described]
+        found.append([tvm.runtime.tensor(array, device) for array in arrays])
+    return found
+
+
+def ran(result: Any) -> bool:
+    """Tell whether a candidate had its turn on a machine that is well, whatever came of it."""
+    return result.error_msg is None or any(fault in result.error_msg for fault in OWN_FAULTS)
 
 
 def fastest(result: Any) -> Optional[float]:
-    """Return the shortest measurement in seconds: whatever else runs on the machine only makes them longer."""
+    """Return the shortest measurement in seconds: what else runs on the machine only makes them longer."""
     return None if result.error_msg is not None else min(float(s) for s in result.run_secs)
 
 
-def address_of(tracker: str) -> Tuple[str, int]:
-    """Return host and port of `host:port`, where an IPv6 host stands in brackets."""
-    host, _, port = tracker.rpartition(":")
+def address_of(tracker: Tracker) -> Tuple[str, int]:
+    """Return host and port of a tracker's `host:port`, where an IPv6 host stands in brackets."""
+    host, _, port = tracker.address.rpartition(":")
     return host.strip("[]"), int(port)
 
 
-def registered(tracker: str, key: str) -> int:
-    """Return how many machines a tracker has under a key.
+def registered(tracker: Tracker) -> int:
+    """Return how many machines a tracker has under its key.
 
     TVM's own client tries for a minute to reach a tracker, and waits for its answer for ever.
 
@@ -201,8 +251,9 @@ def registered(tracker: str, key: str) -> int:
             base.sendjson(connection, [base.TrackerCode.SUMMARY])
             _, summary = base.recvjson(connection)
     except (OSError, ValueError, OverflowError) as error:
-        raise NoMachine(f"the tracker {tracker} does not answer: {error}") from None
-    count = sum(server["key"] == f"server:{key}" for server in summary["server_info"])
+        raise NoMachine(f"the tracker {tracker.address} does not answer: {error}") from None
+    keys = [server["key"] for server in summary["server_info"]]
+    count = keys.count(f"server:{tracker.key}")
     if count == 0:
-        raise NoMachine(f"the tracker {tracker} has no machine with the key {key}")
+        raise NoMachine(f"the tracker {tracker.address} has no machine with the key {tracker.key}")
     return count

@@ -1,7 +1,7 @@
-"""Tuning with MetaSchedule: rounds of candidates, built and measured in processes of their own, until nothing is to be gained.
+"""Tuning with MetaSchedule: rounds of candidates, built and measured in processes of their own.
 
-The search runs in a child process, which its parent ends at the time budget, whatever it is doing; what it found is in
-the database then, which is written after every round.
+It goes on until nothing is to be gained. The search runs in a child process, which its parent ends at the
+time budget, whatever it is doing; what it found is in the database then, which is written after every round.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 import cpu
 import databases
@@ -23,6 +23,7 @@ import psutil
 import tvm
 from candidates import Candidate, Search
 from databases import Task, TuningDatabase
+from notes import Origin, Stopped, TuningSummary
 from rule_search import RuleSearch
 from schedules import shape_of
 from tile_search import CostModel, NoModel, TileSearch
@@ -33,14 +34,16 @@ from tvm.s_tir.meta_schedule.arg_info import ArgInfo
 from tvm.s_tir.meta_schedule.relax_integration import extract_tasks
 from tvm.target import Target
 
-from shared.runtime.progress import report
-from shared.runtime.toolchain import Tuning
+from shared.contract.codec import decode, encode
+from shared.contract.stages import Tracker
+from shared.harness.progress import report
+from shared.harness.toolchain import Options, Tuning
 
 ROUND = 16
 """Candidates of one function that are built and measured together."""
 
 GAIN = 0.01
-"""A smaller share of a function's time counts as none."""
+"""A smaller fraction of a function's time counts as none."""
 
 EARLY = 10
 """Exit code of a search whose functions were all done before the trials were spent."""
@@ -49,7 +52,13 @@ NO_MACHINE = 11
 """Exit code of a search that has no machine to measure on, or none any more."""
 
 
-def tune(module: Path, target: Target, options: Mapping[str, Any], tuning: Tuning, threads: int) -> Tuple[TuningDatabase, Dict[str, Any]]:
+ENDINGS = {0: Stopped.TRIALS, EARLY: Stopped.EARLY, NO_MACHINE: Stopped.NO_MACHINE}
+"""Why a search stopped, by its exit code; any other is a crash."""
+
+
+def tune(
+    module: Path, target: Target, options: Options, tuning: Tuning, threads: int
+) -> Tuple[TuningDatabase, TuningSummary]:
     """Tune the functions of a module within a time budget; return the database and what was done.
 
     Args:
@@ -63,30 +72,50 @@ def tune(module: Path, target: Target, options: Mapping[str, Any], tuning: Tunin
     """
     started = time.monotonic()
     name = cpu.mcpu(target)
-    own = databases.find(tuning.databases, name)
-    portable = databases.find(tuning.databases, cpu.PORTABLE) if "avx512f" in cpu.features(target) else None
-    database = own or TuningDatabase(name, portable.seeds(options["portable"]) if portable else {})
-    tasks = {databases.key_of(t.dispatched[0]): t for t in functions(tvm.ir.load_json(module.read_text()), target, options["space"])}
+    database, origin = first_database(target, options, tuning)
+    wanted = functions(tvm.ir.load_json(module.read_text()), target, options["space"])
+    tasks = {databases.key_of(task.dispatched[0]) for task in wanted}
     before = database.trials(tasks)
-    stopped = "done"
-    if any(not database.is_done(key) for key in tasks) and before < options["trials"]:
-        if cpu.architecture(target) != platform.machine() and not tuning.tracker:
-            stopped = "no machine"
+    stopped = Stopped.DONE
+    if before < options["trials"] and not all(database.is_done(key) for key in tasks):
+        if cpu.architecture(target) != platform.machine() and tuning.tracker is None:
+            stopped = Stopped.NO_MACHINE
         else:
             stopped = search_within(module, target, database, options, tuning, threads)
             database = databases.find(tuning.output, name) or database
-    return database, {
-        "cpu": name,
-        "database": "own" if own else "portable" if portable else "new",
-        "tasks": len(tasks),
-        "trials": database.trials(tasks),
-        "new_trials": database.trials(tasks) - before,
-        "seconds": round(time.monotonic() - started, 1),
-        "stopped": stopped,
-    }
+    summary = TuningSummary(
+        cpu=name,
+        database=origin,
+        tasks=len(tasks),
+        trials=database.trials(tasks),
+        new_trials=database.trials(tasks) - before,
+        seconds=round(time.monotonic() - started, 1),
+        stopped=stopped,
+    )
+    return database, summary
 
 
-def search_within(module: Path, target: Target, database: TuningDatabase, options: Mapping[str, Any], tuning: Tuning, threads: int) -> str:
+def first_database(target: Target, options: Options, tuning: Tuning) -> Tuple[TuningDatabase, Origin]:
+    """Return the database to go on from: the CPU's own, one of the portable one's tasks, or a new one."""
+    name = cpu.mcpu(target)
+    own = databases.find(tuning.databases, name)
+    if own is not None:
+        return own, Origin.OWN
+    is_wide = "avx512f" in cpu.features(target)
+    portable = databases.find(tuning.databases, cpu.PORTABLE) if is_wide else None
+    if portable is not None:
+        return TuningDatabase(name, portable.seeds(options["portable"])), Origin.PORTABLE
+    return TuningDatabase(name), Origin.NEW
+
+
+def search_within(
+    module: Path,
+    target: Target,
+    database: TuningDatabase,
+    options: Options,
+    tuning: Tuning,
+    threads: int,
+) -> Stopped:
     """Search in a child process and end it at the time budget; return why it stopped."""
     with tempfile.TemporaryDirectory() as scratch:
         request = Path(scratch) / "request.json"
@@ -95,19 +124,19 @@ def search_within(module: Path, target: Target, database: TuningDatabase, option
             "target": str(target),
             "database": str(database.write(Path(scratch))),
             "output": str(tuning.output),
-            "tracker": tuning.tracker,
-            "key": tuning.key,
+            "tracker": encode(tuning.tracker),
             "options": dict(options),
         }
         request.write_text(json.dumps(document))
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "TVM_NUM_THREADS": str(threads), "TMPDIR": scratch, "PYTHONPATH": path}
-        with subprocess.Popen([sys.executable, __file__, str(request)], env=environment) as process:
+        own = {"TVM_NUM_THREADS": str(threads), "TMPDIR": scratch, "PYTHONPATH": path}
+        command = [sys.executable, __file__, str(request)]
+        with subprocess.Popen(command, env={**os.environ, **own}) as process:
             try:
                 process.wait(timeout=options["time_budget_s"])
-                return {0: "trials", EARLY: "early", NO_MACHINE: "no machine"}.get(process.returncode, "crash")
+                return ENDINGS.get(process.returncode, Stopped.CRASH)
             except subprocess.TimeoutExpired:
-                return "time budget"
+                return Stopped.TIME_BUDGET
             finally:
                 end(process.pid)
 
@@ -122,60 +151,78 @@ def end(pid: int) -> None:
 
 
 def functions(module: Any, target: Target, space: str) -> List[Any]:
-    """Return MetaSchedule's tasks of a module: all, or the convolutions and matrix products that the project's space is for."""
+    """Return MetaSchedule's tasks of a module.
+
+    Those are all, or the convolutions and matrix products that the project's own space is for.
+    """
     tasks = extract_tasks(module, target)
-    return [t for t in tasks if space == "default" or shape_of(t.dispatched[0]["main"], cpu.widest_vector(target)) is not None]
+    if space == "default":
+        return list(tasks)
+    widest = cpu.widest_vector(target)
+    return [task for task in tasks if shape_of(task.dispatched[0]["main"], widest) is not None]
 
 
 def search(request: Mapping[str, Any]) -> int:
     """Tune until the trials are spent or every function is done; return the exit code."""
     started = time.monotonic()
-    options, target, output = request["options"], Target(json.loads(request["target"])), Path(request["output"])
+    options, output = request["options"], Path(request["output"])
+    target = Target(json.loads(request["target"]))
     module = tvm.ir.load_json(Path(request["module"]).read_text())
     database = databases.read(Path(request["database"]))
-    tasks = functions(module, target, options["space"])
-    states = [database.tasks.setdefault(databases.key_of(t.dispatched[0]), Task(t.task_name)) for t in tasks]
-    for state, task in zip(states, tasks):
-        state.name, state.weight = task.task_name, int(task.weight)
-    searches = make_searches([t.dispatched[0] for t in tasks], states, database, options, target)
-    tuned = [Tuned(t.dispatched[0], s, search, target, options) for t, s, search in zip(tasks, states, searches)]
-    bench = Bench(target, options["runner"], request["tracker"], request["key"])
+    tuned = begin(functions(module, target, options["space"]), database, options, target)
+    tracker = None if request["tracker"] is None else decode(Tracker, request["tracker"])
+    bench = Bench(target, options["runner"], tracker)
     while True:
-        spent = sum(t.state.trials for t in tuned)
-        tell(tuned, min(spent, options["trials"]), options, time.monotonic() - started)
-        task = next_task(tuned)
-        if task is None:
+        spent = sum(each.state.trials for each in tuned)
+        report_progress(tuned, min(spent, options["trials"]), options, time.monotonic() - started)
+        chosen = next_task(tuned)
+        if chosen is None:
             return EARLY
         if spent >= options["trials"]:
             return 0
-        task.round(bench, min(ROUND, options["trials"] - spent))
+        chosen.round(bench, min(ROUND, options["trials"] - spent))
         database.write(output)
 
 
+def begin(tasks: List[Any], database: TuningDatabase, options: Options, target: Target) -> List[Tuned]:
+    """Return the functions with what the database has of them, which it goes on from."""
+    modules = [task.dispatched[0] for task in tasks]
+    states = []
+    for task, module in zip(tasks, modules):
+        state = database.tasks.setdefault(databases.key_of(module), Task(task.task_name))
+        state.name, state.weight = task.task_name, int(task.weight)
+        states.append(state)
+    searches = make_searches(modules, states, database, options, target)
+    return [Tuned(*parts, target, options) for parts in zip(modules, states, searches)]
+
+
 def make_searches(
-    modules: List[Any], states: List[Task], database: TuningDatabase, options: Mapping[str, Any], target: Target
+    modules: List[Any], states: List[Task], database: TuningDatabase, options: Options, target: Target
 ) -> List[Search]:
     """Return the search of each function."""
     threads, learns = len(os.sched_getaffinity(0)), options["cost_model"] == "xgb"
     if options["space"] == "dockyard":
         costs = CostModel(threads) if learns else NoModel(threads)
         cores, widest = int(target.attrs["num-cores"]), cpu.widest_vector(target)
-        return [TileSearch(m, costs, tile_of(s.tile), cores, widest) for m, s in zip(modules, states)]
-    shared = ms.cost_model.XGBModel(num_tuning_cores=threads) if learns else ms.cost_model.RandomModel()
-    return [RuleSearch(m, shared, database.memory(), target, threads, ROUND) for m in modules]
+        known = zip(modules, states)
+        return [TileSearch(module, costs, tile_of(state.tile), cores, widest) for module, state in known]
+    of_all = ms.cost_model.XGBModel(num_tuning_cores=threads) if learns else ms.cost_model.RandomModel()
+    return [RuleSearch(each, of_all, database.memory(), target, threads, ROUND) for each in modules]
 
 
 def next_task(tuned: List[Tuned]) -> Optional[Tuned]:
-    """Return the function from which most milliseconds are to be expected: first those that were never tried."""
-    return max((t for t in tuned if not t.state.done), key=Tuned.promise, default=None)
+    """Return the function that promises to gain most milliseconds: first those that were never tried."""
+    return max((each for each in tuned if not each.state.done), key=Tuned.promise, default=None)
 
 
-def tell(tuned: List[Tuned], spent: int, options: Mapping[str, Any], seconds: float) -> None:
-    """Report the progress: functions done, best time of all so far, time left."""
-    known = sum(t.state.weight * t.state.best_ms for t in tuned if t.state.best_ms is not None)
-    done = sum(t.state.done for t in tuned)
+def report_progress(tuned: List[Tuned], spent: int, options: Options, seconds: float) -> None:
+    """Report the functions done, the best times of those that were tried together, the time left."""
+    states = [each.state for each in tuned]
+    tried_ms = sum(state.weight * state.best_ms for state in states if state.best_ms is not None)
+    done = sum(state.done for state in states)
     left = max(0, round(options["time_budget_s"] - seconds))
-    report(f"tune: {done} of {len(tuned)} functions done, {known:.2f} ms, {left} s left", spent, options["trials"])
+    progress = f"{done} of {len(tuned)} functions done, {tried_ms:.2f} ms, {left} s left"
+    report(f"tune: {progress}", spent, options["trials"])
 
 
 class Tuned:
@@ -188,7 +235,7 @@ class Tuned:
         target, options: of the tuning.
     """
 
-    def __init__(self, module: Any, state: Task, search: Search, target: Target, options: Mapping[str, Any]) -> None:
+    def __init__(self, module: Any, state: Task, search: Search, target: Target, options: Options) -> None:
         self.state = state
         self._workload = ms.database.Workload(module)
         self._search, self._target = search, target
@@ -197,7 +244,10 @@ class Tuned:
         self._gain, self._since_gain = 1.0, 0
 
     def promise(self) -> float:
-        """Return the milliseconds that another round may gain: as much of its time as the last one did, but no less than a little."""
+        """Return the milliseconds that another round may gain.
+
+        That is as much of the function's time as the last one did, but no less than a little.
+        """
         if self.state.best_ms is None:
             return float("inf") if self.state.trials == 0 else 0.0
         return self.state.weight * self.state.best_ms * max(self._gain, GAIN)
@@ -212,13 +262,17 @@ class Tuned:
                 self._take(candidate, seconds)
         self._search.learn(times)
         self.state.trials += len(tried)
-        self._gain = 1.0 if before is None or self.state.best_ms is None else 1 - self.state.best_ms / before
+        after = self.state.best_ms
+        self._gain = 1.0 if before is None or after is None else 1 - after / before
         self._since_gain = 0 if self._gain > GAIN else self._since_gain + len(tried)
-        self.state.done = not tried or self._since_gain >= self._patience or self.state.trials >= self._most
+        is_spent = self._since_gain >= self._patience or self.state.trials >= self._most
+        self.state.done = not tried or is_spent
 
     def _take(self, candidate: Candidate, seconds: float) -> None:
         if self.state.best_ms is None or 1e3 * seconds < self.state.best_ms:
-            record = ms.database.TuningRecord(candidate.schedule.trace, self._workload, [seconds], self._target, self._arguments)
+            record = ms.database.TuningRecord(
+                candidate.schedule.trace, self._workload, [seconds], self._target, self._arguments
+            )
             self.state.best_ms, self.state.tile = 1e3 * seconds, candidate.tile
             self.state.workload, self.state.record = plain(self._workload.as_json()), plain(record.as_json())
 
@@ -228,9 +282,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, (str, int, float, type(None))):
         return value
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if hasattr(value, "__iter__"):
-        return [plain(v) for v in value]
+        return [plain(item) for item in value]
     return int(value)
 
 

@@ -1,12 +1,12 @@
-"""3x3 convolutions by Winograd's minimal filtering: a fraction of the products, for some additions before and after.
+"""3x3 convolutions by Winograd's minimal filtering: fewer products, for some additions before and after.
 
-Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015): F(m x m, 3 x 3) needs (m + 2)^2 products for
-m^2 outputs where the plain sum needs 9 m^2: 4 times fewer for m = 4, 2.25 times for m = 2.
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015): F(m x m, 3 x 3) needs (m + 2)^2
+products for m^2 outputs where the plain sum needs 9 m^2: 4 times fewer for m = 4, 2.25 times for m = 2.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 import tvm
@@ -15,14 +15,23 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.topi.nn import pad
 from tvm.topi.utils import const_matrix
 
+from shared.inference.arrays import Array
+
 NAME = "winograd_conv2d"
 FUSES_WHAT_FOLLOWS = 4
 """TVM's `kOutEWiseFusable`: elementwise operators after it become part of it."""
 
+PLAIN_STEPS = 9
+"""Numbers that are 1 in a plain convolution padded by one.
+
+Two strides, two dilations, four paddings, the groups.
+"""
+
 FEWEST_CHANNELS = 16
 """With fewer, the transforms cost more than the products that they save."""
 
-Matrices = Tuple[np.ndarray, np.ndarray, np.ndarray]
+Rows = Sequence[Sequence[float]]
+Matrices = Tuple[Array, Array, Array]
 
 B4 = [
     [4, 0, -5, 0, 1, 0],
@@ -32,7 +41,7 @@ B4 = [
     [0, 2, -1, -2, 1, 0],
     [0, 4, 0, -5, 0, 1],
 ]
-G4 = [
+G4: Rows = [
     [1 / 4, 0, 0],
     [-1 / 6, -1 / 6, -1 / 6],
     [-1 / 6, 1 / 6, -1 / 6],
@@ -42,13 +51,17 @@ G4 = [
 ]
 A4 = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 B2 = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
-G2 = [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]
+G2: Rows = [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]
 A2 = [[1, 1, 1, 0], [0, 1, -1, -1]]
 
-TRANSFORMS: Dict[int, Matrices] = {
-    m: (np.array(b, np.float32).T, np.array(g, np.float64), np.array(a, np.float32).T) for m, b, g, a in ((4, B4, G4, A4), (2, B2, G2, A2))
-}
-"""By m: B (of the inputs) [m+2, m+2], G (of the weights) [m+2, 3], A (of the outputs) [m+2, m]; interpolation at 0, 1, -1, 2, -2."""
+
+def matrices(b: Rows, g: Rows, a: Rows) -> Matrices:
+    """Return the transforms of inputs [m+2, m+2], weights [m+2, 3] and outputs [m+2, m]."""
+    return np.array(b, np.float32).T, np.array(g, np.float64), np.array(a, np.float32).T
+
+
+TRANSFORMS: Dict[int, Matrices] = {4: matrices(B4, G4, A4), 2: matrices(B2, G2, A2)}
+"""By m; interpolated at 0, 1, -1 and, for m = 4, 2 and -2."""
 
 
 def rewritten(module: tvm.IRModule) -> tvm.IRModule:
@@ -63,13 +76,10 @@ def rewritten(module: tvm.IRModule) -> tvm.IRModule:
 def outputs_a_tile(call: Any) -> int:
     """Return m for a convolution that Winograd's way is good for, or 0."""
     attributes, weights = call.attrs, call.args[1]
-    plain = [
-        list(map(int, attributes.strides)),
-        list(map(int, attributes.dilation)),
-        list(map(int, attributes.padding)),
-        int(attributes.groups),
-    ]
-    if plain != [[1, 1], [1, 1], [1, 1, 1, 1], 1] or attributes.data_layout != "NHWC" or not isinstance(weights, tvm.ir.GenericConst):
+    steps = [*attributes.strides, *attributes.dilation, *attributes.padding, attributes.groups]
+    if any(int(step) != 1 for step in steps) or len(steps) != PLAIN_STEPS or attributes.data_layout != "NHWC":
+        return 0
+    if not isinstance(weights, tvm.ir.GenericConst):
         return 0
     height, width, channels, filters = weights.value.shape
     rows, columns = (int(extent) for extent in call.args[0].ty.shape.values[1:3])
@@ -79,7 +89,7 @@ def outputs_a_tile(call: Any) -> int:
 
 
 @mutator
-class Rewriter(PyExprMutator):
+class Rewriter(PyExprMutator):  # type: ignore[misc]
     """Puts Winograd's convolutions in the place of plain ones."""
 
     def __init__(self, module: tvm.IRModule) -> None:
@@ -102,14 +112,14 @@ class Rewriter(PyExprMutator):
         return self.builder_.call_te(convolution, call.args[0], weights, m, primfunc_name_hint=NAME)
 
 
-def transformed(weights: np.ndarray, m: int) -> np.ndarray:
+def transformed(weights: Array, m: int) -> Array:
     """Return G g G^T of weights [3, 3, channels, filters]: float32 [m+2, m+2, channels, filters]."""
     g = TRANSFORMS[m][1]
-    return np.einsum("ar,bs,rsck->abck", g, g, weights.astype(np.float64)).astype(np.float32)
+    return np.asarray(np.einsum("ar,bs,rsck->abck", g, g, weights.astype(np.float64)), np.float32)
 
 
 def convolution(data: te.Tensor, weights: te.Tensor, m: int) -> te.Tensor:
-    """Return the 3x3 convolution, padded by one, of data [1, rows, columns, channels] with transformed weights."""
+    """Return the 3x3 convolution, padded by one, of data [1, rows, columns, channels]."""
     size = m + 2
     _, rows, columns, channels = (int(extent) for extent in data.shape)
     filters = int(weights.shape[3])

@@ -10,12 +10,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dockyard import package_index as mirror
+from dockyard import package_index
 from tests.conftest import ROOT
 
 # Put together here, so that this file does not hold what it looks for.
 INDEX_HOSTS = re.compile(
-    "|".join([r"pypi\." + "org", "python" + r"hosted\.org", r"/simple" + r"/?[\"'\s]*$", "index" + r"-url\s*=?\s*http"])
+    "|".join(
+        [
+            r"pypi\." + "org",
+            "python" + r"hosted\.org",
+            r"/simple" + r"/?[\"'\s]*$",
+            "index" + r"-url\s*=?\s*http",
+        ]
+    )
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.$}/-])/" + r"(?:home|Users|work|mnt|data\d*)/[\w.-]+")
 SECRETS = re.compile("BEGIN [A-Z ]*" + "PRIVATE KEY|gh[pousr]_" + "[A-Za-z0-9]{30,}|AKIA" + "[A-Z0-9]{16}")
@@ -26,13 +33,11 @@ def committed() -> list[Path]:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         pytest.skip("no git repository: a copy of the files alone")
-    listed = (
-        subprocess.run([git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
-        .stdout.decode()
-        .split("\0")
-    )
+    command = [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
     paths = [ROOT / name for name in listed if name and (ROOT / name).is_file()]
-    return [p for p in paths if b"\0" not in p.read_bytes()[:8000] and p.suffix not in (".png", ".pb", ".jpg")]
+    text = [path for path in paths if path.suffix not in (".png", ".pb", ".jpg")]
+    return [path for path in text if b"\0" not in path.read_bytes()[:8000]]
 
 
 def lines_with(pattern: re.Pattern[str]) -> list[str]:
@@ -55,7 +60,7 @@ def test_no_package_index_is_named() -> None:
 
 def test_this_machines_index_is_not_named() -> None:
     """The mirror that this machine uses is in no file."""
-    settings = mirror.pip_settings()
+    settings = package_index.pip_settings()
     urls = " ".join(settings.get(k, "") for k in ("index-url", "extra-index-url", "proxy")).split()
     hosts = {h for h in (urlsplit(url).hostname for url in urls) if h and "." in h}
     found = lines_with(re.compile("|".join(map(re.escape, sorted(hosts))))) if hosts else []

@@ -1,11 +1,12 @@
-"""Every schema is valid, and every committed document fits its own."""
+"""Every schema is valid, every committed document fits its own, and what a schema accepts can be read."""
 
 from __future__ import annotations
 
-import ast
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -13,21 +14,41 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dockyard.recipe import documents
-from dockyard.recipe.catalog import Target, load_target, names
-from dockyard.recipe.places import MODELS, RECIPES, SHARED, TARGETS
+from dockyard.recipe.models import CHANNELS, load_model
+from dockyard.recipe.targets import load_target, with_defaults
+from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
+from shared.contract.codec import decode
 from shared.contract.errors import InputProblem
-from tests.conftest import ROOT
+from shared.contract.model import FORMATS, DataLocation, InputSpec, Network, Pipeline, PipelineNode
+from shared.contract.outputs import OUTPUTS, Task
+from shared.contract.recipe import Measure, Recipe, Requirements, Search
+from shared.contract.record import Record
+from shared.contract.result import Result
+from tests.contract.schema_documents import Schema, documents_of
 
-SCHEMAS = sorted(p for folder in (SHARED / "contract", RECIPES, MODELS, TARGETS) for p in folder.glob("*.schema.json"))
-LOADED = [load_target(name, "test") for name in names(TARGETS, "target.json")]
-METHODS = [(t.name, m, c) for t in LOADED for c in t.toolchains for m in t.methods_of(c)]
+OURS = Workspace(PRODUCT)
+FOLDERS = (SHARED / "contract", PRODUCT / "recipes", PRODUCT / "models", PRODUCT / "targets")
+SCHEMAS = sorted(path for folder in FOLDERS for path in folder.glob("*.schema.json"))
+TARGETS = OURS.names("targets", "target.json")
+MODELS = OURS.names("models", "model.json")
 
 
-def shown(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+def methods() -> list[tuple[str, str, str]]:
+    """Every method of every toolchain of every target."""
+    found = []
+    for name in TARGETS:
+        target = load_target(OURS, name, "test")
+        for toolchain in target.toolchains:
+            found += [(name, method, toolchain) for method in target.methods_of(toolchain)]
+    return found
 
 
-@pytest.mark.parametrize("path", SCHEMAS, ids=shown)
+def schema_of(name: str) -> Any:
+    (path,) = [path for path in SCHEMAS if path.name == f"{name}.schema.json"]
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=OURS.display_path)
 def test_schemas_are_valid(path: Path) -> None:
     """Each schema is a valid JSON Schema of draft 2020-12 and says so."""
     schema = json.loads(path.read_text())
@@ -36,64 +57,56 @@ def test_schemas_are_valid(path: Path) -> None:
 
 
 def test_all_schemas_are_there() -> None:
-    """Recipe, model, target, result, record and tuning database have a schema."""
-    assert {p.name.split(".")[0] for p in SCHEMAS} == {"recipe", "model", "target", "result", "record", "tuning"}
+    """Recipe, model, target, result and record have a schema."""
+    assert {"recipe", "model", "target", "result", "record"} <= {path.name.split(".")[0] for path in SCHEMAS}
 
 
-@pytest.mark.parametrize("path", sorted(TARGETS.glob("*/target.json")), ids=shown)
-def test_targets_fit(path: Path) -> None:
+@pytest.mark.parametrize("name", TARGETS)
+def test_targets_fit(name: str) -> None:
     """Each target.json fits its schema, and its folder holds the entry script."""
-    schema = json.loads((TARGETS / "target.schema.json").read_text())
-    assert list(Draft202012Validator(schema).iter_errors(json.loads(path.read_text()))) == []
-    assert path.with_name("entry.py").is_file()
+    assert load_target(OURS, name, "test").name == name
+    assert (OURS.target(name) / "entry.py").is_file()
 
 
-@pytest.mark.parametrize("path", sorted(MODELS.glob("*/model.json")), ids=shown)
-def test_models_fit(path: Path) -> None:
-    """Each model.json fits its schema."""
-    schema = json.loads((MODELS / "model.schema.json").read_text())
-    assert list(Draft202012Validator(schema).iter_errors(json.loads(path.read_text()))) == []
+@pytest.mark.parametrize("name", MODELS)
+def test_models_fit(name: str) -> None:
+    """Each model.json fits its schema, and its graph."""
+    assert load_model(OURS, name, "test").name == name
 
 
-@pytest.mark.parametrize(("target", "method", "toolchain"), METHODS)
-def test_option_schemas(target: str, method: str, toolchain: str) -> None:
-    """Each method has a valid schema of its options, which takes none, takes what a search tries, and refuses an unknown one."""
-    loaded = load_target(target, "test")
-    schema = loaded.option_schema(method, toolchain)
+@pytest.mark.parametrize(("name", "method", "toolchain"), methods())
+def test_option_schemas(name: str, method: str, toolchain: str) -> None:
+    """Each method has a valid schema of its options: it takes none, its own defaults and what a search
+    tries, and refuses an unknown one.
+    """
+    target = load_target(OURS, name, "test")
+    schema = target.option_schema(method, toolchain)
+    properties = schema.get("properties", {})
     Draft202012Validator.check_schema(schema)
-    assert not {"method", "target", "toolchain"} & schema.get("properties", {}).keys(), "a recipe's optimization has these keys itself"
-    for options in [{}, *loaded.methods[method].get("search", {}).get(toolchain, [])]:
+    assert not {"method", "target", "toolchain"} & properties.keys(), "an optimization has these keys itself"
+    for options in [{}, with_defaults({}, schema), *target.methods[method].search.get(toolchain, ())]:
         documents.check(options, schema, "test")
     with pytest.raises(InputProblem, match="unknown key 'no_such_option'") as caught:
         documents.check({"no_such_option": 1}, schema, "test")
-    for option in schema.get("properties", {}):
+    for option in properties:
         assert option in caught.value.advice
 
 
-def test_tvms_defaults_are_the_told_ones() -> None:
-    """What `tvm-llvm` takes for an option that a recipe leaves out is the default that its schema tells."""
-    own = {}
-    for node in ast.parse((TARGETS / "tvm-llvm" / "entry.py").read_text()).body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id.endswith("_DEFAULTS"):
-            assert node.value is not None
-            own[node.target.id] = ast.literal_eval(node.value)
-    told = load_target("tvm-llvm", "test").option_schema("tuned", "0.27")["properties"]
-    runner = told["runner"]["properties"]
-    assert own == {
-        "TUNING_DEFAULTS": {name: option["default"] for name, option in told.items() if "default" in option},
-        "RUNNER_DEFAULTS": {name: option["default"] for name, option in runner.items()},
-    }
-    assert [name for name, option in told.items() if "default" not in option] == ["llvm", "runner"]
+def test_defaults_of_nested_options() -> None:
+    """The defaults of a schema fill what is left out, in nested options too, and nothing that is given."""
+    schema = load_target(OURS, "tvm-llvm", "test").option_schema("tuned", "0.27")
+    filled = with_defaults({"trials": 7, "runner": {"number": 9}}, schema)
+    assert (filled["trials"], filled["runner"]["number"]) == (7, 9)
+    assert filled["runner"].keys() == schema["properties"]["runner"]["properties"].keys()
 
 
-@pytest.mark.parametrize("target", names(TARGETS, "target.json"))
-def test_references_resolve(target: str) -> None:
+@pytest.mark.parametrize("name", TARGETS)
+def test_references_resolve(name: str) -> None:
     """What an option schema refers to is in it."""
-    loaded: Target = load_target(target, "test")
-    for method in loaded.methods:
-        text = json.dumps(loaded.methods[method])
-        for name in [part.split('"')[0] for part in text.split("#/$defs/")[1:]]:
-            assert name in loaded.definitions
+    target = load_target(OURS, name, "test")
+    text = json.dumps([dict(method.options) for method in target.methods.values()])
+    for part in text.split("#/$defs/")[1:]:
+        assert part.split('"')[0] in target.definitions
 
 
 @pytest.mark.parametrize(
@@ -105,14 +118,103 @@ def test_references_resolve(target: str) -> None:
     ],
 )
 def test_wrong_options_have_their_place(options: dict[str, Any], place: str) -> None:
-    """What is wrong inside an option is told with its JSON path."""
+    """What is wrong inside an option is refused with its JSON path."""
+    schema = load_target(OURS, "intel-openvino", "test").option_schema("int8", "2026.4")
     with pytest.raises(InputProblem) as caught:
-        documents.check(options, load_target("intel-openvino", "test").option_schema("int8", "2026.4"), "own.json")
+        documents.check(options, schema, "own.json")
     assert caught.value.where == f"own.json: {place}"
 
 
+def properties(schema: Schema, *place: str) -> Schema:
+    """The properties of an object within a schema, by the names of the properties that lead to it."""
+    for name in place:
+        schema = schema["properties"][name]
+    found: Schema = schema["properties"]
+    return found
+
+
+MODEL, RECIPE = schema_of("model"), schema_of("recipe")
+SEARCH = RECIPE["properties"]["optimizations"]["else"]["then"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        (PipelineNode, MODEL["$defs"]["node"]["properties"]),
+        (DataLocation, MODEL["$defs"]["data"]["properties"]),
+        (InputSpec, properties(MODEL["$defs"]["network"], "input")),
+        *((OUTPUTS[task], MODEL["$defs"][task.value]["properties"]) for task in Task),
+        (Requirements, properties(RECIPE, "requirements")),
+        (Measure, properties(RECIPE, "measure")),
+        (Search, properties(SEARCH, "search")),
+        (Result, schema_of("result")["properties"]),
+        (Record, schema_of("record")["properties"]),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_schemas_have_the_fields_of_the_types(kind: type, keys: Schema) -> None:
+    """A schema offers what its type has, no more and no less, down to what the fields hold."""
+    fields = [field.name for field in dataclasses.fields(kind)]
+    assert sorted(keys) == sorted(fields)
+    for name, inner in get_type_hints(kind).items():
+        if dataclasses.is_dataclass(inner) and "properties" in keys.get(name, {}):
+            assert sorted(keys[name]["properties"]) == sorted(f.name for f in dataclasses.fields(inner))
+
+
+def test_names_in_schemas_are_those_of_the_code() -> None:
+    """Tasks, formats of graphs and orders of channels are the same in the schemas and in the code."""
+    network = MODEL["$defs"]["network"]["properties"]
+    assert network["task"]["enum"] == [task.value for task in Task]
+    assert network["input"]["properties"]["channels"]["enum"] == list(CHANNELS)
+    sources = schema_of("target")["properties"]["sources"]["items"]["enum"]
+    assert sorted(sources) == sorted([*FORMATS.values(), "SavedModel"])
+
+
+def network_documents() -> st.SearchStrategy[Any]:
+    """What the schema accepts of a network, each task with its own outputs."""
+    schema = MODEL["$defs"]["network"]
+    choices = []
+    for task in Task:
+        changes = {"task": {"const": task.value}, "outputs": {"$ref": f"#/$defs/{task.value}"}}
+        choices.append(documents_of({**schema, "properties": {**schema["properties"], **changes}}, MODEL))
+    return st.one_of(choices)
+
+
+READ: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
+    "recipe": (documents_of(RECIPE, RECIPE), lambda document: Recipe.from_json("own", document)),
+    "network": (network_documents(), lambda document: Network.from_model_json("own", document)),
+    "pipeline": (
+        documents_of(MODEL["$defs"]["pipeline"], MODEL),
+        lambda document: Pipeline.from_model_json("own", document),
+    ),
+    "result": (
+        documents_of(schema_of("result"), schema_of("result")),
+        lambda document: decode(Result, document),
+    ),
+    "record": (
+        documents_of(schema_of("record"), schema_of("record")),
+        lambda document: decode(Record, document),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+@given(st.data())
+def test_what_a_schema_accepts_can_be_read(name: str, data: st.DataObject) -> None:
+    """A document that its schema accepts becomes a value of its type."""
+    made, read = READ[name]
+    document = data.draw(made)
+    schema = MODEL if name in ("network", "pipeline") else schema_of(name)
+    documents.check(document, schema, "made.json")
+    assert read(document) is not None
+
+
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
@@ -120,9 +222,9 @@ values = st.recursive(
 
 @given(values, st.sampled_from(SCHEMAS))
 def test_any_document_is_refused_in_one_way(document: Any, path: Path) -> None:
-    """A document that fits no schema of ours is refused as wrong input with its file, never with another error."""
+    """A document that fits no schema of ours is refused with its file, never with another error."""
     with pytest.raises(InputProblem) as caught:
-        documents.check(document, documents.load_schema(path), "own.json")
+        documents.check(document, path, "own.json")
     assert caught.value.where.startswith("own.json: $")
 
 
@@ -131,6 +233,4 @@ def test_json_is_read_as_it_is(tmp_path: Path, document: Any) -> None:
     """What is valid JSON is read as its values."""
     path = tmp_path / "any.json"
     path.write_text(json.dumps(document))
-    if not json.dumps(document).strip():
-        return
-    assert documents.read_json(path) == document
+    assert documents.read_json(path, "any.json") == document

@@ -1,68 +1,79 @@
-"""Real engines for the integration tests. Without a container engine those tests are skipped; in CI that is a failure."""
+"""Real engines for the integration tests: without Docker its tests are skipped, which in CI is a failure."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dockyard.engines import Engine
-from dockyard.engines.docker import DockerEngine
-from dockyard.engines.venv import VenvEngine
+from dockyard.engines import Executor
+from dockyard.engines.docker import DockerExecutor
+from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe import documents
-from dockyard.recipe.catalog import load_target, names
-from dockyard.recipe.places import ROOT, SHARED, STATE, TARGETS
+from dockyard.recipe.targets import load_target
+from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
+from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import Job
 
-TOOLCHAINS = [(t, c) for t in names(TARGETS, "target.json") for c in load_target(t, "test").toolchains]
+DOCKYARD = Workspace(PRODUCT)
+"""Dockyard's own workspace, so that environments and images are made once for all tests."""
+
+
+def toolchains() -> Iterator[tuple[str, str]]:
+    """Yield every target with each of its toolchains."""
+    for target in DOCKYARD.names("targets", "target.json"):
+        for toolchain in load_target(DOCKYARD, target, "test").toolchains:
+            yield target, toolchain
 
 
 @pytest.fixture(scope="session")
-def docker_engine() -> DockerEngine:
+def docker_executor() -> DockerExecutor:
     """A real Docker engine with the images it needs, built when they are not there."""
     try:
-        engine = DockerEngine()
-        for target, toolchain in TOOLCHAINS:
-            engine.prepare(target, toolchain, print)
+        executor = DockerExecutor(DOCKYARD)
+        for target, toolchain in toolchains():
+            executor.prepare(target, toolchain, print)
     except EnvironmentProblem as problem:
         if os.environ.get("CI"):
             pytest.fail(f"CI needs a container engine: {problem}")
         pytest.skip(f"no container engine: {problem.what}")
-    return engine
+    return executor
 
 
 @pytest.fixture(scope="session")
-def venv_engine() -> VenvEngine:
+def venv_executor() -> VenvExecutor:
     """The virtual environments, made when they are not there."""
-    engine = VenvEngine()
-    for target, toolchain in TOOLCHAINS:
-        engine.prepare(target, toolchain, print)
-    return engine
+    executor = VenvExecutor(DOCKYARD)
+    for target, toolchain in toolchains():
+        executor.prepare(target, toolchain, print)
+    return executor
 
 
 @pytest.fixture(params=["docker", "venv"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def executor(request: pytest.FixtureRequest) -> Executor:
     """Each engine in turn."""
-    found: Engine = request.getfixturevalue(f"{request.param}_engine")
+    found: Executor = request.getfixturevalue(f"{request.param}_executor")
     return found
 
 
 @pytest.fixture
-def job_folder(tmp_path: Path) -> Callable[..., Path]:
+def job_folder(tmp_path: Path) -> Callable[[Job, Mapping[str, Path]], Path]:
     """Make a job folder as the host does: job.json, the code that travels with it, inputs by path."""
 
-    def make(job: Job, inputs: dict[str, Path]) -> Path:
+    def make(job: Job, inputs: Mapping[str, Path]) -> Path:
         folder = tmp_path / job.id.replace("/", "-")
-        shutil.copytree(SHARED, folder / "code" / "shared", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(TARGETS / job.target, folder / "code" / "targets" / job.target)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignored)
+        target = folder / "code" / "targets" / job.target
+        shutil.copytree(DOCKYARD.target(job.target), target, ignore=ignored)
         (folder / "outputs").mkdir()
-        (folder / "job.json").write_text(json.dumps(job.to_json()))
+        (folder / "job.json").write_text(json.dumps(encode(job)))
         for path, source in inputs.items():
             destination = folder / "inputs" / path
             destination.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +91,7 @@ def recipe_file(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
     """Write a recipe that fits the schema to a file of its own."""
 
     def write(document: dict[str, Any]) -> Path:
-        documents.check(document, documents.load_schema(ROOT / "recipes" / "recipe.schema.json"), "test recipe")
+        documents.check(document, PRODUCT / "recipes" / "recipe.schema.json", "test recipe")
         path = tmp_path / "tested.json"
         path.write_text(json.dumps(document))
         return path
@@ -90,5 +101,5 @@ def recipe_file(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
 
 @pytest.fixture(autouse=True)
 def state_folder() -> None:
-    """The repository's own state folder is used, so that environments and artifacts are made once."""
-    STATE.mkdir(exist_ok=True)
+    """Dockyard's own state folder is used, so that environments and artifacts are made once."""
+    DOCKYARD.state.mkdir(exist_ok=True)

@@ -11,11 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.plan.plan import Plan, Planned
+from dockyard.plan.plan import Plan, PlannedJob
 from dockyard.recipe.hashing import file_hash, json_hash, tree_hash
-from dockyard.run import artifact_cache as artifacts
-from shared.contract.job import Artifact
-from shared.runtime.run_job import describe_artifact
+from dockyard.recipe.workspace import Workspace
+from dockyard.run import artifact_cache
+from shared.contract.artifact import Artifact
+from shared.contract.codec import decode, encode
+from shared.contract.result import Result, Status
+from shared.contract.stages import Optimize
+from tests.fakes import artifact_of
 
 
 @pytest.fixture
@@ -29,26 +33,28 @@ def outputs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(state: Path, outputs: Path) -> Path:
+def kept(workspace: Workspace, outputs: Path) -> Path:
     """The outputs kept under the key `key`."""
-    return artifacts.keep("key", outputs, {"status": "done", "artifact": describe_artifact(outputs).to_json()})
+    return artifact_cache.keep(workspace, "key", outputs, Result(Status.DONE, artifact=artifact_of(outputs)))
 
 
-def test_kept_is_found(kept: Path) -> None:
+def test_kept_is_found(workspace: Workspace, kept: Path) -> None:
     """What was kept is found with its result and its files."""
-    found = artifacts.find("key")
+    found = artifact_cache.find(workspace, "key")
     assert found is not None
-    assert (found[0], found[1]["status"]) == (kept, "done")
+    assert (found[0], found[1].status) == (kept, Status.DONE)
     assert (kept / "sub" / "model.bin").read_bytes() == b"\0\1"
 
 
-def test_unknown_key(state: Path) -> None:
+def test_unknown_key(workspace: Workspace) -> None:
     """Nothing is found under a key that nothing was kept under."""
-    assert artifacts.find("key") is None
+    assert artifact_cache.find(workspace, "key") is None
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "result missing", "result cut", "result without artifact"])
-def test_damaged_counts_as_none(kept: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage", ["changed", "missing", "result missing", "result cut", "result without artifact"]
+)
+def test_damaged_counts_as_none(workspace: Workspace, kept: Path, damage: str) -> None:
     """An artifact of which anything is changed or missing is not taken."""
     result = kept.parent / "result.json"
     if damage == "changed":
@@ -61,35 +67,43 @@ def test_damaged_counts_as_none(kept: Path, damage: str) -> None:
         result.write_text(result.read_text()[:-5])
     else:
         result.write_text("{}")
-    assert artifacts.find("key") is None
+    assert artifact_cache.find(workspace, "key") is None
 
 
 @given(
-    st.sampled_from(["null", "[]", "3", '"x"', '{"artifact": null}', '{"artifact": [3]}', '{"artifact": {"a": 1}}']) | st.text(max_size=20)
+    st.sampled_from(
+        ["null", "[]", "3", '"x"', '{"artifact": null}', '{"artifact": [3]}', '{"artifact": {"a": 1}}']
+    )
+    | st.text(max_size=20)
 )
-def test_any_result_counts_as_none(state: Path, text: str) -> None:
+def test_any_result_counts_as_none(workspace: Workspace, text: str) -> None:
     """Whatever stands in the place of a kept result, it is at worst not taken."""
-    folder = state / "artifacts" / "odd"
+    folder = workspace.state / "artifacts" / "odd"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text(text, errors="replace")
-    assert artifacts.find("odd") is None
+    assert artifact_cache.find(workspace, "odd") is None
 
 
-def test_keeping_again_replaces(state: Path, kept: Path, tmp_path: Path) -> None:
+def test_keeping_again_replaces(workspace: Workspace, kept: Path, tmp_path: Path) -> None:
     """A key holds what was kept last, nothing of what was kept before."""
     again = tmp_path / "again"
     again.mkdir()
     (again / "other.bin").write_bytes(b"2")
-    folder = artifacts.keep("key", again, {"artifact": describe_artifact(again).to_json()})
+    folder = artifact_cache.keep(workspace, "key", again, Result(Status.DONE, artifact=artifact_of(again)))
     assert [p.name for p in folder.iterdir()] == ["other.bin"]
-    assert [p.name for p in (state / "artifacts").iterdir()] == ["key"]
+    assert [p.name for p in (workspace.state / "artifacts").iterdir()] == ["key"]
 
 
-def optimize_job(plan: Plan) -> Planned:
+def optimize_job(plan: Plan) -> PlannedJob:
     return next(p for p in plan.jobs if p.job.id == "digits/int8/optimize")
 
 
-BASE: dict[str, Any] = {"identity": {"lock": "1"}, "engine": "venv", "inputs": {"digits": "a", "data/calibration": "b"}}
+BASE: dict[str, Any] = {
+    "identity": {"lock": "1"},
+    "executor": "venv",
+    "inputs": {"digits": "a", "data/calibration": "b"},
+    "code": "c",
+}
 
 
 @pytest.mark.parametrize(
@@ -97,53 +111,73 @@ BASE: dict[str, Any] = {"identity": {"lock": "1"}, "engine": "venv", "inputs": {
     [
         {"identity": {"lock": "2"}},
         {"identity": {"lock": "1", "image_digest": "sha256:1"}},
-        {"engine": "docker"},
+        {"executor": "docker"},
         {"inputs": {"digits": "A", "data/calibration": "b"}},
         {"inputs": {"digits": "a", "data/calibration": "B"}},
         {"inputs": {"digits": "a"}},
+        {"code": "C"},
     ],
 )
 def test_key_follows_surroundings(digits_plan: Plan, change: dict[str, Any]) -> None:
-    """Another lock, image, engine, graph or data gives another key."""
+    """Another lock, image, executor, graph, data or code gives another key."""
     planned = optimize_job(digits_plan)
-    key = artifacts.key_of(planned, **BASE)
-    assert artifacts.key_of(planned, **{**BASE, **change}) != key
-    assert artifacts.key_of(planned, **BASE) == key
+    key = artifact_cache.cache_key(planned, **BASE)
+    assert artifact_cache.cache_key(planned, **{**BASE, **change}) != key
+    assert artifact_cache.cache_key(planned, **BASE) == key
 
 
 @pytest.mark.parametrize(
     ("change", "same"),
     [
-        ({"options": {"subset_size": 5}}, False),
         ({"method": "int8-accuracy-aware"}, False),
         ({"toolchain": "2023.3"}, False),
-        ({"data": {"validation": "inputs/data/validation"}}, False),
-        ({"networks": {"digits": {"input": {"mean": [0]}}}}, False),
         ({"id": "digits/int8-2/optimize"}, True),
-        ({"measure": {"threads": 2, "runs": 5}}, True),
-        ({"measure": {"threads": 1}}, False),
+        ({"threads": 1}, False),
     ],
 )
 def test_key_follows_the_job(digits_plan: Plan, change: dict[str, Any], same: bool) -> None:
-    """Whatever of a job decides its output changes the key; the threads too; its name and how it is measured do not."""
+    """Whatever of a job decides its output changes the key, the threads too; its id does not."""
     planned = optimize_job(digits_plan)
     changed = replace(planned, job=replace(planned.job, **change))
-    assert (artifacts.key_of(changed, **BASE) == artifacts.key_of(planned, **BASE)) is same
+    key = artifact_cache.cache_key(planned, **BASE)
+    assert (artifact_cache.cache_key(changed, **BASE) == key) is same
 
 
-def test_key_follows_the_code(digits_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another entry script or another harness gives another key."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"subset_size": 5}},
+        {"data": {"validation": "inputs/data/validation"}},
+    ],
+)
+def test_key_follows_the_parameters(digits_plan: Plan, change: dict[str, Any]) -> None:
+    """Other options and other data change the key, and so does another input specification of the network."""
     planned = optimize_job(digits_plan)
-    for name in ("shared", "targets/intel-openvino"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "code.py").write_text("1")
-    monkeypatch.setattr(artifacts, "SHARED", tmp_path / "shared")
-    monkeypatch.setattr(artifacts, "TARGETS", tmp_path / "targets")
-    keys = [artifacts.key_of(planned, **BASE)]
-    for name in ("shared", "targets/intel-openvino"):
-        (tmp_path / name / "code.py").write_text("2")
-        keys.append(artifacts.key_of(planned, **BASE))
-    assert len(set(keys)) == 3
+    parameters = planned.job.parameters
+    assert isinstance(parameters, Optimize)
+    network = parameters.source.network
+    other = replace(network, input=replace(network.input, mean=(9.0,)))
+    for changed in (
+        replace(parameters, **change),
+        replace(parameters, source=replace(parameters.source, network=other)),
+    ):
+        job = replace(planned.job, parameters=changed)
+        key = artifact_cache.cache_key(replace(planned, job=job), **BASE)
+        assert key != artifact_cache.cache_key(planned, **BASE)
+
+
+def test_code_is_of_target_and_harness(workspace: Workspace, tmp_path: Path) -> None:
+    """Another entry script or another harness gives the code another hash."""
+    shared, target = tmp_path / "shared", workspace.root / "targets" / "shelf-cpu"
+    for folder in (shared, target):
+        folder.mkdir(parents=True)
+        (folder / "code.py").write_text("1")
+    (target / "target.json").write_text("{}")
+    hashes = [artifact_cache.code_hash(workspace, "shelf-cpu", shared)]
+    for folder in (shared, target):
+        (folder / "code.py").write_text("2")
+        hashes.append(artifact_cache.code_hash(workspace, "shelf-cpu", shared))
+    assert len(set(hashes)) == 3
 
 
 def test_tree_hash_follows_names_and_contents(tmp_path: Path) -> None:
@@ -178,9 +212,9 @@ def test_json_hash_ignores_order(document: dict[str, Any]) -> None:
 
 def test_artifact_hash_is_of_its_listing(outputs: Path) -> None:
     """An artifact's hash is that of its files' listing, and follows every one of them."""
-    artifact = describe_artifact(outputs)
-    assert Artifact.from_json(json.loads(json.dumps(artifact.to_json()))) == artifact
+    artifact = artifact_of(outputs)
+    assert decode(Artifact, json.loads(json.dumps(encode(artifact)))) == artifact
     assert [f.path for f in artifact.files] == ["model.xml", "sub/model.bin"]
     assert artifact.megabytes == pytest.approx(7e-6)
     (outputs / "sub" / "model.bin").write_bytes(b"\0\2")
-    assert describe_artifact(outputs).sha256 != artifact.sha256
+    assert artifact_of(outputs).sha256 != artifact.sha256

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockyard.plan.plan import Plan
-from dockyard.recipe import catalog
 from dockyard.run import datasets
 from shared.contract.dataset import SPLITS, Polygons, read_labelme, read_split, refuse_overlap
 from shared.contract.errors import InputProblem
+from shared.contract.outputs import Task
 from tests.fakes import attempt
 
 WriteImage = Callable[..., Path]
@@ -25,10 +25,9 @@ WriteImage = Callable[..., Path]
 def coco(*boxes: list[float], names: list[str] | None = None) -> dict[str, Any]:
     """A COCO document with one image for each box."""
     given_names = names or [f"{i}.png" for i in range(len(boxes))]
-    return {
-        "images": [{"id": i, "file_name": name} for i, name in enumerate(given_names)],
-        "annotations": [{"image_id": i, "bbox": box} for i, box in enumerate(boxes)],
-    }
+    images = [{"id": i, "file_name": name} for i, name in enumerate(given_names)]
+    annotations = [{"image_id": i, "bbox": box} for i, box in enumerate(boxes)]
+    return {"images": images, "annotations": annotations}
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def split(tmp_path: Path, write_image: WriteImage) -> Path:
     return tmp_path / "test"
 
 
-def refused(split: Path, task: str) -> InputProblem:
+def refused(split: Path, task: Task) -> InputProblem:
     with pytest.raises(InputProblem) as caught:
         read_split(split, task)
     assert len(str(caught.value).splitlines()) <= 2
@@ -47,42 +46,52 @@ def refused(split: Path, task: str) -> InputProblem:
 
 
 def test_boxes(split: Path) -> None:
-    """Boxes come as corners from COCO's corner and size, in the order of the names; an image without one has none."""
+    """Boxes come as corners from COCO's corner and size, in the order of the names; no box is None."""
     (split / "annotations.json").write_text(json.dumps(coco([1, 2, 10, 20], names=["1.png", "0.png"])))
-    samples = read_split(split, "detection")
+    samples = read_split(split, Task.DETECTION)
     assert [(s.id, s.box) for s in samples] == [("images/0.png", None), ("images/1.png", (1, 2, 11, 22))]
 
 
 def test_box_names_with_folder(split: Path) -> None:
     """File names may be given with or without `images/`."""
     (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=["images/0.png"])))
-    assert read_split(split, "detection")[0].path == split / "images" / "0.png"
+    assert read_split(split, Task.DETECTION)[0].path == split / "images" / "0.png"
 
 
 def test_readings_and_labels(split: Path) -> None:
     """Readings, countries and labels come from the CSV files as text."""
     (split / "readings.csv").write_text("file,reading,country\nimages/1.png,AB123,D\nimages/0.png,007,GB\n")
     (split / "labels.csv").write_text("file,label\nimages/0.png,7\n")
-    assert [(s.reading, s.country) for s in read_split(split, "reading")] == [("007", "GB"), ("AB123", "D")]
-    assert [s.label for s in read_split(split, "classification")] == ["7"]
+    assert [(s.reading, s.country) for s in read_split(split, Task.TEXT_RECOGNITION)] == [
+        ("007", "GB"),
+        ("AB123", "D"),
+    ]
+    assert [s.label for s in read_split(split, Task.CLASSIFICATION)] == ["7"]
 
 
 def test_readings_without_country(split: Path) -> None:
     """The country's column may be left out."""
     (split / "readings.csv").write_text("file,reading\nimages/0.png,AB123\n")
-    assert read_split(split, "reading")[0].country is None
+    assert read_split(split, Task.TEXT_RECOGNITION)[0].country is None
 
 
 def test_masks(split: Path, write_image: WriteImage) -> None:
     """Each image of a segmentation has the mask of its name."""
     for i in range(2):
         write_image(split / "masks" / f"{i}.png")
-    assert [s.mask and s.mask.name for s in read_split(split, "segmentation")] == ["0.png", "1.png"]
+    assert [s.mask and s.mask.name for s in read_split(split, Task.SEGMENTATION)] == ["0.png", "1.png"]
 
 
 def labelme(*shapes: Any, **fields: Any) -> dict[str, Any]:
     """A labelme document of an image of 32 x 24 pixels."""
-    return {"version": "5.4.1", "imageData": None, "imageWidth": 32, "imageHeight": 24, "shapes": list(shapes), **fields}
+    return {
+        "version": "5.4.1",
+        "imageData": None,
+        "imageWidth": 32,
+        "imageHeight": 24,
+        "shapes": list(shapes),
+        **fields,
+    }
 
 
 def shape(points: Any, kind: Any = "polygon", label: str = "dent") -> dict[str, Any]:
@@ -104,28 +113,30 @@ def test_labelme_stands_for_a_mask(split: Path, write_image: WriteImage) -> None
     drawn = draw(split, labelme(shape(TRIANGLE)))
     write_image(split / "masks" / "1.png")
     draw(split, "no labelme file, and nobody reads it", 1)
-    first, second = read_split(split, "segmentation")
+    first, second = read_split(split, Task.SEGMENTATION)
     assert (first.mask, first.labelme) == (None, drawn)
     assert (second.mask, second.labelme) == (split / "masks" / "1.png", None)
 
 
 def test_labelme_is_read(split: Path) -> None:
-    """Polygons come with their labels and corners, a rectangle as its four corners; no shapes are no damage."""
+    """Polygons come with their labels and corners, a rectangle as its four; no shapes are no damage."""
     path = draw(split, labelme(shape(TRIANGLE), shape([[10, 5], [2, 1]], "rectangle", "scratch")))
-    assert read_labelme(path) == Polygons(32, 24, (("dent", ((0, 0), (4.5, 0), (0, 4))), ("scratch", ((10, 5), (2, 5), (2, 1), (10, 1)))))
+    assert read_labelme(path) == Polygons(
+        32, 24, (("dent", ((0, 0), (4.5, 0), (0, 4))), ("scratch", ((10, 5), (2, 5), (2, 1), (10, 1))))
+    )
     assert read_labelme(draw(split, labelme())).polygons == ()
 
 
 def test_neither_mask_nor_polygons(split: Path) -> None:
     """An image that nobody annotated is refused with both ways to annotate it."""
     draw(split, labelme())
-    problem = refused(split, "segmentation")
+    problem = refused(split, Task.SEGMENTATION)
     assert "neither a mask nor polygons for images/1.png" in problem.what
     assert "labelme/1.json" in problem.advice
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         ("", "zero bytes"),
         ("{", "not a labelme file"),
@@ -151,12 +162,12 @@ def test_neither_mask_nor_polygons(split: Path) -> None:
         (labelme({"points": TRIANGLE, "shape_type": "polygon"}), "not a labelme file (KeyError: 'label')"),
     ],
 )
-def test_no_labelme(split: Path, write_image: WriteImage, document: Any, told: str) -> None:
+def test_no_labelme(split: Path, write_image: WriteImage, document: Any, message: str) -> None:
     """A file that is no labelme file, or a shape that cannot be used, is refused with the file's name."""
     draw(split, document)
     write_image(split / "masks" / "1.png")
-    problem = refused(split, "segmentation")
-    assert told in problem.what
+    problem = refused(split, Task.SEGMENTATION)
+    assert message in problem.what
     assert problem.where.endswith("labelme/0.json")
 
 
@@ -175,10 +186,17 @@ def test_labelme_leads_out_of_the_folder(split: Path, write_image: WriteImage) -
     outside.write_text(json.dumps(labelme()))
     (split / "labelme").mkdir()
     (split / "labelme" / "0.json").symlink_to(outside)
-    assert "leaves the data set's folder" in refused(split, "segmentation").what
+    assert "leaves the data set's folder" in refused(split, Task.SEGMENTATION).what
 
 
-coordinates = st.floats(-1e5, 1e5) | st.integers(-(10**5), 10**5) | st.floats() | st.text(max_size=2) | st.none() | st.booleans()
+coordinates = (
+    st.floats(-1e5, 1e5)
+    | st.integers(-(10**5), 10**5)
+    | st.floats()
+    | st.text(max_size=2)
+    | st.none()
+    | st.booleans()
+)
 shapes = st.fixed_dictionaries(
     {
         "label": st.text(max_size=4),
@@ -188,7 +206,10 @@ shapes = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(shapes | st.none(), max_size=3) | st.none(), st.integers(-5, 20000) | st.floats() | st.text(max_size=2))
+@given(
+    st.lists(shapes | st.none(), max_size=3) | st.none(),
+    st.integers(-5, 20000) | st.floats() | st.text(max_size=2),
+)
 def test_any_labelme_is_read_or_refused(tmp_path: Path, drawn: Any, width: Any) -> None:
     """Whatever a labelme file holds, it is refused, or read as polygons of at least three finite corners."""
     path = tmp_path / "any.json"
@@ -199,8 +220,9 @@ def test_any_labelme_is_read_or_refused(tmp_path: Path, drawn: Any, width: Any) 
         assert problem.where == str(path)
         return
     assert (polygons.width, polygons.height) == (width, 8)
-    assert [label for label, _ in polygons.polygons] == [one["label"] for one in drawn]
-    for _, corners in polygons.polygons:
+    assert len(polygons.polygons) == len(drawn)
+    for (label, corners), given_shape in zip(polygons.polygons, drawn, strict=True):
+        assert label == given_shape["label"]
         assert len(corners) >= 3
         assert all(abs(v) < 1e5 for corner in corners for v in corner)
 
@@ -211,18 +233,18 @@ def test_digest_follows_polygons(split: Path, write_image: WriteImage) -> None:
     found = set()
     for document in (labelme(), labelme(shape(TRIANGLE)), json.dumps(labelme()) + " "):
         draw(split, document)
-        found.add(refuse_overlap({"test": read_split(split, "segmentation")})["test"])
+        found.add(refuse_overlap({"test": read_split(split, Task.SEGMENTATION)})["test"])
     assert len(found) == 3
 
 
-@pytest.mark.parametrize("task", ["detection", "reading", "classification"])
-def test_no_annotations(split: Path, task: str) -> None:
+@pytest.mark.parametrize("task", [Task.DETECTION, Task.TEXT_RECOGNITION, Task.CLASSIFICATION])
+def test_no_annotations(split: Path, task: Task) -> None:
     """A split without its annotation file is refused, the file named."""
     assert "no annotations" in refused(split, task).what
 
 
-@pytest.mark.parametrize("task", ["detection", "reading", "classification", "segmentation"])
-def test_no_split(tmp_path: Path, task: str) -> None:
+@pytest.mark.parametrize("task", list(Task))
+def test_no_split(tmp_path: Path, task: Task) -> None:
     """A split that is not there is refused."""
     assert "no such split" in refused(tmp_path / "nowhere", task).what
 
@@ -234,7 +256,7 @@ def test_no_images(split: Path) -> None:
     (split / "readings.csv").write_text("file,reading\n")
     for file in (split / "images").iterdir():
         file.unlink()
-    for task in ("detection", "reading", "classification", "segmentation"):
+    for task in Task:
         assert "no images" in refused(split, task).what
 
 
@@ -242,7 +264,7 @@ def test_zero_byte_image(split: Path) -> None:
     """An empty image file is refused and named."""
     (split / "images" / "1.png").write_bytes(b"")
     (split / "labels.csv").write_text("file,label\nimages/0.png,7\nimages/1.png,7\n")
-    problem = refused(split, "classification")
+    problem = refused(split, Task.CLASSIFICATION)
     assert "zero bytes" in problem.what
     assert problem.where.endswith("1.png")
 
@@ -252,12 +274,12 @@ def test_annotation_for_missing_image(split: Path, write_image: WriteImage) -> N
     (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=["9.png"])))
     (split / "labels.csv").write_text("file,label\nimages/9.png,7\n")
     (split / "readings.csv").write_text("file,reading\nimages/9.png,A\n")
-    for task in ("detection", "reading", "classification"):
+    for task in (Task.DETECTION, Task.TEXT_RECOGNITION, Task.CLASSIFICATION):
         problem = refused(split, task)
         assert "image that is not there" in problem.what
         assert problem.where.endswith("9.png")
     write_image(split / "masks" / "0.png")
-    assert refused(split, "segmentation").where.endswith("masks/1.png")
+    assert refused(split, Task.SEGMENTATION).where.endswith("masks/1.png")
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "/etc/passwd", "images/../../test2/x.png", "."])
@@ -265,60 +287,62 @@ def test_path_escape(split: Path, name: str) -> None:
     """A file name that leaves the data set's folder is refused, for each task that names files."""
     (split.parent / "secret.png").write_bytes(b"x")
     (split / "labels.csv").write_text(f"file,label\n{name},7\n")
-    assert "leaves the data set's folder" in refused(split, "classification").what
+    assert "leaves the data set's folder" in refused(split, Task.CLASSIFICATION).what
 
 
 def test_box_path_escape(split: Path) -> None:
     """A COCO file name that leaves the data set's folder is refused."""
     (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=["../../x.png"])))
-    assert "leaves the data set's folder" in refused(split, "detection").what
+    assert "leaves the data set's folder" in refused(split, Task.DETECTION).what
 
 
 def test_link_out_of_the_folder(split: Path) -> None:
     """A link that leads out of the data set's folder is refused."""
     (split / "images" / "2.png").symlink_to("/etc/passwd")
     (split / "labels.csv").write_text("file,label\nimages/2.png,7\n")
-    assert "leaves the data set's folder" in refused(split, "classification").what
+    assert "leaves the data set's folder" in refused(split, Task.CLASSIFICATION).what
 
 
 @pytest.mark.parametrize("name", ["a\0b.png", "x" * 300 + ".png"], ids=["NUL", "300 characters"])
 def test_impossible_names(split: Path, name: str) -> None:
     """A file name that no file can have is wrong input like any other."""
     (split / "annotations.json").write_text(json.dumps(coco([0, 0, 1, 1], names=[name])))
-    assert refused(split, "detection")
+    assert refused(split, Task.DETECTION)
 
 
 @pytest.mark.parametrize(
-    ("task", "header", "told"),
+    ("task", "header", "message"),
     [
-        ("classification", "file,lable", "no column 'label'"),
-        ("classification", "name,label", "no column 'file'"),
-        ("reading", "file,country", "no column 'reading'"),
-        ("reading", "", "no column"),
+        (Task.CLASSIFICATION, "file,lable", "no column 'label'"),
+        (Task.CLASSIFICATION, "name,label", "no column 'file'"),
+        (Task.TEXT_RECOGNITION, "file,country", "no column 'reading'"),
+        (Task.TEXT_RECOGNITION, "", "no column"),
     ],
 )
-def test_missing_column(split: Path, task: str, header: str, told: str) -> None:
+def test_missing_column(split: Path, task: Task, header: str, message: str) -> None:
     """A CSV file without a column that its task needs is refused, the column named."""
     for name in ("labels.csv", "readings.csv"):
         (split / name).write_text(f"{header}\nimages/0.png,7\n" if header else "")
     problem = refused(split, task)
-    assert told in problem.what
+    assert message in problem.what
     assert problem.where.endswith(".csv")
 
 
-@pytest.mark.parametrize("content", ["label,file\n7\n", "file,label\nimages/0.png\n"], ids=["no file", "no label"])
+@pytest.mark.parametrize(
+    "content", ["label,file\n7\n", "file,label\nimages/0.png\n"], ids=["no file", "no label"]
+)
 def test_short_row(split: Path, content: str) -> None:
     """A row that lacks its file or its label is refused, instead of counting as a wrong answer."""
     (split / "labels.csv").write_text(content)
-    assert refused(split, "classification")
+    assert refused(split, Task.CLASSIFICATION)
 
 
 def test_no_text(split: Path) -> None:
     """Annotations that are no text are refused."""
     (split / "labels.csv").write_bytes(b"file,label\n\xff\xfe,7\n")
     (split / "annotations.json").write_bytes(b"\xff\xfe")
-    assert "not a CSV file" in refused(split, "classification").what
-    assert "not a COCO JSON file" in refused(split, "detection").what
+    assert "not a CSV file" in refused(split, Task.CLASSIFICATION).what
+    assert "not a COCO JSON file" in refused(split, Task.DETECTION).what
 
 
 def test_two_boxes(split: Path) -> None:
@@ -326,7 +350,7 @@ def test_two_boxes(split: Path) -> None:
     document = coco([0, 0, 1, 1])
     document["annotations"] *= 2
     (split / "annotations.json").write_text(json.dumps(document))
-    assert "two boxes for image 0.png" in refused(split, "detection").what
+    assert "two boxes for image 0.png" in refused(split, Task.DETECTION).what
 
 
 def test_box_of_no_image(split: Path) -> None:
@@ -334,7 +358,7 @@ def test_box_of_no_image(split: Path) -> None:
     document = coco([0, 0, 1, 1])
     document["annotations"][0]["image_id"] = 7
     (split / "annotations.json").write_text(json.dumps(document))
-    assert "image id 7" in refused(split, "detection").what
+    assert "image id 7" in refused(split, Task.DETECTION).what
 
 
 @pytest.mark.parametrize(
@@ -346,15 +370,32 @@ def test_box_of_no_image(split: Path) -> None:
         '{"images": []}',
         '{"images": [{"id": 1}], "annotations": []}',
         json.dumps(coco([0, 0, 1])),
-        json.dumps({"images": [], "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}, {"image_id": "a", "bbox": [0, 0, 1, 1]}]}),
+        json.dumps(
+            {
+                "images": [],
+                "annotations": [
+                    {"image_id": 1, "bbox": [0, 0, 1, 1]},
+                    {"image_id": "a", "bbox": [0, 0, 1, 1]},
+                ],
+            }
+        ),
         "[" * 100_000,
     ],
-    ids=["empty", "list", "cut off", "no annotations", "no file name", "three numbers", "ids of two types", "deep"],
+    ids=[
+        "empty",
+        "list",
+        "cut off",
+        "no annotations",
+        "no file name",
+        "three numbers",
+        "ids of two types",
+        "deep",
+    ],
 )
 def test_no_coco(split: Path, content: str) -> None:
     """An annotations.json that is not COCO is refused with its name."""
     (split / "annotations.json").write_text(content)
-    assert refused(split, "detection").where.endswith("annotations.json")
+    assert refused(split, Task.DETECTION).where.endswith("annotations.json")
 
 
 @given(st.text(max_size=80) | st.text(",\"\n\r'ab.", max_size=80).map(lambda body: "file,label\n" + body))
@@ -364,17 +405,24 @@ def test_any_csv_is_read_or_refused(tmp_path: Path, content: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "labels.csv").write_text(content, encoding="utf-8", errors="replace", newline="")
     with pytest.raises(InputProblem):
-        read_split(folder, "classification")
+        read_split(folder, Task.CLASSIFICATION)
 
 
 @given(
     st.fixed_dictionaries(
         {
-            "images": st.lists(st.fixed_dictionaries({"id": st.integers(0, 3), "file_name": st.text(max_size=5) | st.none()}), max_size=3),
+            "images": st.lists(
+                st.fixed_dictionaries(
+                    {"id": st.integers(0, 3), "file_name": st.text(max_size=5) | st.none()}
+                ),
+                max_size=3,
+            ),
             "annotations": st.lists(
                 st.fixed_dictionaries(
                     {
-                        "image_id": st.integers(0, 3) | st.text(max_size=2) | st.lists(st.integers(), max_size=1),
+                        "image_id": st.integers(0, 3)
+                        | st.text(max_size=2)
+                        | st.lists(st.integers(), max_size=1),
                         "bbox": st.lists(st.floats() | st.text(max_size=2), max_size=5),
                     }
                 ),
@@ -384,19 +432,21 @@ def test_any_csv_is_read_or_refused(tmp_path: Path, content: str) -> None:
     )
 )
 def test_any_coco_is_read_or_refused(tmp_path: Path, document: dict[str, Any]) -> None:
-    """Whatever a COCO file holds, it is read or refused as wrong input (here it names no image that is there)."""
+    """Whatever a COCO file holds, it is read or refused as wrong input (here no image is there)."""
     folder = tmp_path / "any"
     folder.mkdir(exist_ok=True)
     (folder / "annotations.json").write_text(json.dumps(document))
     with pytest.raises(InputProblem):
-        read_split(folder, "detection")
+        read_split(folder, Task.DETECTION)
 
 
 def labelled(folder: Path, write_image: WriteImage, seeds: list[int]) -> Path:
     """Write a classification split whose images follow from the seeds."""
     for i, seed in enumerate(seeds):
         write_image(folder / "images" / f"{i}.png", seed)
-    (folder / "labels.csv").write_text("file,label\n" + "".join(f"images/{i}.png,7\n" for i in range(len(seeds))))
+    (folder / "labels.csv").write_text(
+        "file,label\n" + "".join(f"images/{i}.png,7\n" for i in range(len(seeds)))
+    )
     return folder
 
 
@@ -404,7 +454,7 @@ def test_splits_must_not_overlap(tmp_path: Path, write_image: WriteImage) -> Non
     """The same image in two splits, under whatever name, is refused and both files are named."""
     a = labelled(tmp_path / "validation", write_image, [1, 2, 3])
     b = labelled(tmp_path / "test", write_image, [4, 3])
-    splits = {"validation": read_split(a, "classification"), "test": read_split(b, "classification")}
+    splits = {"validation": read_split(a, Task.CLASSIFICATION), "test": read_split(b, Task.CLASSIFICATION)}
     with pytest.raises(InputProblem) as caught:
         refuse_overlap(splits)
     assert "test/images/1.png" in caught.value.what
@@ -416,7 +466,7 @@ def test_digest_follows_content(tmp_path: Path, write_image: WriteImage) -> None
     folder = labelled(tmp_path / "test", write_image, [1, 2])
 
     def digest() -> str:
-        return refuse_overlap({"test": read_split(folder, "classification")})["test"]
+        return refuse_overlap({"test": read_split(folder, Task.CLASSIFICATION)})["test"]
 
     before = digest()
     assert digest() == before
@@ -430,42 +480,45 @@ def test_digest_follows_masks(split: Path, write_image: WriteImage) -> None:
     """A segmentation's digest changes when a mask does."""
     for i in range(2):
         write_image(split / "masks" / f"{i}.png", i)
-    before = refuse_overlap({"test": read_split(split, "segmentation")})
+    before = refuse_overlap({"test": read_split(split, Task.SEGMENTATION)})
     write_image(split / "masks" / "0.png", 5)
-    assert refuse_overlap({"test": read_split(split, "segmentation")}) != before
+    assert refuse_overlap({"test": read_split(split, Task.SEGMENTATION)}) != before
 
 
 @pytest.fixture
-def own_plan(tmp_path: Path, digits_plan: Plan, write_image: WriteImage, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """The example's plan on a user's own data folder, `own`."""
-    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+def own_plan(digits_plan: Plan, write_image: WriteImage) -> Plan:
+    """The example's plan on a user's own data folder, `own` in the workspace."""
     for number, split in enumerate(SPLITS):
-        labelled(tmp_path / "own" / split, write_image, [10 * number, 10 * number + 1])
+        folder = digits_plan.workspace.root / "own" / split
+        labelled(folder, write_image, [10 * number, 10 * number + 1])
     return replace(digits_plan, recipe=replace(digits_plan.recipe, data="own"))
 
 
-def test_prepare_takes_the_users_folder(own_plan: Plan, tmp_path: Path) -> None:
+def test_prepare_takes_the_users_folder(own_plan: Plan) -> None:
     """A user's own folder is checked and taken in the place of the model's data."""
     prepared = datasets.prepare(own_plan, lambda *_: None)["digits"]
-    assert prepared.folder == tmp_path / "own"
+    assert prepared.folder == own_plan.workspace.root / "own"
     assert dict(prepared.sizes) == dict.fromkeys(SPLITS, 2)
     assert len(set(prepared.digests.values())) == 3
 
 
 def test_prepare_takes_the_models_data(digits_plan: Plan) -> None:
     """Without a folder of the user's the model's own data is taken."""
-    told: list[str] = []
-    prepared = datasets.prepare(digits_plan, lambda what, *_: told.append(what))["digits"]
+    steps: list[str] = []
+    prepared = datasets.prepare(digits_plan, lambda what, *_: steps.append(what))["digits"]
     assert prepared.folder.parts[-3:] == ("models", "digits", "data")
     assert set(prepared.sizes) == set(SPLITS)
-    assert told
+    assert steps
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-@pytest.mark.parametrize("content", [b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", b"BM", b"II*\0\x08\0\0\0"])
-def test_unreadable_image(own_plan: Plan, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0", b"BM", b"II*\0\x08\0\0\0"],
+)
+def test_unreadable_image(own_plan: Plan, content: bytes) -> None:
     """A file that is no image, or only an image's beginning, is refused before any job sees it."""
-    bad = tmp_path / "own" / "validation" / "images" / "1.png"
+    bad = own_plan.workspace.root / "own" / "validation" / "images" / "1.png"
     bad.write_bytes(content)
     with pytest.raises(InputProblem, match="no readable image") as caught:
         datasets.prepare(own_plan, lambda *_: None)
@@ -473,19 +526,21 @@ def test_unreadable_image(own_plan: Plan, tmp_path: Path, content: bytes) -> Non
 
 
 @given(st.integers(0, 2000), st.binary(max_size=4))
-def test_damaged_image_is_taken_or_refused(own_plan: Plan, tmp_path: Path, cut: int, tail: bytes) -> None:
+def test_damaged_image_is_taken_or_refused(own_plan: Plan, cut: int, tail: bytes) -> None:
     """However an image file is damaged, the data set is taken or refused as wrong input."""
-    path = tmp_path / "own" / "test" / "images" / "1.png"
+    path = own_plan.workspace.root / "own" / "test" / "images" / "1.png"
     whole = path.read_bytes()
     path.write_bytes(whole[:cut] + tail or b"x")
     prepared, problem = attempt(InputProblem, datasets.prepare, own_plan, lambda *_: None)
     path.write_bytes(whole)
-    assert (prepared is not None and prepared["digits"].sizes["test"] == 2) or (problem is not None and problem.where.endswith("1.png"))
+    assert (prepared is not None and prepared["digits"].sizes["test"] == 2) or (
+        problem is not None and problem.where.endswith("1.png")
+    )
 
 
-def test_missing_split_of_the_user(own_plan: Plan, tmp_path: Path) -> None:
+def test_missing_split_of_the_user(own_plan: Plan) -> None:
     """A user's folder without one of the splits is refused, the split named."""
-    (tmp_path / "own" / "calibration").rename(tmp_path / "own" / "calib")
+    (own_plan.workspace.root / "own" / "calibration").rename(own_plan.workspace.root / "own" / "calib")
     with pytest.raises(InputProblem, match="no such split") as caught:
         datasets.prepare(own_plan, lambda *_: None)
     assert caught.value.where.endswith("own/calibration")

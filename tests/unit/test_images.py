@@ -1,75 +1,120 @@
-"""Images are named, identified and built from files that are committed; a secret never stands in an argument."""
+"""Images are named, identified and built from committed files; a secret never stands in an argument."""
 
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard import package_index as mirror
-from dockyard.engines import images
-from dockyard.recipe.catalog import load_target, names
-from dockyard.recipe.places import TARGETS
+from dockyard import package_index
+from dockyard.engines import docker_cli, images
+from dockyard.engines.base_image import (
+    BASE_LABEL,
+    LOCAL_DEBIAN,
+    LOCK_LABEL,
+    PUBLIC_DEBIAN,
+    PYTHON_IMAGE,
+    TOOLS_IMAGE,
+    base_digest,
+)
+from dockyard.recipe.hashing import file_hash
+from dockyard.recipe.targets import load_target
+from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem
 
 SECRET = "https://user:hunter2@mirror.example/simple"
+OPENVINO = ("intel-openvino", "2026.4")
 
 
-def test_every_target_has_its_images() -> None:
+def ignore(line: str) -> None:
+    """Take a line and do nothing with it."""
+
+
+def test_every_target_has_its_images(workspace: Workspace) -> None:
     """Each target has a lock for each of its toolchains, and no image is described for what is no target."""
-    assert images.targets() == names(TARGETS, "target.json")
-    for target in images.targets():
-        assert images.toolchains(target) == sorted(load_target(target, "test").toolchains)
-        for toolchain in images.toolchains(target):
-            assert images.lock_file(target, toolchain).is_file()
+    assert images.targets(workspace) == workspace.names("targets", "target.json")
+    for target in images.targets(workspace):
+        assert images.toolchains(workspace, target) == sorted(
+            load_target(workspace, target, "test").toolchains
+        )
+        for toolchain in images.toolchains(workspace, target):
+            assert images.lock_file(workspace, target, toolchain).is_file()
 
 
 def test_tags() -> None:
     """An image is named after target and toolchain; the runtime stage says so."""
-    assert images.image_tag("intel-openvino", "2026.4") == "dockyard/intel-openvino:2026.4"
-    assert images.image_tag("intel-openvino", "2026.4", "runtime") == "dockyard/intel-openvino:2026.4-runtime"
+    assert images.image_tag(*OPENVINO) == "dockyard/intel-openvino:2026.4"
+    assert images.image_tag(*OPENVINO, "runtime") == "dockyard/intel-openvino:2026.4-runtime"
 
 
-def test_unknown_names() -> None:
-    """A target or toolchain without an image is refused with the nearest."""
+def test_unknown_names(workspace: Workspace) -> None:
+    """A target or toolchain without an image is refused with the nearest; the base of all is no target."""
     with pytest.raises(InputProblem, match="did you mean 'intel-openvino'"):
-        images.toolchains("intel-openvin")
+        images.toolchains(workspace, "intel-openvin")
     with pytest.raises(InputProblem, match=r"did you mean '2026\.4'"):
-        images.lock_file("intel-openvino", "2026.3")
+        images.lock_file(workspace, "intel-openvino", "2026.3")
+    with pytest.raises(InputProblem, match="no image is described for target 'base'"):
+        images.toolchains(workspace, "base")
 
 
 @pytest.fixture
-def docker_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of docker/ that may be changed."""
-    shutil.copytree(images.DOCKER_FOLDER, tmp_path / "docker")
-    monkeypatch.setattr(images, "DOCKER_FOLDER", tmp_path / "docker")
-    return tmp_path / "docker"
+def own_images(workspace: Workspace) -> Workspace:
+    """A workspace with a copy of docker/ that may be changed."""
+    shutil.copytree(PRODUCT / "docker", workspace.root / "docker")
+    return workspace
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "requirements-2026.4.txt", "requirements-2026.4-runtime.txt"])
-def test_lock_digest_follows_its_files(docker_folder: Path, name: str) -> None:
+def test_lock_digest_follows_its_files(own_images: Workspace, name: str) -> None:
     """The digest changes with the Dockerfile and with each lock, and the other targets' stay."""
-    before, other = images.lock_digest("intel-openvino", "2026.4"), images.lock_digest("tensorflow", "2.21")
-    assert images.lock_digest("intel-openvino", "2026.4") == before
-    with (docker_folder / "intel-openvino" / name).open("a") as file:
+    before, other = (images.lock_digest(own_images, *pair) for pair in (OPENVINO, ("tensorflow", "2.21")))
+    assert images.lock_digest(own_images, *OPENVINO) == before
+    append(own_images.root / "docker" / "intel-openvino" / name)
+    assert images.lock_digest(own_images, *OPENVINO) != before
+    assert images.lock_digest(own_images, "tensorflow", "2.21") == other
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "make-base.sh", "install-locked"])
+def test_lock_digest_follows_the_base(own_images: Workspace, name: str) -> None:
+    """The digest of every target changes with what makes the base."""
+    pairs = [OPENVINO, ("tensorflow", "2.21"), ("tvm-llvm", "0.27")]
+    before = [images.lock_digest(own_images, *pair) for pair in pairs]
+    append(own_images.root / "docker" / "base" / name)
+    assert all(images.lock_digest(own_images, *pair) != old for pair, old in zip(pairs, before))
+
+
+def append(path: Path) -> None:
+    """Change a file."""
+    with path.open("a") as file:
         file.write("# changed\n")
-    assert images.lock_digest("intel-openvino", "2026.4") != before
-    assert images.lock_digest("tensorflow", "2.21") == other
+
+
+def test_an_image_of_ones_own(workspace: Workspace) -> None:
+    """A workspace's own target has its image there; the others' are Dockyard's, as is the base."""
+    own = workspace.root / "docker" / "shelf-cpu"
+    own.mkdir(parents=True)
+    for name in ("Dockerfile", "requirements-1.txt"):
+        (own / name).write_text("")
+    assert {"shelf-cpu", "intel-openvino"} <= set(images.targets(workspace))
+    assert images.toolchains(workspace, "shelf-cpu") == ["1"]
+    assert images.lock_file(workspace, "shelf-cpu", "1", "runtime") == own / "requirements-1.txt"
+    assert images.lock_digest(workspace, *OPENVINO) == images.lock_digest(Workspace(PRODUCT), *OPENVINO)
 
 
 def test_requirements_are_locked() -> None:
-    """Every requirement of every lock is pinned and has a hash, and no lock says where packages come from."""
-    locks = [*images.DOCKER_FOLDER.glob("*/requirements-*.txt"), images.DOCKER_FOLDER.parent / "requirements.txt"]
+    """Every requirement of every lock is pinned and has a hash; no lock says where packages come from."""
+    locks = [*PRODUCT.glob("docker/*/requirements-*.txt"), PRODUCT / "requirements.txt"]
     assert len(locks) > 2
     for lock in locks:
-        text = lock.read_text()
-        entries = [e for e in text.replace("\\\n", " ").splitlines() if e.strip() and not e.lstrip().startswith("#")]
+        lines = lock.read_text().replace("\\\n", " ").splitlines()
+        entries = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
         assert entries
         for entry in entries:
             assert not entry.startswith("-"), f"{lock.name}: {entry}"
@@ -77,23 +122,32 @@ def test_requirements_are_locked() -> None:
             assert "--hash=sha256:" in entry
 
 
+def test_dockerfiles_pull_nothing(workspace: Workspace) -> None:
+    """A target's Dockerfile has the two stages, and neither names an image that would have to be pulled."""
+    for target in images.targets(workspace):
+        lines = (workspace.docker(target) / "Dockerfile").read_text().splitlines()
+        stages = [line.split()[1:] for line in lines if line.startswith("FROM ")]
+        assert stages[-2:] == [["${BASE}", "AS", "runtime"], ["runtime", "AS", "build"]], target
+        assert not lines[0].startswith("# syntax="), target
+
+
 ini_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 
 
-@given(
-    st.dictionaries(st.sampled_from(["index-url", "extra-index-url", "trusted-host", "proxy"]), st.lists(ini_text, min_size=1, max_size=3))
-)
+ini_names = st.sampled_from(["index-url", "extra-index-url", "trusted-host", "proxy"])
+
+
+@given(st.dictionaries(ini_names, st.lists(ini_text, min_size=1, max_size=3)))
 def test_pip_conf_is_read_back(tmp_path: Path, settings: dict[str, list[str]]) -> None:
-    """The settings that are lent to a build are read from the file as they were, also with several indexes."""
+    """The settings that a build is lent are read from the file as they were, also with several indexes."""
     file = tmp_path / "pip.conf"
-    file.write_text(mirror.pip_conf({k: "\n".join(v) for k, v in settings.items()}))
-    assert (
-        mirror.pip_settings({"PIP_CONFIG_FILE": str(file), "HOME": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path)}).items()
-        >= {k: " ".join(v) for k, v in settings.items()}.items()
-    )
+    file.write_text(package_index.pip_conf({name: "\n".join(values) for name, values in settings.items()}))
+    environment = {"PIP_CONFIG_FILE": str(file), "HOME": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path)}
+    wanted = {name: " ".join(values) for name, values in settings.items()}
+    assert package_index.pip_settings(environment).items() >= wanted.items()
     parser = configparser.RawConfigParser()
     parser.read(file)
-    assert dict(parser["global"]) == {k: " ".join(v) for k, v in settings.items()}
+    assert dict(parser["global"]) == wanted
 
 
 def surroundings(tmp_path: Path, **more: str) -> dict[str, str]:
@@ -111,49 +165,58 @@ def user_file(tmp_path: Path) -> Path:
 
 
 def test_settings_come_as_pip_takes_them(tmp_path: Path, user_file: Path) -> None:
-    """The user's file is read, its install section wins, the environment wins over both; tastes are left out."""
-    settings = mirror.pip_settings(surroundings(tmp_path))
+    """The user's file is read, its install section wins, the environment over both; tastes are left out."""
+    settings = package_index.pip_settings(surroundings(tmp_path))
     assert settings["index-url"] == SECRET
     assert settings["timeout"] == "9"
     assert "quiet" not in settings
-    assert mirror.pip_settings(surroundings(tmp_path, PIP_INDEX_URL="https://other"))["index-url"] == "https://other"
+    assert (
+        package_index.pip_settings(surroundings(tmp_path, PIP_INDEX_URL="https://other"))["index-url"]
+        == "https://other"
+    )
 
 
 def test_settings_can_be_switched_off(tmp_path: Path, user_file: Path) -> None:
     """PIP_CONFIG_FILE at the null device switches every file off, as in pip."""
-    assert mirror.pip_settings(surroundings(tmp_path, PIP_CONFIG_FILE=os.devnull)) == {}
+    assert package_index.pip_settings(surroundings(tmp_path, PIP_CONFIG_FILE=os.devnull)) == {}
 
 
-@pytest.mark.parametrize("content", [b"no section", b"[global\n", b"\xff\xfe", b"[global]\nproxy=1\nproxy=2\n"])
+@pytest.mark.parametrize(
+    "content", [b"no section", b"[global\n", b"\xff\xfe", b"[global]\nproxy=1\nproxy=2\n"]
+)
 def test_broken_settings_are_pips_matter(tmp_path: Path, user_file: Path, content: bytes) -> None:
     """A configuration that cannot be read is passed over."""
     user_file.unlink()
-    without = mirror.pip_settings(surroundings(tmp_path))
+    without = package_index.pip_settings(surroundings(tmp_path))
     user_file.write_bytes(content)
-    assert mirror.pip_settings(surroundings(tmp_path)) == without
+    assert package_index.pip_settings(surroundings(tmp_path)) == without
 
 
 def test_uv_follows_pip(tmp_path: Path, user_file: Path) -> None:
     """uv takes packages from where pip would, and what it was told itself wins."""
     bundle = tmp_path / "ca.pem"
     bundle.write_text("certificate")
-    environment = mirror.uv_environment(surroundings(tmp_path, PIP_CERT=str(bundle)))
+    environment = package_index.uv_environment(surroundings(tmp_path, PIP_CERT=str(bundle)))
     assert (environment["UV_DEFAULT_INDEX"], environment["SSL_CERT_FILE"]) == (SECRET, str(bundle))
-    assert mirror.uv_environment(surroundings(tmp_path, UV_DEFAULT_INDEX="https://own"))["UV_DEFAULT_INDEX"] == "https://own"
+    assert (
+        package_index.uv_environment(surroundings(tmp_path, UV_DEFAULT_INDEX="https://own"))[
+            "UV_DEFAULT_INDEX"
+        ]
+        == "https://own"
+    )
 
 
 def test_missing_bundle_is_none(tmp_path: Path) -> None:
     """A certificate file that is not there is not lent."""
-    assert mirror.ca_bundle({"PIP_CERT": str(tmp_path / "none.pem")}) is None
-    assert mirror.ca_bundle({}) is None
+    assert package_index.ca_bundle({"PIP_CERT": str(tmp_path / "none.pem")}) is None
+    assert package_index.ca_bundle({}) is None
 
 
 CLIENT = """#!/bin/sh
 printf '%s\\n' "$@" END >>"$LOG"
 case "$*" in
 *"build --help"*) echo "--secret stringArray" ;;
-*"image inspect"*"{{.Id}}"*) echo sha256:base ;;
-*"image inspect"*) echo "\\"sha256:1\\" \\"$FAKE_LABEL\\"" ;;
+*"image inspect"*) cat "$LOG.images"; exit 1 ;;
 *version*) echo 1 ;;
 *"context show"*) echo default ;;
 *build*)
@@ -182,15 +245,50 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("LOG", str(log))
     monkeypatch.setenv("PIP_INDEX_URL", SECRET)
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@proxy.example")
-    images.build_client.cache_clear()
+    docker_cli.build_client.cache_clear()
     yield log
-    images.build_client.cache_clear()
+    docker_cli.build_client.cache_clear()
 
 
-def test_secret_is_lent_and_never_told(client: Path) -> None:
-    """A mirror's password reaches the build as a secret file that only the user can read, and in no argument or line."""
+Labels = Mapping[str, str]
+
+
+@pytest.fixture
+def engine(client: Path, workspace: Workspace) -> Callable[[Mapping[str, Labels]], None]:
+    """Give the fake engine its images: the base as it should be, and others by tag with their labels."""
+
+    def give(others: Mapping[str, Labels]) -> None:
+        script = workspace.docker("base") / "make-base.sh"
+        labels = {LOCK_LABEL: base_digest(workspace), BASE_LABEL: f"sha256:{LOCAL_DEBIAN}"}
+        debian = {LOCK_LABEL: file_hash(script)}
+        here = {LOCAL_DEBIAN: debian, PYTHON_IMAGE: labels, TOOLS_IMAGE: labels, **others}
+        entries = [
+            {"Id": f"sha256:{tag}", "RepoTags": [tag], "Config": {"Labels": its}} for tag, its in here.items()
+        ]
+        Path(f"{client}.images").write_text(json.dumps(entries))
+
+    give({})
+    return give
+
+
+Engine = Callable[[Mapping[str, Labels]], None]
+
+
+def calls(client: Path) -> list[list[str]]:
+    """Return the arguments of each call of the fake docker command."""
+    return [call.splitlines() for call in client.read_text().removesuffix("END\n").split("END\n")]
+
+
+def built(client: Path) -> list[str]:
+    """Return the tags of the images that were built."""
+    commands = [call for call in calls(client) if "--tag" in call]
+    return [command[command.index("--tag") + 1] for command in commands]
+
+
+def test_secret_is_lent_and_never_told(client: Path, engine: Engine, workspace: Workspace) -> None:
+    """A mirror's password reaches the build as a secret file that only the user reads, and no argument."""
     lines: list[str] = []
-    assert images.build_image("intel-openvino", "2026.4", on_line=lines.append) == "sha256:made"
+    assert images.build_image(workspace, *OPENVINO, on_line=lines.append) == "sha256:made"
     arguments = client.read_text()
     assert "hunter2" not in arguments + "".join(lines)
     assert "HTTPS_PROXY" in arguments
@@ -198,34 +296,95 @@ def test_secret_is_lent_and_never_told(client: Path) -> None:
     assert Path(f"{client}.mode").read_text().strip() == "600"
 
 
-def test_build_names_what_it_builds(client: Path) -> None:
-    """A build is told stage, tag, toolchain and the lock's digest."""
-    images.build_image("intel-openvino", "2026.4", stage="runtime", on_line=lambda line: None)
+def test_build_names_what_it_builds(client: Path, engine: Engine, workspace: Workspace) -> None:
+    """A build is given stage, tag, toolchain and base, and its image says what it was made from."""
+    images.build_image(workspace, *OPENVINO, stage="runtime", on_line=ignore)
     arguments = client.read_text().splitlines()
-    for wanted in ("runtime", "dockyard/intel-openvino:2026.4-runtime", "TOOLCHAIN=2026.4"):
+    for wanted in (
+        "runtime",
+        "dockyard/intel-openvino:2026.4-runtime",
+        "TOOLCHAIN=2026.4",
+        f"BASE={PYTHON_IMAGE}",
+    ):
         assert wanted in arguments
-    assert f"LOCK={images.lock_digest('intel-openvino', '2026.4')}" in arguments
+    assert f"{LOCK_LABEL}={images.lock_digest(workspace, *OPENVINO)}" in arguments
+    assert f"{BASE_LABEL}=sha256:{PYTHON_IMAGE}" in arguments
 
 
-def test_build_that_fails(client: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_that_fails(
+    client: Path, engine: Engine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A build that fails is a problem of the environment, with the line that says why."""
     monkeypatch.setenv("FAKE_CODE", "1")
     with pytest.raises(EnvironmentProblem, match="process failed") as caught:
-        images.build_image("intel-openvino", "2026.4", on_line=lambda line: None)
+        images.build_image(workspace, *OPENVINO, on_line=ignore)
     assert caught.value.where == "docker/intel-openvino/Dockerfile"
 
 
-def test_current_image_is_of_todays_files(client: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image counts as current only when its label is the digest of today's files."""
-    monkeypatch.setenv("FAKE_LABEL", images.lock_digest("intel-openvino", "2026.4"))
-    assert images.current_image("intel-openvino", "2026.4") == "sha256:1"
-    monkeypatch.setenv("FAKE_LABEL", "0" * 64)
-    assert images.current_image("intel-openvino", "2026.4") is None
+def test_the_base_is_built_once(client: Path, engine: Engine, workspace: Workspace) -> None:
+    """Where the engine has the base of today's files a target's build makes that target's image alone."""
+    images.build_image(workspace, *OPENVINO, on_line=ignore)
+    assert built(client) == ["dockyard/intel-openvino:2026.4"]
 
 
-def test_context_goes_with_every_call(client: Path) -> None:
+@pytest.mark.parametrize(
+    ("tag", "labels"),
+    [
+        (PYTHON_IMAGE, {LOCK_LABEL: "0" * 64}),
+        (TOOLS_IMAGE, {}),
+        (PYTHON_IMAGE, None),
+    ],
+    ids=["other files", "no label", "other Debian"],
+)
+def test_a_base_of_other_files_is_built_anew(
+    client: Path, engine: Engine, workspace: Workspace, tag: str, labels: Labels | None
+) -> None:
+    """A base of other files than today's, or on another Debian than the engine has, is made first."""
+    engine({tag: labels or {LOCK_LABEL: base_digest(workspace), BASE_LABEL: "sha256:another"}})
+    images.build_image(workspace, *OPENVINO, on_line=ignore)
+    assert built(client) == [PYTHON_IMAGE, TOOLS_IMAGE, "dockyard/intel-openvino:2026.4"]
+    assert f"BASE={LOCAL_DEBIAN}" in client.read_text().splitlines()
+
+
+def test_a_debian_of_another_script_is_not_taken(client: Path, engine: Engine, workspace: Workspace) -> None:
+    """A Debian that another make-base.sh made is passed over: the public one is built on."""
+    engine({LOCAL_DEBIAN: {LOCK_LABEL: "0" * 64}, PUBLIC_DEBIAN: {}})
+    images.build_image(workspace, *OPENVINO, on_line=ignore)
+    assert f"BASE={PUBLIC_DEBIAN}" in client.read_text().splitlines()
+
+
+def test_current_image_is_of_todays_files(engine: Engine, workspace: Workspace) -> None:
+    """An image counts as current only when it was made from today's files on the base that the engine has."""
+    tag, lock = images.image_tag(*OPENVINO), images.lock_digest(workspace, *OPENVINO)
+    base = f"sha256:{PYTHON_IMAGE}"
+    engine({tag: {LOCK_LABEL: lock, BASE_LABEL: base}})
+    assert images.current_image(workspace, *OPENVINO) == f"sha256:{tag}"
+    for labels in (
+        {LOCK_LABEL: "0" * 64, BASE_LABEL: base},
+        {LOCK_LABEL: lock, BASE_LABEL: "sha256:another"},
+    ):
+        engine({tag: labels})
+        assert images.current_image(workspace, *OPENVINO) is None
+    engine({})
+    assert images.current_image(workspace, *OPENVINO) is None
+
+
+def test_an_image_without_its_base(client: Path, engine: Engine, workspace: Workspace) -> None:
+    """An image that was loaded onto an engine which has no base counts by its files alone."""
+    tag, lock = images.image_tag(*OPENVINO), images.lock_digest(workspace, *OPENVINO)
+    entry = {
+        "Id": "sha256:1",
+        "RepoTags": [tag],
+        "Config": {"Labels": {LOCK_LABEL: lock, BASE_LABEL: "sha256:2"}},
+    }
+    Path(f"{client}.images").write_text(json.dumps([entry]))
+    assert images.current_image(workspace, *OPENVINO) == "sha256:1"
+
+
+def test_context_goes_with_every_call(client: Path, engine: Engine, workspace: Workspace) -> None:
     """A context that was named is given to each docker command."""
-    images.current_image("intel-openvino", "2026.4", context="jetson")
-    calls = [c.split("\n") for c in client.read_text().removesuffix("END\n").split("END\n")]
-    assert [call[:2] for call in calls] == [["--context", "jetson"]] * len(calls)
-    assert len(calls) == 1
+    images.current_image(workspace, *OPENVINO, context="jetson")
+    assert [call[:2] for call in calls(client)] == [["--context", "jetson"]]
+    images.build_image(workspace, *OPENVINO, context="jetson", on_line=ignore)
+    without = [call for call in calls(client) if call[:2] != ["--context", "jetson"]]
+    assert without in ([], [["build", "--help"]])

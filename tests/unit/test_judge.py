@@ -10,71 +10,73 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.judge.verdicts import Judged, judge, requirement_met
-from shared.contract.record import Record
-from tests.fakes import quality, record
+from dockyard.judge.verdicts import Assessment, Verdict, judge, requirement_met
+from shared.contract.artifact import Artifact, ArtifactFile
+from shared.contract.measurement import Quality
+from shared.contract.record import Record, RecordedArtifact, RecordStatus
+from tests.builders import SHA256, failed, quality, record, requiring, rounds, streams
 
 REFERENCE = record("reference")
+FAILED, NOT_MEASURED = RecordStatus.FAILED, RecordStatus.NOT_MEASURED
 
 
-def timed(*medians_ms: float) -> list[dict[str, list[int]]]:
-    """Rounds whose samples are these milliseconds."""
-    return [{"total": [round(m * 1e6)] * 3} for m in medians_ms]
-
-
-def requiring(one: Record, **requirements: float) -> Record:
-    return replace(one, recipe={**one.recipe, "requirements": {"max_drop": 0.02, **requirements}})
+def scored(wrong: int) -> Quality:
+    """The quality of 100 samples, so many of them wrong."""
+    return quality([0.0] * wrong + [1.0] * (100 - wrong))
 
 
 def verdicts(*records: Record) -> list[str]:
-    return [j.verdict for j in judge([REFERENCE, *records])][1:]
+    return [one.verdict.value for one in judge([REFERENCE, *records])][1:]
 
 
-def only(one: Record) -> Judged:
+def only(one: Record) -> Assessment:
     return judge([REFERENCE, one])[1]
 
 
 def test_fastest_that_meets_is_recommended() -> None:
     """Of the variants that meet the requirements the fastest is recommended, the others meet."""
-    slow, quick = record("fp16"), record("int8", rounds_ns=timed(0.5, 0.5, 0.5))
+    slow, quick = record("fp16"), record("int8", rounds=rounds(0.5, 0.5, 0.5))
     assert verdicts(slow, quick) == ["meets", "recommended"]
     assert verdicts(quick, slow) == ["recommended", "meets"]
 
 
 def test_reference_is_the_reference() -> None:
     """The reference gets no verdict of its own, but its figures."""
-    (judged,) = judge([REFERENCE])
-    assert judged.verdict == "reference"
-    assert (judged.quality, judged.times and judged.times.median) == (1.0, 4.0)
+    (one,) = judge([REFERENCE])
+    assert one.verdict == Verdict.REFERENCE
+    assert (one.quality, one.times and one.times.median) == (1.0, 4.0)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "verdict"), [(0, "recommended"), (1, "recommended"), (2, "recommended"), (3, "too lossy"), (100, "too lossy")]
+    ("wrong", "verdict"),
+    [(0, "recommended"), (1, "recommended"), (2, "recommended"), (3, "too lossy"), (100, "too lossy")],
 )
 def test_too_lossy(wrong: int, verdict: str) -> None:
     """A drop up to the allowed one meets; one above it is too lossy, however fast the variant is."""
-    assert verdicts(record(quality=quality([0.0] * wrong + [1.0] * (100 - wrong)))) == [verdict]
+    assert verdicts(record(quality=scored(wrong))) == [verdict]
 
 
-def test_drop_and_flips_are_told() -> None:
+def test_drop_and_flips_are_those_of_the_scores() -> None:
     """The drop, its interval and the samples that flipped are those of the paired scores."""
-    judged = only(record(quality=quality([0.0, 1.0] + [1.0] * 98)))
-    assert judged.drop is not None
-    assert judged.drop[0] == pytest.approx(0.01)
-    assert judged.drop[1] <= 0.01 <= judged.drop[2]
-    assert judged.flipped == ("images/0.png",)
+    one = only(record(quality=scored(1)))
+    assert one.drop is not None
+    assert one.drop.estimate == pytest.approx(0.01)
+    assert one.drop.low <= 0.01 <= one.drop.high
+    assert one.flipped == ("images/0.png",)
 
 
-@pytest.mark.parametrize("rounds", [(1, 1, 1.2), (1, 1), (1,)])
-def test_unstable(rounds: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("medians_ms", [(1, 1, 1.2), (1, 1), (1,)])
+def test_unstable(medians_ms: tuple[float, ...]) -> None:
     """Rounds that disagree, or too few of them, are unstable."""
-    assert verdicts(record(rounds_ns=timed(*rounds))) == ["unstable"]
+    assert verdicts(record(rounds=rounds(*medians_ms))) == ["unstable"]
 
 
-@pytest.mark.parametrize(("median", "verdict"), [(4.0, "no gain"), (3.9, "no gain"), (5.0, "no gain"), (3.7, "recommended")])
+@pytest.mark.parametrize(
+    ("median", "verdict"), [(4.0, "no gain"), (3.9, "no gain"), (5.0, "no gain"), (3.7, "recommended")]
+)
 def test_no_gain(median: float, verdict: str) -> None:
     """A speedup that instability could explain is no gain."""
-    assert verdicts(record(rounds_ns=timed(median, median, median))) == [verdict]
+    assert verdicts(record(rounds=rounds(median, median, median))) == [verdict]
 
 
 @pytest.mark.parametrize(
@@ -85,90 +87,184 @@ def test_no_gain(median: float, verdict: str) -> None:
         ({"min_speedup": 4.5}, "no gain"),
         ({"min_speedup": 3.5}, "recommended"),
         ({"max_latency_ms": 1.1, "min_speedup": 4.5}, "no gain"),
+        ({"min_fps": 1001.0}, "no gain"),
+        ({"min_fps": 1000.0}, "recommended"),
+        ({"min_fps": 999.0, "max_latency_ms": 0.9}, "no gain"),
     ],
 )
 def test_client_asks_for_speed(requirements: dict[str, float], verdict: str) -> None:
-    """A variant that misses the client's latency or speedup is not recommended."""
-    assert verdicts(requiring(record(), **requirements)) == [verdict]
+    """A variant that misses the client's latency, speedup or frames a second says so, and has no gain."""
+    one = only(requiring(record(), **requirements))
+    assert one.verdict.value == verdict
+    assert bool(one.reason) == (verdict == "no gain")
 
 
 def test_speed_is_asked_of_the_pipeline_only() -> None:
     """In a recipe for a pipeline its networks are not held against the pipeline's latency."""
-    one = requiring(record(), max_latency_ms=0.9)
+    one = requiring(record(), max_latency_ms=0.9, min_fps=2000.0)
     network = replace(one, recipe={**one.recipe, "model": "pipeline"})
     assert verdicts(network) == ["recommended"]
     assert not requirement_met(judge([REFERENCE, network]))
 
 
+STREAM = replace(REFERENCE, rounds=streams(10.0, 10.0, 10.0))
+
+
+def streamed(*fps: float, latency_ms: float = 20.0, **requirements: float) -> Assessment:
+    """A variant whose stream processed so many frames a second, beside a reference with 10."""
+    one = record(rounds=streams(*fps, latency_ms=latency_ms))
+    return judge([STREAM, requiring(one, **requirements)])[1]
+
+
+def test_speedup_of_streams_is_in_frames() -> None:
+    """A stream is as many times faster as it processes more frames a second; its latency is its frames'."""
+    one = streamed(40.0, 42.0, 41.0)
+    assert one.speedup is not None
+    assert one.times is not None
+    assert (one.speedup.estimate, one.speedup.low, one.speedup.high) == pytest.approx((4.1, 4.0, 4.2))
+    assert (one.fps, one.times.median, one.times.runs) == (41.0, 20.0, 9)
+    assert one.verdict == Verdict.RECOMMENDED
+
+
 @pytest.mark.parametrize(
-    ("changes", "verdict"),
+    ("requirements", "verdict"),
     [
-        ({"status": "failed", "reason": "broken"}, "failed"),
-        ({"status": "not measured", "reason": "no bfloat16"}, "not measured"),
-        ({"status": "failed", "quality": None, "rounds_ns": []}, "failed"),
-        ({"quality": None}, "not measured"),
+        ({"min_fps": 41.0}, "recommended"),
+        ({"min_fps": 41.1}, "no gain"),
+        ({"max_latency_ms": 20.0}, "recommended"),
+        ({"max_latency_ms": 19.0}, "no gain"),
     ],
 )
-def test_what_was_not_measured_is_not_judged(changes: dict[str, Any], verdict: str) -> None:
-    """A record that failed or was not measured keeps that verdict and gets no figures."""
-    judged = only(record(**changes))
-    assert (judged.verdict, judged.speedup, judged.drop) == (verdict, None, None)
+def test_requirements_of_streams(requirements: dict[str, float], verdict: str) -> None:
+    """Frames a second and latency may be asked of a stream, each of its own figure."""
+    assert streamed(40.0, 42.0, 41.0, **requirements).verdict.value == verdict
+
+
+def test_streams_that_disagree_are_unstable() -> None:
+    """A stream is as stable as its frames a second, whatever its latency."""
+    assert streamed(40.0, 60.0, 41.0).verdict == Verdict.UNSTABLE
+
+
+def test_faster_stream_is_recommended() -> None:
+    """Of two streams the one with more frames a second is recommended, though its frames wait longer."""
+    many = record("int8", rounds=streams(50.0, 50.0, 50.0, latency_ms=40.0))
+    few = record("fp16", rounds=streams(40.0, 40.0, 40.0, latency_ms=20.0))
+    found = [one.verdict.value for one in judge([STREAM, few, many])]
+    assert found == ["reference", "meets", "recommended"]
+
+
+def test_streams_and_calls_are_not_compared() -> None:
+    """The frames a second of a stream are no speedup over the latency of a call."""
+    one = only(record(rounds=streams(50.0, 50.0, 50.0)))
+    assert (one.verdict, one.speedup) == (Verdict.NOT_MEASURED, None)
+    assert one.reason == "it was measured as a throughput, its reference as a latency"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"engine": "docker:jetson"},
+        {"device": {"cpu": "fake", "threads": 2, "boot_id": "b" * 36}},
+    ],
+    ids=["another executor", "another machine, or a restart"],
+)
+def test_no_speedup_across_devices(elsewhere: dict[str, Any]) -> None:
+    """What was measured on another device than its reference has its milliseconds, and no speedup."""
+    here = replace(REFERENCE, device={**REFERENCE.device, "boot_id": "a" * 36})
+    one = judge([here, record(**elsewhere)])[1]
+    assert (one.verdict, one.speedup, one.reference_times) == (Verdict.NOT_MEASURED, None, None)
+    assert one.times is not None
+    assert (one.times.median, one.record.status) == (1.0, RecordStatus.MEASURED)
+    assert one.drop is not None
+    assert "(engine fake, boot aaaaaaaa)" in one.reason
+    assert f"fake, 2 threads (engine {elsewhere.get('engine', 'fake')}" in one.reason
+    assert not requirement_met([one])
+
+
+def test_unknown_start_of_a_device_is_no_other_device() -> None:
+    """Records of machines that do not say when they were started are compared as before."""
+    here = replace(REFERENCE, device={**REFERENCE.device, "boot_id": "a" * 36})
+    assert judge([here, record()])[1].verdict == Verdict.RECOMMENDED
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [
+        (record(status=FAILED, reason="broken"), "failed"),
+        (record(status=NOT_MEASURED, reason="no bfloat16", quality=None, rounds=()), "not measured"),
+        (failed(), "failed"),
+        (record(quality=None), "not measured"),
+        (record(rounds=()), "not measured"),
+    ],
+)
+def test_what_was_not_measured_is_not_judged(one: Record, verdict: str) -> None:
+    """A record that failed or was not measured keeps that verdict and its reason, and gets no figures."""
+    found = only(one)
+    assert (found.verdict.value, found.reason) == (verdict, one.reason)
+    assert (found.speedup, found.drop, found.times) == (None, None, None)
 
 
 def test_left_by_a_search() -> None:
     """A variant that a search left after one round keeps that round's time and quality, and is not judged."""
-    judged = only(record(status="not measured", reason="off the Pareto front", rounds_ns=timed(2.0), quality=quality([0.0, 1.0])))
-    assert (judged.verdict, judged.speedup, judged.drop) == ("not measured", None, None)
-    assert (judged.times and judged.times.median, judged.metric, judged.quality) == (2.0, "accuracy", 0.5)
-    assert not requirement_met(judge([REFERENCE, judged.record]))
+    left = record(status=NOT_MEASURED, reason="off the Pareto front", rounds=rounds(2.0), quality=scored(50))
+    one = only(left)
+    assert one.was_left
+    assert (one.verdict, one.speedup, one.drop) == (Verdict.NOT_MEASURED, None, None)
+    assert (one.times and one.times.median, one.metric, one.quality) == (2.0, "accuracy", 0.5)
+    assert not requirement_met(judge([REFERENCE, left]))
 
 
-@pytest.mark.parametrize("reference", [None, replace(REFERENCE, status="failed"), replace(REFERENCE, run="another")])
+@pytest.mark.parametrize(
+    "reference", [None, replace(REFERENCE, status=FAILED), replace(REFERENCE, run="another")]
+)
 def test_no_reference_beside_it(reference: Record | None) -> None:
-    """Without a reference measured in the same run there is no speedup and no recommendation."""
-    judged = judge([r for r in (reference, record()) if r is not None])[-1]
-    assert (judged.verdict, judged.speedup) == ("not measured", None)
+    """Without a reference measured in the same run there is no speedup and no recommendation, and why."""
+    one = judge([*([reference] if reference else []), record()])[-1]
+    assert (one.verdict, one.speedup) == (Verdict.NOT_MEASURED, None)
+    assert "reference was not measured" in one.reason
 
 
-@pytest.mark.parametrize("scores", [[], [1.0] * 99, [1.0] * 101], ids=["none", "fewer", "more"])
-def test_other_samples_are_not_recommended(scores: list[float]) -> None:
-    """A variant that scored other samples than the reference is not comparable with it, and never recommended."""
-    claimed = {**quality([1.0, *scores]), "samples": quality([*scores, 1.0])["samples"][: len(scores)]}
-    judged = only(record(quality=claimed))
-    assert judged.verdict in ("failed", "not measured")
+@pytest.mark.parametrize("number", [0, 99, 101], ids=["none", "fewer", "more"])
+def test_other_samples_are_not_recommended(number: int) -> None:
+    """A variant that scored other samples than the reference is not comparable with it: it has failed."""
+    samples = quality([1.0] * 101).samples[:number]
+    one = only(record(quality=replace(quality([1.0]), samples=samples)))
+    assert (one.verdict, one.record.status) == (Verdict.FAILED, FAILED)
+    assert one.reason == "it scored other samples than the reference"
 
 
 def test_requirement_is_met_by_a_recommendation() -> None:
     """The recipe is met exactly when its own model has a recommended variant."""
     assert requirement_met(judge([REFERENCE, record()]))
-    assert not requirement_met(judge([REFERENCE, record(status="failed")]))
+    assert not requirement_met(judge([REFERENCE, failed()]))
     assert not requirement_met(judge([]))
 
 
 def test_size() -> None:
     """Size and its ratio are those of the artifact's files."""
-    files = [{"path": "a", "sha256": "0" * 64, "bytes": 200_000}, {"path": "b", "sha256": "0" * 64, "bytes": 50_000}]
-    judged = only(record(artifacts={"digits": files}))
-    assert (judged.size_mb, judged.size_ratio) == (0.25, 0.25)
+    files = Artifact((ArtifactFile("a", SHA256, 200_000), ArtifactFile("b", SHA256, 50_000)))
+    one = only(record(artifacts={"digits": RecordedArtifact(files)}))
+    assert (one.size_mb, one.size_ratio) == (0.25, 0.25)
 
 
-def order(records: Iterable[Judged]) -> list[str]:
-    return [j.record.variant for j in records]
+def order(assessments: Iterable[Assessment]) -> list[str]:
+    return [one.record.variant for one in assessments]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["measured", "failed", "not measured"]), st.integers(1, 9), st.integers(0, 5)), max_size=5))
-def test_no_hole(rows: list[tuple[str, int, int]]) -> None:
-    """Every record gets a verdict, in its place; at most one is recommended, and none that meets is faster."""
-    records = [
-        record(f"v{i}", status=status, rounds_ns=timed(ms, ms, ms), quality=quality([0.0] * wrong + [1.0] * (100 - wrong)))
-        for i, (status, ms, wrong) in enumerate(rows)
-    ]
-    judged = judge([REFERENCE, *records])
-    assert order(judged) == ["reference", *(r.variant for r in records)]
-    best = [j for j in judged if j.verdict == "recommended"]
+@given(
+    st.lists(st.tuples(st.sampled_from(list(RecordStatus)), st.integers(1, 9), st.integers(0, 5)), max_size=5)
+)
+def test_no_hole(rows: list[tuple[RecordStatus, int, int]]) -> None:
+    """Every record gets a verdict in its place; at most one is recommended, and none that meets is faster."""
+    records = []
+    for number, (status, ms, wrong) in enumerate(rows):
+        records.append(record(f"v{number}", status=status, rounds=rounds(ms, ms, ms), quality=scored(wrong)))
+    assessments = judge([REFERENCE, *records])
+    assert order(assessments) == ["reference", *(one.variant for one in records)]
+    best = [one for one in assessments if one.verdict == Verdict.RECOMMENDED]
     assert len(best) <= 1
-    for one in judged:
-        if one.verdict == "meets":
+    for one in assessments:
+        if one.verdict == Verdict.MEETS:
             assert one.times
             assert best[0].times
             assert best[0].times.median <= one.times.median

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.recipe.catalog import load_model, load_target
-from dockyard.recipe.graph import read_outline
-from dockyard.recipe.places import MODELS
+from dockyard.recipe.graphs.outline import read_outline
+from dockyard.recipe.models import check_pipeline, load_model
+from dockyard.recipe.targets import load_target
+from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem
-from shared.contract.model import Network, Pipeline
+from shared.contract.model import Network, Pipeline, PipelineNode
 from tests.fakes import attempt, frozen_graph
 
-Change = Callable[..., InputProblem]
-GRAPH = frozen_graph({"image": "Placeholder", "dense": "MatMul", "digit": "Softmax"}, {"image": [-1, 32, 32, 1]})
+GRAPH = frozen_graph(
+    {"image": "Placeholder", "dense": "MatMul", "digit": "Softmax"}, {"image": [-1, 32, 32, 1]}
+)
 
 
 @pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """A models folder with one model, the example's."""
-    (tmp_path / "digits").mkdir()
+def models(workspace: Workspace) -> Path:
+    """The models folder of a workspace that has the example model as its own."""
+    folder = workspace.root / "models" / "digits"
+    folder.mkdir()
     for name in ("model.json", "digits.pb"):
-        shutil.copy(MODELS / "digits" / name, tmp_path / "digits" / name)
-    return tmp_path
+        shutil.copy(PRODUCT / "models" / "digits" / name, folder / name)
+    return folder.parent
 
 
 def document(models: Path, name: str = "digits") -> dict[str, Any]:
@@ -50,35 +54,39 @@ def put_graph(models: Path, content: bytes) -> None:
     save(models, changed)
 
 
-def refused(models: Path) -> InputProblem:
+def load(models: Path, name: str = "digits") -> Network | Pipeline:
+    return load_model(Workspace(models.parent), name, "test")
+
+
+def refused(models: Path, name: str = "digits") -> InputProblem:
     with pytest.raises(InputProblem) as caught:
-        load_model("digits", "test", models)
+        load(models, name)
     assert len(str(caught.value).splitlines()) <= 2
     return caught.value
 
 
 def test_whole_model_is_loaded(models: Path) -> None:
     """The example model loads with what its model.json says."""
-    network = load_model("digits", "test", models)
+    network = load(models)
     assert isinstance(network, Network)
-    assert (network.tensors, network.input.size, network.input.channel_count) == (["digit"], (32, 32), 1)
+    assert (network.tensors, network.input.size, network.input.channel_count) == (("digit",), (32, 32), 1)
 
 
-def test_unknown_model(models: Path) -> None:
+def test_unknown_model(workspace: Workspace) -> None:
     """A model that is not there is refused with the nearest name and the place that asked for it."""
     with pytest.raises(InputProblem, match="did you mean 'digits'") as caught:
-        load_model("digit", "own.json: $.model", models)
+        load_model(workspace, "digit", "own.json: $.model")
     assert caught.value.where == "own.json: $.model"
 
 
-def test_unknown_target() -> None:
+def test_unknown_target(workspace: Workspace) -> None:
     """A target that is not there is refused with the nearest name."""
     with pytest.raises(InputProblem, match="did you mean 'tensorflow'"):
-        load_target("tensorflo", "own.json: $.target")
+        load_target(workspace, "tensorflo", "own.json: $.target")
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "no graph"),
         (b"node { name: 'image' }", "not a protobuf"),
@@ -87,17 +95,17 @@ def test_unknown_target() -> None:
         (b"\x10\x01", "no graph"),
     ],
 )
-def test_no_frozen_graph(models: Path, content: bytes, told: str) -> None:
-    """A graph file that is empty, text, cut off or another format is told for what it is not, with the file."""
+def test_no_frozen_graph(models: Path, content: bytes, message: str) -> None:
+    """A graph file that is empty, text, cut off or another format is refused for what it is not."""
     put_graph(models, content)
     problem = refused(models)
-    assert told in problem.what
+    assert message in problem.what
     assert problem.where.endswith("digits/digits.pb")
     assert "frozen TensorFlow graph" in problem.advice
 
 
 def test_checksum_differs(models: Path) -> None:
-    """A graph other than the one of the checksum is refused, both checksums told."""
+    """A graph other than the one of the checksum is refused, with both checksums."""
     path = models / "digits" / "digits.pb"
     path.write_bytes(GRAPH)
     problem = refused(models)
@@ -107,16 +115,22 @@ def test_checksum_differs(models: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
-    [("nowhere.pb", "there is no graph"), ("../digits.pb", "leaves"), ("/etc/passwd", "leaves"), (".", "leaves"), ("", "leaves")],
+    ("file", "message"),
+    [
+        ("nowhere.pb", "there is no graph"),
+        ("../digits.pb", "leaves"),
+        ("/etc/passwd", "leaves"),
+        (".", "leaves"),
+        ("", "leaves"),
+    ],
 )
-def test_graph_elsewhere(models: Path, file: str, told: str) -> None:
+def test_graph_elsewhere(models: Path, file: str, message: str) -> None:
     """A graph that is not there, or not in the model's folder, is refused."""
     changed = document(models)
     changed["graph"]["file"] = file
     save(models, changed)
     problem = refused(models)
-    assert told in problem.what
+    assert message in problem.what
     assert problem.where.endswith("$.graph.file")
 
 
@@ -150,7 +164,7 @@ def test_output_not_in_graph(models: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"),
+    ("shape", "message"),
     [
         ([1, 28, 28, 1], "has the shape"),
         ([2, 32, 32, 1], "is not one image"),
@@ -162,31 +176,35 @@ def test_output_not_in_graph(models: Path) -> None:
         ([1, 99999, 32, 1], "maximum"),
     ],
 )
-def test_wrong_shape(models: Path, shape: list[int], told: str) -> None:
+def test_wrong_shape(models: Path, shape: list[int], message: str) -> None:
     """A shape that is not the graph's, or no image's, is refused at its place."""
     changed = document(models)
     changed["input"]["shape"] = shape
     save(models, changed)
     problem = refused(models)
-    assert told in problem.what
+    assert message in problem.what
     assert "$.input.shape" in problem.where
 
 
-@pytest.mark.parametrize(("shape", "fits"), [([-1, 32, 32, 1], True), ([1, 32, 32, 1], True), ([-1, -1, -1, 1], True), ([1, 1024], False)])
+@pytest.mark.parametrize(
+    ("shape", "fits"),
+    [([-1, 32, 32, 1], True), ([1, 32, 32, 1], True), ([-1, -1, -1, 1], True), ([1, 1024], False)],
+)
 def test_unknown_sizes_fit(models: Path, shape: list[int], fits: bool) -> None:
     """A size that the graph leaves open fits any; another number of axes never does."""
     put_graph(models, frozen_graph({"image": "Placeholder", "digit": "Softmax"}, {"image": shape}))
     if fits:
-        assert load_model("digits", "test", models).name == "digits"
+        assert load(models).name == "digits"
     else:
         assert "has the shape [1, 1024]" in refused(models).what
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "message"),
     [
-        (("task",), "reads", "'reads' is not valid here"),
-        (("tusk",), "reading", "did you mean 'task'?"),
+        (("task",), "text-recognise", "did you mean 'text-recognition'?"),
+        (("task",), "reading", "'reading' is not valid here"),
+        (("tusk",), "detection", "did you mean 'task'?"),
         (("input", "layout"), "NHCW", "did you mean 'NHWC'?"),
         (("input", "channels"), "RBG", "did you mean 'RGB'?"),
         (("input", "meen"), [1], "did you mean 'mean'?"),
@@ -202,8 +220,8 @@ def test_unknown_sizes_fit(models: Path, shape: list[int], fits: bool) -> None:
         (("data",), {"foldr": "data"}, "did you mean 'folder'?"),
     ],
 )
-def test_wrong_model_json(models: Path, path: tuple[str, ...], value: Any, told: str) -> None:
-    """Whatever model.json has wrong is told with its JSON path and the nearest valid name."""
+def test_wrong_model_json(models: Path, path: tuple[str, ...], value: Any, message: str) -> None:
+    """Whatever model.json has wrong is refused with its JSON path and the nearest valid name."""
     changed = document(models)
     place = changed
     for key in path[:-1]:
@@ -211,7 +229,7 @@ def test_wrong_model_json(models: Path, path: tuple[str, ...], value: Any, told:
     place[path[-1]] = value
     save(models, changed)
     problem = refused(models)
-    assert told in str(problem)
+    assert message in str(problem)
     assert "digits/model.json: $" in problem.where
 
 
@@ -230,32 +248,126 @@ def test_missing_keys(models: Path) -> None:
         assert f"'{key}' is missing" in refused(models).what
 
 
-def test_pipeline_is_loaded(models: Path) -> None:
-    """A model.json with a pipeline names its networks and is not asked for a graph."""
-    (models / "both").mkdir()
-    save(models, {"pipeline": ["digits", "digits"], "crop_margin": 0.1, "data": {"folder": "data"}}, "both")
-    model = load_model("both", "test", models)
+@pytest.mark.parametrize(
+    ("blank", "message"),
+    [(2, ""), (3, "the blank 3 is beyond the 2 symbols of the alphabet"), (-1, "less than the minimum")],
+)
+def test_blank_of_an_alphabet(models: Path, blank: int, message: str) -> None:
+    """The blank of a text recognizer is one of its classes, at the latest the one after the alphabet's."""
+    changed = document(models)
+    changed["task"] = "text-recognition"
+    changed["outputs"] = {"symbols": {"tensors": ["digit"], "alphabet": "AB", "blank": blank}}
+    save(models, changed)
+    if message:
+        problem = refused(models)
+        assert message in problem.what
+        assert problem.where.endswith("$.outputs.symbols.blank")
+    else:
+        assert load(models).name == "digits"
+
+
+def pipeline_document(*nodes: dict[str, Any]) -> dict[str, Any]:
+    return {"pipeline": list(nodes), "data": {"folder": "data"}}
+
+
+FIND = {"name": "find", "network": "lp_detector"}
+READ = {"name": "read", "network": "lp_reader", "input": "find", "crop_margin": 0.1}
+
+
+@pytest.fixture
+def put_pipeline(models: Path) -> Callable[..., Path]:
+    """Put a pipeline `both` of some nodes beside the example model; return the models folder."""
+
+    def put(*nodes: dict[str, Any]) -> Path:
+        (models / "both").mkdir()
+        save(models, pipeline_document(*nodes), "both")
+        return models
+
+    return put
+
+
+def test_pipeline_is_loaded(put_pipeline: Callable[..., Path]) -> None:
+    """A model.json with a pipeline names its nodes and is not asked for a graph."""
+    model = load(put_pipeline(FIND, READ), "both")
     assert isinstance(model, Pipeline)
-    assert (model.networks, model.crop_margin) == (("digits", "digits"), 0.1)
+    assert model.nodes == (
+        PipelineNode("find", "lp_detector"),
+        PipelineNode("read", "lp_reader", "find", 0.1),
+    )
+    assert model.networks == ("lp_detector", "lp_reader")
 
 
-def test_pipeline_of_three_is_refused(models: Path) -> None:
-    """A pipeline is a detector and a reader, no more."""
-    (models / "three").mkdir()
-    save(models, {"pipeline": ["digits"] * 3, "data": {"folder": "data"}}, "three")
-    with pytest.raises(InputProblem, match=r"\$\.pipeline"):
-        load_model("three", "test", models)
+def test_pipeline_of_any_length(put_pipeline: Callable[..., Path]) -> None:
+    """One network can be a pipeline, and three can: two that read what the first one found."""
+    model = load(put_pipeline(FIND, READ, {"name": "look", "network": "digits", "input": "find"}), "both")
+    assert isinstance(model, Pipeline)
+    assert model.nodes[2] == PipelineNode("look", "digits", "find", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "place", "message"),
+    [
+        ([], "$.pipeline", ""),
+        (["lp_detector"], "$.pipeline[0]", "not of type 'object'"),
+        ([{"name": "find"}], "$.pipeline[0]", "'network' is missing"),
+        ([{"network": "lp_detector"}], "$.pipeline[0]", "'name' is missing"),
+        ([FIND, {**READ, "crop": 0.1}], "$.pipeline[1]", "did you mean 'crop_margin'?"),
+        ([FIND, {**READ, "crop_margin": 1.1}], "$.pipeline[1].crop_margin", "maximum"),
+        ([{**FIND, "name": "Find"}], "$.pipeline[0].name", "does not match"),
+        ([{**FIND, "name": ""}], "$.pipeline[0].name", "does not match"),
+        ([FIND, {**READ, "name": "find"}], "$.pipeline[1].name", "two nodes 'find'"),
+        ([{**FIND, "name": "image"}], "$.pipeline[0].name", "timed as 'image'"),
+        ([{**FIND, "name": "total"}], "$.pipeline[0].name", "timed as 'total'"),
+        ([{**FIND, "name": "decode"}], "$.pipeline[0].name", "timed as 'decode'"),
+        ([FIND, {**READ, "name": "find_output"}], "$.pipeline[1].name", "timed as 'find_output'"),
+        ([{**FIND, "name": "a_input"}, {**FIND, "name": "a"}], "$.pipeline[1].name", "timed as 'a_input'"),
+        ([FIND, {**READ, "input": "fnd"}], "$.pipeline[1].input", "did you mean 'find'? valid: find, image"),
+        ([READ, FIND], "$.pipeline[0].input", "no earlier node 'find'"),
+        ([{**READ, "input": "read"}], "$.pipeline[0].input", "no earlier node 'read'"),
+        ([{**FIND, "crop_margin": 0}], "$.pipeline[0].crop_margin", "nothing is cropped"),
+    ],
+)
+def test_wrong_pipeline(
+    put_pipeline: Callable[..., Path], nodes: list[Any], place: str, message: str
+) -> None:
+    """A node without a name of its own, without an earlier input, or that crops nothing is refused."""
+    problem = refused(put_pipeline(*nodes), "both")
+    assert message in str(problem)
+    assert problem.where.endswith(f"both/model.json: {place}")
+
+
+def test_networks_of_a_pipeline(workspace: Workspace) -> None:
+    """A pipeline's nodes crop from detectors only, and its networks are there: else the nearest are named."""
+    pipeline = load_model(workspace, "license_plate", "test")
+    assert isinstance(pipeline, Pipeline)
+    networks: dict[str, Network] = {}
+    for name in pipeline.networks:
+        network = load_model(workspace, name, "test")
+        assert isinstance(network, Network)
+        networks[name] = network
+    check_pipeline(pipeline, networks, "p")
+    with pytest.raises(InputProblem, match="no network 'lp_reader'") as caught:
+        check_pipeline(pipeline, {"lp_detector": networks["lp_detector"]}, "p: $.pipeline")
+    assert caught.value.where == "p: $.pipeline[1].network"
+    chain = (*pipeline.nodes, PipelineNode("third", "lp_reader", "reader"))
+    with pytest.raises(InputProblem, match="'reader' finds no box") as caught:
+        check_pipeline(replace(pipeline, nodes=chain), networks, "p: $.pipeline")
+    assert caught.value.where == "p: $.pipeline[2].input"
+    assert caught.value.advice.endswith("valid: detector, image")
 
 
 names = st.text("abcdefgh/_:0123456789", min_size=1, max_size=20)
 
 
-@given(st.dictionaries(names, st.sampled_from(["Conv2D", "Softmax", "Const"]), min_size=1), st.lists(st.integers(-1, 2**40), max_size=5))
+@given(
+    st.dictionaries(names, st.sampled_from(["Conv2D", "Softmax", "Const"]), min_size=1),
+    st.lists(st.integers(-1, 2**40), max_size=5),
+)
 def test_outline_tells_the_graph(tmp_path: Path, ops: dict[str, str], shape: list[int]) -> None:
     """The outline has every node of a graph, and the placeholder with its shape."""
     path = tmp_path / "graph.pb"
     path.write_bytes(frozen_graph({**ops, "IN": "Placeholder"}, {"IN": shape}))
-    outline = read_outline(path, "frozen graph")
+    outline = read_outline(path, "frozen graph", "test")
     assert outline.inner == {*ops, "IN"}
     assert outline.inputs == {"IN": tuple(shape)}
 
@@ -265,5 +377,5 @@ def test_any_bytes_are_an_outline_or_refused(tmp_path: Path, content: bytes) -> 
     """Bytes of any kind are a graph or refused as none, never another error."""
     path = tmp_path / "graph.pb"
     path.write_bytes(content)
-    outline, problem = attempt(InputProblem, read_outline, path, "frozen graph")
+    outline, problem = attempt(InputProblem, read_outline, path, "frozen graph", "test")
     assert (outline is not None and outline.inner) or (problem is not None and "protobuf" in problem.what)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,150 +13,304 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dockyard.judge.comparison import compare_runs
-from dockyard.judge.records import make_records, new_run, publish, read_records, write_records
-from dockyard.judge.verdicts import judge
-from dockyard.plan.plan import Plan, make_plan
-from dockyard.recipe.places import SHARED
-from dockyard.report.report import COLUMNS, headline, write_report
+from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.record_files import SCHEMA, publish, read_records, write_records
+from dockyard.judge.records import make_records, new_run
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import Plan
+from dockyard.recipe.workspace import Workspace
+from dockyard.run.artifact_cache import folder_of
 from dockyard.run.datasets import DataSet
-from dockyard.run.runner import Display, Outcome, run_plan
+from dockyard.run.outcome import Outcome
+from dockyard.run.placement import Placement
+from dockyard.run.runner import run_plan
+from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import Job
-from shared.contract.recipe import Optimization, Recipe
-from shared.contract.record import Record
-from tests.fakes import FakeEngine, good_answer, quality, record
+from shared.contract.recipe import Optimization, Recipe, Search
+from shared.contract.record import Record, RecordStatus
+from shared.contract.result import Notes, OutputDifference, Result, Status, Table
+from tests.builders import failed, record, streams
+from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_result
 
-SCHEMA = json.loads((SHARED / "contract" / "record.schema.json").read_text())
 DIGESTS = {"digits": {"test": "0" * 64}}
 
-Records = Callable[[FakeEngine], list[Record]]
-PlanRecords = Callable[[Plan, FakeEngine], list[Record]]
+Records = Mapping[str, Record]
+RecordsOf = Callable[[Plan, Mapping[str, Answer]], Records]
+DigitsRecords = Callable[[Mapping[str, Answer]], Records]
 
 
 @pytest.fixture
-def run_plan_of(state: Path, digits_data: dict[str, DataSet], tmp_path: Path) -> PlanRecords:
-    """Run a plan of the example model on an engine, as far as it goes, and make its records."""
+def records_of(digits_data: dict[str, DataSet], tmp_path: Path) -> RecordsOf:
+    """Run a plan of the example model as far as it goes, some jobs answered, and make its records."""
 
-    def do(plan: Plan, engine: FakeEngine) -> list[Record]:
+    def run(plan: Plan, answers: Mapping[str, Answer]) -> Records:
         outcomes: list[Outcome] = []
-        with tempfile.TemporaryDirectory(dir=tmp_path) as scratch:
-            try:
-                for outcome in run_plan(plan, engine, digits_data, Display(), Path(scratch), force=True):
-                    outcomes.append(outcome)
-            except (EnvironmentProblem, KeyboardInterrupt):
-                assert outcomes
-        return make_records(plan, "run", "fake", outcomes, DIGESTS)
+        scratch = tmp_path / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        placement = Placement(FakeExecutor(answers))
+        going = run_plan(plan, placement, digits_data, RoundDecisions(), QuietDisplay(), scratch, True)
+        try:
+            for outcome in going:
+                outcomes.append(outcome)
+        except (EnvironmentProblem, KeyboardInterrupt):
+            assert outcomes
+        return {one.variant: one for one in make_records(plan, "run", outcomes, DIGESTS)}
 
-    return do
+    return run
 
 
 @pytest.fixture
-def run(digits_plan: Plan, run_plan_of: PlanRecords) -> Records:
-    """Run the example's plan on an engine and make its records."""
-    return lambda engine: run_plan_of(digits_plan, engine)
+def digits_records(digits_plan: Plan, records_of: RecordsOf) -> DigitsRecords:
+    """Run the example's plan and make its records."""
+    return lambda answers: records_of(digits_plan, answers)
 
 
-def by_variant(records: list[Record]) -> dict[str, Record]:
-    return {r.variant: r for r in records}
+def changed(**changes: Any) -> Answer:
+    """An answer that differs from a good one."""
+    return lambda job, folder: encode(replace(good_result(job, folder), **changes))
 
 
-def test_one_record_a_variant(run: Records) -> None:
-    """A run that goes well gives a measured record for the reference and each variant, with what it was made of."""
-    records = run(FakeEngine())
-    assert [(r.variant, r.status) for r in records] == [("reference", "measured"), ("baseline", "measured"), ("int8", "measured")]
-    int8 = by_variant(records)["int8"]
-    assert (int8.target, int8.toolchain, int8.method, len(int8.rounds_ns)) == ("intel-openvino", "2026.4", "int8", 3)
-    assert [f["path"] for f in int8.artifacts["digits"]] == ["model.bin"]
-    assert int8.conversion[0]["agrees"]
+def not_done(reason: str, status: Status = Status.FAILED, **parts: Any) -> Answer:
+    return lambda job, folder: encode(Result(status, reason, **parts))
+
+
+def raising(error: BaseException) -> Answer:
+    return lambda job, folder: error
+
+
+def statuses(records: Records) -> dict[str, str]:
+    return {variant: one.status.value for variant, one in records.items()}
+
+
+def errors(one: Record) -> list[str]:
+    """What the schema has against a record."""
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
+    return [error.message for error in validator.iter_errors(json.loads(json.dumps(encode(one))))]
+
+
+def test_one_record_a_variant(digits_records: DigitsRecords) -> None:
+    """A run that goes well gives a measured record for the reference and each variant."""
+    records = digits_records({})
+    assert statuses(records) == {"reference": "measured", "baseline": "measured", "int8": "measured"}
+    int8 = records["int8"]
+    assert (int8.target, int8.toolchain, int8.method) == ("intel-openvino", "2026.4", "int8")
+    assert (len(int8.rounds), len(int8.latencies)) == (3, 3)
+    assert int8.conversion[0].agrees
     assert int8.identity["lock"] == "lock of intel-openvino 2026.4"
     assert int8.data == DIGESTS["digits"]
-    assert int8.dataset_ns == [5, 6, 7, 8]
+    assert int8.dataset_ns == (5, 6)
     assert int8.optimize_s == 1.0
-    assert by_variant(records)["reference"].artifacts["digits"][0]["path"] == "digits.pb"
+    assert int8.stage is None
 
 
-def test_records_fit_their_schema(run: Records, tmp_path: Path) -> None:
-    """Records are written in their schema and read back as they were."""
-    records = run(FakeEngine({"digits/int8/optimize": lambda job, folder: {"version": 1, "status": "failed", "reason": "broken"}}))
-    for one in records:
-        assert list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(one.to_json())))) == []
-    write_records(records, tmp_path / "out")
-    read = by_variant(read_records(tmp_path / "out"))
-    expected = {r.variant: json.loads(json.dumps(r.to_json())) | {"log": r.log, "warnings": r.warnings} for r in records}
-    assert {v: r.to_json() for v, r in read.items()} == expected
+def test_engine_is_the_executor_that_measured(digits_records: DigitsRecords) -> None:
+    """A record names the executor that its jobs ran on, also where they failed."""
+    records = digits_records({"digits/int8/optimize": not_done("broken")})
+    assert {one.engine for one in records.values()} == {"fake"}
 
 
-def test_failure_has_stage_reason_and_log(run: Records) -> None:
-    """A variant that failed has its stage, its reason and the last lines of its log; the others are measured."""
-    records = by_variant(
-        run(FakeEngine({"digits/int8/optimize": lambda job, folder: {"version": 1, "status": "failed", "reason": "broken"}}))
+def test_artifact_is_named_by_its_cache_key(digits_records: DigitsRecords, workspace: Workspace) -> None:
+    """A record has the measured files and the key they are kept under; the reference has its graph."""
+    records = digits_records({})
+    artifact = records["int8"].artifacts["digits"]
+    assert [file.path for file in artifact.files.files] == ["model.bin"]
+    assert artifact.cache_key is not None
+    assert (folder_of(workspace, artifact.cache_key) / "outputs" / "model.bin").is_file()
+    reference = records["reference"].artifacts["digits"]
+    assert ([file.path for file in reference.files.files], reference.cache_key) == (["digits.pb"], None)
+
+
+def test_artifact_that_was_not_made(digits_records: DigitsRecords) -> None:
+    """A variant that could not be made has no files and no key."""
+    records = digits_records({"digits/int8/optimize": not_done("broken")})
+    artifact = records["int8"].artifacts["digits"]
+    assert (artifact.files.files, artifact.cache_key) == ((), None)
+
+
+def test_options_are_the_recipes(
+    workspace: Workspace, digits: Recipe, second_target: str, records_of: RecordsOf
+) -> None:
+    """A record has the options that the recipe gives, without the defaults that its job was filled with."""
+    given = Optimization("tuned", {"trials": 3}, target=second_target)
+    seen: dict[str, Any] = {}
+
+    def look(job: Job, folder: Path) -> Any:
+        seen.update(encode(job.parameters)["options"])
+        return encode(good_result(job, folder))
+
+    plan = make_plan(workspace, replace(digits, optimizations=(given,)))
+    (variant,) = plan.optimizations
+    records = records_of(plan, {f"digits/{variant}/optimize": look})
+    assert seen == {"trials": 3, "patience": 7}
+    assert records[variant].options == {"trials": 3}
+
+
+def test_notes_of_conversion_and_method(digits_records: DigitsRecords) -> None:
+    """What a toolchain says of a conversion and of a method stands together, by network."""
+    of_conversion = Notes(("converted",), details={"nodes": 3})
+    table = Table("slowest", ("name", "ms"), (("a", "1"),))
+    of_method = Notes(("quantized",), (table,), 300, {"passes": [1]})
+    records = digits_records(
+        {"digits/convert": changed(notes=of_conversion), "digits/int8/optimize": changed(notes=of_method)}
     )
+    details = {"conversion": {"nodes": 3}, "passes": [1]}
+    assert records["int8"].notes == {"digits": Notes(("converted", "quantized"), (table,), 300, details)}
+
+
+def test_records_are_read_as_they_were_written(digits_records: DigitsRecords, tmp_path: Path) -> None:
+    """Records fit their schema, and are read back as they were: failures, streams and notes too."""
+    notes = {"digits": Notes(("said",), (Table("t", ("a",), (("b",),), True),), 3, {"log": ["x"]})}
+    stream = record("stream", rounds=streams(30.0, 31.0), notes=notes)
+    made = digits_records({"digits/int8/optimize": not_done("broken")})
+    records = sorted([*made.values(), stream, failed("fp16")], key=lambda one: one.variant)
+    assert [errors(one) for one in records] == [[]] * len(records)
+    write_records(records, tmp_path / "out")
+    assert read_records(tmp_path / "out") == records
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        ("speed", 1, "unknown key 'speed'"),
+        ("status", "done", "'done' is not valid here"),
+        ("notes", {"digits": {"kernels": []}}, "unknown key 'kernels'"),
+        ("artifacts", {"digits": {"files": {"files": []}, "cache_key": "../.."}}, "does not match"),
+        ("rounds", [{"kind": "latency"}], "is missing"),
+        ("rounds", [{"kind": "latency", "scope": "stream"}], "is missing"),
+        ("recipe", {"name": "digits"}, "is missing"),
+    ],
+)
+def test_record_that_is_not_strict(tmp_path: Path, place: str, value: Any, expected: str) -> None:
+    """A record with an unknown key, or one of another type, is refused with its file and JSON path."""
+    document = {**encode(record()), place: value}
+    (tmp_path / "int8.json").write_text(json.dumps(document))
+    with pytest.raises(InputProblem, match=r"int8\.json: \$") as caught:
+        read_records(tmp_path)
+    assert expected in str(caught.value)
+
+
+def test_failure_has_stage_reason_and_log(digits_records: DigitsRecords) -> None:
+    """A variant that failed has its stage, reason and last lines of log; the others are measured."""
+    records = digits_records({"digits/int8/optimize": not_done("broken")})
     int8 = records["int8"]
-    assert (int8.status, int8.stage, int8.reason, int8.log) == ("failed", "optimize", "broken", ("log of digits/int8/optimize",))
-    assert records["baseline"].status == "measured"
+    assert (int8.status, int8.stage, int8.reason) == (RecordStatus.FAILED, "optimize", "broken")
+    assert int8.log == ("log of digits/int8/optimize",)
+    assert records["baseline"].status == RecordStatus.MEASURED
 
 
-def test_wrong_conversion_fails_every_variant(run: Records) -> None:
-    """When the converted graph disagrees with the reference every variant has failed, with output and amount."""
-    rows = [{"output": "digit", "difference": 0.4, "limit": 1e-3, "agrees": False}]
-    answer = {"version": 1, "status": "failed", "reason": "output 'digit' differs by 0.4", "conversion": rows}
-    records = by_variant(run(FakeEngine({"digits/convert/intel-openvino-2026.4": lambda job, folder: answer})))
+def test_wrong_conversion_fails_every_variant(digits_records: DigitsRecords) -> None:
+    """When the converted graph disagrees with the reference every variant has failed, and by how much."""
+    rows = (OutputDifference("digit", 0.4, 1e-3, False),)
+    answer = not_done("output 'digit' differs by 0.4", conversion=rows)
+    records = digits_records({"digits/convert/intel-openvino-2026.4": answer})
     for variant in ("baseline", "int8"):
-        assert (records[variant].status, records[variant].stage) == ("failed", "convert")
+        assert (records[variant].status, records[variant].stage) == (RecordStatus.FAILED, "convert")
         assert records[variant].reason == "output 'digit' differs by 0.4"
         assert records[variant].conversion == rows
-    assert records["reference"].status == "measured"
+    assert records["reference"].status == RecordStatus.MEASURED
 
 
-def test_another_target_in_the_run(digits: Recipe, second_target: str, run_plan_of: PlanRecords) -> None:
-    """A variant of another target has that target in its record, that target's minimum of images, and only its own conversion's failure."""
+@pytest.fixture
+def two_targets(workspace: Workspace, digits: Recipe, second_target: str) -> Plan:
+    """The example's baseline, and two methods of another target."""
     others = [Optimization(method, target=second_target) for method in ("baseline", "tuned")]
-    plan = make_plan(replace(digits, optimizations=(Optimization("baseline"), *others)))
+    return make_plan(workspace, replace(digits, optimizations=(Optimization("baseline"), *others)))
 
-    def few(job: Job, folder: Path) -> Any:
-        return {**good_answer(job, folder), "notes": {"calibration_images": 3}}
 
-    found = by_variant(run_plan_of(plan, FakeEngine({"digits/tuned@shelf-cpu/optimize": few})))
-    homes = {"reference": "tensorflow", "baseline": "intel-openvino", "baseline@shelf-cpu": second_target, "tuned@shelf-cpu": second_target}
-    assert {v: r.target for v, r in found.items()} == homes
-    assert {(r.status, r.recipe["target"]) for r in found.values()} == {("measured", "intel-openvino")}
-    assert {v: r.warnings for v, r in found.items() if r.warnings} == {
-        "tuned@shelf-cpu": ("digits was calibrated with 3 images; statistics of fewer than 9 may mislead",)
+def test_another_target_in_the_run(two_targets: Plan, second_target: str, records_of: RecordsOf) -> None:
+    """A variant of another target has that target in its record, and that target's minimum of images."""
+    few = changed(notes=Notes(calibration_images=3))
+    records = records_of(two_targets, {"digits/tuned@shelf-cpu/optimize": few})
+    assert {variant: one.target for variant, one in records.items()} == {
+        "reference": "tensorflow",
+        "baseline": "intel-openvino",
+        "baseline@shelf-cpu": second_target,
+        "tuned@shelf-cpu": second_target,
     }
-    broken = {"version": 1, "status": "failed", "reason": "no such operator"}
-    found = by_variant(run_plan_of(plan, FakeEngine({"digits/convert/shelf-cpu-2": lambda job, folder: broken})))
-    statuses = {"reference": "measured", "baseline": "measured", "baseline@shelf-cpu": "failed", "tuned@shelf-cpu": "failed"}
-    assert {v: r.status for v, r in found.items()} == statuses
+    assert {one.recipe["target"] for one in records.values()} == {"intel-openvino"}
+    warning = "digits was calibrated with 3 images; statistics of fewer than 9 may mislead"
+    warned = {variant: one.warnings for variant, one in records.items() if one.warnings}
+    assert warned == {"tuned@shelf-cpu": (warning,)}
 
 
-def test_not_measured(run: Records) -> None:
+def test_each_target_has_its_own_conversion(two_targets: Plan, records_of: RecordsOf) -> None:
+    """A conversion that fails fails the variants of its own target."""
+    records = records_of(two_targets, {"digits/convert/shelf-cpu-2": not_done("no such operator")})
+    assert statuses(records) == {
+        "reference": "measured",
+        "baseline": "measured",
+        "baseline@shelf-cpu": "failed",
+        "tuned@shelf-cpu": "failed",
+    }
+
+
+def test_not_measured(digits_records: DigitsRecords) -> None:
     """What the device cannot do is not measured, for the reason given."""
-    answer = {"version": 1, "status": "not measured", "reason": "this CPU has no bfloat16 instructions"}
-    records = by_variant(run(FakeEngine({"digits/int8/optimize": lambda job, folder: answer})))
-    assert (records["int8"].status, records["int8"].reason) == ("not measured", "this CPU has no bfloat16 instructions")
+    reason = "this CPU has no bfloat16 instructions"
+    records = digits_records({"digits/int8/optimize": not_done(reason, Status.NOT_MEASURED)})
+    assert (records["int8"].status, records["int8"].reason) == (RecordStatus.NOT_MEASURED, reason)
 
 
-@pytest.mark.parametrize("error", [EnvironmentProblem("the engine is gone"), KeyboardInterrupt()])
-def test_run_that_ends_early(run: Records, error: BaseException) -> None:
+ENDS = [EnvironmentProblem("the engine is gone"), KeyboardInterrupt()]
+
+
+@pytest.mark.parametrize("error", ENDS)
+def test_run_that_ends_early(digits_records: DigitsRecords, error: BaseException) -> None:
     """A run cut short leaves a record for every variant: what was not reached says so."""
-    records = by_variant(run(FakeEngine({"digits/int8/optimize": lambda job, folder: error})))
+    records = digits_records({"digits/int8/optimize": raising(error)})
     assert len(records) == 3
-    assert all(r.status != "measured" and r.reason for r in records.values())
-    assert all(list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(r.to_json())))) == [] for r in records.values())
+    assert all(one.status != RecordStatus.MEASURED and one.reason for one in records.values())
+    assert [errors(one) for one in records.values()] == [[]] * 3
+    assert records["int8"].stage == "optimize"
+    assert records["reference"].reason == "the run ended before it was measured"
 
 
-def test_only_the_artifact_counts(run: Records) -> None:
+@pytest.fixture
+def search(workspace: Workspace, digits: Recipe) -> Plan:
+    """A search for the example model."""
+    return make_plan(workspace, replace(digits, optimizations=(), search=Search(3600)))
+
+
+@pytest.mark.parametrize("error", ENDS)
+def test_search_that_ends_early(search: Plan, records_of: RecordsOf, error: BaseException) -> None:
+    """Candidates that an interrupted search did not reach say that the run ended, not that time was spent."""
+    second = list(search.optimizations)[1]
+    records = records_of(search, {f"digits/{second}/optimize": raising(error)})
+    assert list(records) == search.variants
+    for variant in search.variants[3:]:
+        assert records[variant].status == RecordStatus.NOT_MEASURED
+        assert records[variant].reason == "the run ended before it was measured"
+
+
+def test_search_that_ends_early_in_a_later_round(search: Plan, records_of: RecordsOf) -> None:
+    """A search that was interrupted after its candidates were chosen has measured what it measured."""
+    records = records_of(search, {"digits/reference/benchmark/2": raising(KeyboardInterrupt())})
+    assert records["reference"].reason == "interrupted"
+    assert "the run ended before it was measured" not in {one.reason for one in records.values()}
+
+
+def test_search_that_spends_its_budget(workspace: Workspace, digits: Recipe, records_of: RecordsOf) -> None:
+    """Candidates that a search had no time for say that its time was spent."""
+    no_time = make_plan(workspace, replace(digits, optimizations=(), search=Search(0)))
+    records = records_of(no_time, {})
+    assert records["reference"].status == RecordStatus.MEASURED
+    reasons = {one.reason for variant, one in records.items() if variant != "reference"}
+    assert reasons == {"the search's time budget was spent before it was tried to the end"}
+
+
+def test_only_the_artifact_counts(digits_records: DigitsRecords) -> None:
     """A variant measured on other bytes than those of its artifact has failed, and only that one."""
-
-    def swapped(job: Job, folder: Path) -> Any:
-        return {**good_answer(job, folder), "measured": {"digits": "f" * 64}}
-
-    records = by_variant(run(FakeEngine({"digits/int8/benchmark/2": swapped})))
-    assert {v: r.status for v, r in records.items()} == {"reference": "measured", "baseline": "measured", "int8": "failed"}
+    records = digits_records({"digits/int8/benchmark/2": changed(measured={"digits": "f" * 64})})
+    assert statuses(records) == {"reference": "measured", "baseline": "measured", "int8": "failed"}
+    assert "digits/int8/benchmark/2 measured ffff" in records["int8"].reason
+    assert records["int8"].stage == "benchmark"
 
 
 def results_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def write_run(folder: Path, *records: Record) -> Path:
@@ -165,7 +319,7 @@ def write_run(folder: Path, *records: Record) -> Path:
 
 
 def test_publish_replaces_the_whole(tmp_path: Path) -> None:
-    """Published records take the place of the recipe's earlier ones, none of which is left; other recipes' stay."""
+    """Published records take the place of the recipe's earlier ones; other recipes' stay."""
     results = tmp_path / "results"
     publish(write_run(tmp_path / "1", record("reference"), record("fp16")), "digits", results)
     publish(write_run(tmp_path / "other", record("reference")), "other", results)
@@ -182,7 +336,7 @@ def test_writing_a_run_leaves_the_results(tmp_path: Path) -> None:
     results = tmp_path / "results"
     publish(write_run(tmp_path / "1", record("reference")), "digits", results)
     before = results_of(results)
-    write_run(tmp_path / "2", record("reference", status="failed"))
+    write_run(tmp_path / "2", failed("reference"))
     assert results_of(results) == before
 
 
@@ -194,10 +348,12 @@ def test_publishing_that_breaks_leaves_the_results(tmp_path: Path) -> None:
     (broken / "lost.json").symlink_to(tmp_path / "nowhere")
     with pytest.raises(OSError, match=r"nowhere|lost"):
         publish(broken, "digits", results)
-    assert [r.variant for r in read_records(results / "records")] == ["int8", "reference"]
+    assert [one.variant for one in read_records(results / "records")] == ["int8", "reference"]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": 2}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"version": 2}', '{"version": 1}', '{"version": 3}', '{"version": [1]}']
+)
 def test_no_record(tmp_path: Path, content: str) -> None:
     """A file among the records that is none is refused by name."""
     (tmp_path / "int8.json").write_text(content)
@@ -211,85 +367,27 @@ def test_run_names_are_sorted_by_time() -> None:
     assert new_run().isalnum()
 
 
-def test_report_has_no_hole(tmp_path: Path) -> None:
-    """The report has a row for each record, failures and their reasons included, and the columns that others read."""
-    write_run(
-        tmp_path / "records" / "digits",
-        record("reference"),
-        record("int8"),
-        record("fp16", status="failed", quality=None, rounds_ns=[], reason="broken", stage="optimize"),
-        record("baseline", quality=quality([0.0] * 5 + [1.0] * 95)),
-    )
-    write_report(tmp_path)
-    lines = (tmp_path / "results.csv").read_text().splitlines()
-    assert lines[0].split(",") == list(COLUMNS)
-    assert len(lines) == 5
-    promised = (
-        "recipe, model, target, toolchain, method, device, engine, status, verdict, metric, quality, reference_quality, drop, mean_ms, "
-        "std_ms, min_ms, median_ms, p90_ms, p99_ms, max_ms, runs, rounds, stability, reference_mean_ms, speedup, pipeline_ms, fps, "
-        "artifact_mb, size_ratio, optimize_s, artifact_sha256, image_digest, measured_at"
-    )
-    assert set(promised.split(", ")) <= set(COLUMNS)
-    text = (tmp_path / "report.md").read_text()
-    for told in ("`fp16`: failed in optimize: broken", "too lossy: it loses 0.0500 of accuracy", "**recommended**"):
-        assert told in text
-    assert [p.name for p in (tmp_path / "plots").iterdir()] == ["digits-digits.png"]
+def test_compare(workspace: Workspace) -> None:
+    """Two runs of a recipe are put side by side, each given by its name or its folder."""
+    runs = workspace.state / "runs" / "digits"
+    write_run(runs / "a", record("reference"), record("int8"))
+    b = write_run(runs / "b", record("reference"), record("fp16"))
+    compared = compare_runs(workspace, "a", str(b))
+    found = [(one.variant, one.first is not None, one.second is not None) for one in compared]
+    assert found == [("int8", True, False), ("reference", True, True), ("fp16", False, True)]
+    assert compared[1].model == "digits"
 
 
-def test_report_of_nothing(tmp_path: Path) -> None:
-    """Without records the report says what to do."""
-    assert write_report(tmp_path) == []
-    assert "./inv build" in (tmp_path / "report.md").read_text()
-
-
-def test_headline_answers_the_question() -> None:
-    """The headline says how much faster, on which hardware and at what loss, or that nothing meets."""
-    told = headline(judge([record("reference"), record("int8")]))
-    for part in ("int8", "4.00x", "fake, 2 threads", "drop +0.0000"):
-        assert part in told
-    assert "No variant of digits is recommended for digits: none meets" in headline(
-        judge([record("reference"), record("int8", status="failed")])
-    )
-
-
-def test_headline_tells_the_options_that_a_name_does_not() -> None:
-    """A variant that is numbered, or a combination of a pipeline's networks, is recommended with its options."""
-    numbered = record("int8-2", method="int8", options={"preset": "mixed"})
-    assert 'take int8-2 (preset "mixed"), 4.00x' in headline(judge([record("reference"), numbered]))
-    assert "take int8, 4.00x" in headline(judge([record("reference"), record("int8", options={"preset": "mixed"})]))
-    both = record("int8+fp16", options={"finder": {"method": "int8"}, "reader": {"method": "fp16"}})
-    assert 'take int8+fp16 (finder {"method": "int8"}, reader {"method": "fp16"}), 4.00x' in headline(judge([record("reference"), both]))
-
-
-def test_headline_of_a_restless_machine() -> None:
-    """Where the rounds disagree nothing is recommended, and the headline says what was measured and how far apart."""
-    rounds = [{"total": [t] * 3} for t in (1_000_000, 1_000_000, 1_500_000)]
-    told = headline(judge([record("reference"), record("int8", rounds_ns=rounds)]))
-    assert "No variant of digits is recommended" in told
-    assert "int8, was 4.00x" in told
-    assert "(2.67 to 4.00 in its 3 rounds)" in told
-    assert "50% apart" in told
-
-
-def test_headline_does_not_hide_what_may_be_faster() -> None:
-    """A recommendation is followed by a faster variant that was too unstable to be recommended, and by none that is slower."""
-    steady = [{"total": [2_000_000] * 3}] * 3
-    quick, slow = ([{"total": [t] * 3} for t in times] for times in ((900_000, 1_000_000, 1_500_000), (2_500_000, 3_000_000, 3_500_000)))
-    told = headline(judge([record("reference"), record("baseline", rounds_ns=steady), record("int8", rounds_ns=quick)]))
-    assert "take baseline, 2.00x" in told
-    assert "unstable here: int8, 4.00x (2.67 to 4.44)" in told
-    assert "unstable" not in headline(judge([record("reference"), record("baseline", rounds_ns=steady), record("int8", rounds_ns=slow)]))
-
-
-def test_compare(tmp_path: Path) -> None:
-    """Two runs of a recipe are put side by side; runs of two recipes are refused."""
-    a = write_run(tmp_path / "a", record("reference"), record("int8"))
-    b = write_run(tmp_path / "b", record("reference"), record("fp16"))
-    table = compare_runs(str(a), str(b))
-    assert table.row_count == 3
+def test_runs_that_cannot_be_compared(workspace: Workspace) -> None:
+    """A run that is not there, one without records, and runs of two recipes are refused."""
+    runs = workspace.state / "runs" / "digits"
     other = record("reference")
-    c = write_run(tmp_path / "c", replace(other, recipe={**other.recipe, "name": "lp_intel"}))
-    with pytest.raises(InputProblem, match="different recipes"):
-        compare_runs(str(a), str(c))
-    with pytest.raises(InputProblem, match="there is no run"):
-        compare_runs(str(a), "nowhere")
+    write_run(runs / "a", record("reference"))
+    write_run(runs / "c", replace(other, recipe={**other.recipe, "name": "lp_intel"}))
+    (runs / "empty").mkdir()
+    with pytest.raises(InputProblem, match="different recipes: digits, lp_intel"):
+        compare_runs(workspace, "a", "c")
+    with pytest.raises(InputProblem, match="there is no run 'nowhere'"):
+        compare_runs(workspace, "a", "nowhere")
+    with pytest.raises(InputProblem, match="there are no records in it"):
+        compare_runs(workspace, "a", "empty")

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.judge.statistics import flips, mean_step, paired_bootstrap, speedup, stability, summarize
+from dockyard.judge.measurements import mean_step_ms, speedup_of, steps_of_rounds
+from dockyard.judge.statistics import (
+    Interval,
+    flips,
+    paired_bootstrap,
+    ratio_of_medians,
+    stability,
+    summarize,
+)
+from tests.builders import latency
 
 times = st.integers(1, 10**9)
 rounds = st.lists(st.lists(times, min_size=1, max_size=8), min_size=1, max_size=5)
@@ -15,8 +24,8 @@ scores = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_s
 
 
 @given(st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=10), st.floats(0.01, 100))
-def test_stability_is_a_share(medians: list[float], factor: float) -> None:
-    """Stability is never negative, 0 for equal rounds, and the same for a machine that is slower by a factor."""
+def test_stability_is_a_fraction(medians: list[float], factor: float) -> None:
+    """Stability is never negative, 0 for equal rounds, and the same on a slower machine."""
     value = stability(medians)
     assert value >= 0
     assert stability([medians[0]] * 4) == 0
@@ -43,43 +52,53 @@ def test_summary_keeps_its_order(raw: list[list[int]]) -> None:
     assert found.std >= 0
 
 
-@pytest.mark.parametrize(("medians", "stable"), [([100, 100], False), ([100, 104, 96], True), ([100, 100, 106], False), ([100] * 3, True)])
+@pytest.mark.parametrize(
+    ("medians", "stable"),
+    [([100, 100], False), ([100, 104, 96], True), ([100, 100, 106], False), ([100] * 3, True)],
+)
 def test_stable_needs_three_rounds_that_agree(medians: list[int], stable: bool) -> None:
     """A measurement is stable with at least three rounds whose medians lie within 5 %."""
-    assert summarize([[m] * 3 for m in medians]).stable is stable
+    assert summarize([[median] * 3 for median in medians]).is_stable is stable
+
+
+def bounds(figure: Interval) -> tuple[float, float, float]:
+    return figure.estimate, figure.low, figure.high
 
 
 @given(rounds)
 def test_same_times_are_no_gain(raw: list[list[int]]) -> None:
     """What takes as long as the reference has the speedup 1 in every round."""
-    assert speedup(raw, raw) == (1.0, 1.0, 1.0)
+    measured = [latency(*times) for times in raw]
+    assert bounds(speedup_of(measured, measured)) == (1.0, 1.0, 1.0)
 
 
 @given(rounds, st.integers(2, 50))
 def test_speedup_is_the_factor(raw: list[list[int]], factor: int) -> None:
     """A reference that takes n times as long gives the speedup n, in all rounds."""
-    slower = [[v * factor for v in r] for r in raw]
-    assert speedup(slower, raw) == pytest.approx((factor,) * 3)
+    measured = [latency(*times) for times in raw]
+    slower = [latency(*(factor * time for time in times)) for times in raw]
+    assert bounds(speedup_of(slower, measured)) == pytest.approx((factor,) * 3)
 
 
 @given(st.lists(st.tuples(times, times), min_size=1, max_size=7))
-def test_speedup_turned_round_is_its_inverse(pairs: list[tuple[int, int]]) -> None:
-    """Swapping the sides inverts the speedup and its spread."""
-    a, b = [[p[0]] for p in pairs], [[p[1]] for p in pairs]
-    ratio, low, high = speedup(a, b)
-    assert speedup(b, a) == pytest.approx((1 / ratio, 1 / high, 1 / low))
+def test_ratio_turned_round_is_its_inverse(pairs: list[tuple[int, int]]) -> None:
+    """Swapping the sides inverts a ratio and its range."""
+    one, other = zip(*pairs)
+    ratio, low, high = bounds(ratio_of_medians(one, other))
+    assert bounds(ratio_of_medians(other, one)) == pytest.approx((1 / ratio, 1 / high, 1 / low))
 
 
-def test_speedup_by_hand() -> None:
-    """The speedup is the ratio of the medians over rounds, its spread that of single rounds."""
-    assert speedup([[100], [120], [110]], [[50], [40], [55]]) == pytest.approx((110 / 50, 2.0, 3.0))
+def test_ratio_by_hand() -> None:
+    """A ratio is that of the medians over rounds, its range that of single rounds."""
+    found = ratio_of_medians([100, 120, 110], [50, 40, 55])
+    assert bounds(found) == pytest.approx((110 / 50, 2.0, 3.0))
 
 
 @given(scores)
 def test_interval_contains_the_drop(pairs: list[tuple[float, float]]) -> None:
     """The bootstrap interval contains the mean drop, which is the difference of the means."""
     reference, variant = [p[0] for p in pairs], [p[1] for p in pairs]
-    drop, low, high = paired_bootstrap(reference, variant)
+    drop, low, high = bounds(paired_bootstrap(reference, variant))
     assert low - 1e-9 <= drop <= high + 1e-9
     assert drop == pytest.approx(np.mean(reference) - np.mean(variant), abs=1e-9)
 
@@ -88,21 +107,21 @@ def test_interval_contains_the_drop(pairs: list[tuple[float, float]]) -> None:
 def test_interval_is_symmetric(pairs: list[tuple[float, float]]) -> None:
     """Swapping the sides mirrors drop and interval."""
     reference, variant = [p[0] for p in pairs], [p[1] for p in pairs]
-    drop, low, high = paired_bootstrap(reference, variant)
-    assert paired_bootstrap(variant, reference) == pytest.approx((-drop, -high, -low), abs=1e-9)
+    drop, low, high = bounds(paired_bootstrap(reference, variant))
+    assert bounds(paired_bootstrap(variant, reference)) == pytest.approx((-drop, -high, -low), abs=1e-9)
 
 
 def test_interval_is_repeatable() -> None:
     """The same scores give the same interval; an equal side gives none."""
     reference, variant = [1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0]
     assert paired_bootstrap(reference, variant) == paired_bootstrap(reference, variant)
-    assert paired_bootstrap(reference, reference) == (0.0, 0.0, 0.0)
+    assert bounds(paired_bootstrap(reference, reference)) == (0.0, 0.0, 0.0)
 
 
 def test_interval_shrinks_with_the_samples() -> None:
     """More samples of the same kind make the interval narrower."""
     few, many = (paired_bootstrap([1.0, 1.0, 1.0, 1.0] * n, [1.0, 1.0, 1.0, 0.0] * n) for n in (5, 100))
-    assert many[2] - many[1] < (few[2] - few[1]) / 2
+    assert many.high - many.low < (few.high - few.low) / 2
 
 
 ids = st.text("abc", min_size=1, max_size=3)
@@ -113,12 +132,15 @@ def test_flips(reference: dict[str, float], variant: dict[str, float]) -> None:
     """A sample flips when exactly one side has it right; both sides name the same ones, sorted."""
     found = flips(reference, variant)
     assert found == flips(variant, reference) == sorted(found)
-    assert set(found) == {i for i in reference if i in variant and (reference[i] >= 0.5) != (variant[i] >= 0.5)}
+    assert set(found) == {
+        i for i in reference if i in variant and (reference[i] >= 0.5) != (variant[i] >= 0.5)
+    }
 
 
 @given(st.lists(st.lists(st.integers(0, 10**9), min_size=1, max_size=5), min_size=1, max_size=4))
-def test_mean_of_a_step(rounds: list[list[int]]) -> None:
-    """A step's mean is over the samples of all rounds, each sample counting alike, in milliseconds."""
-    every = [v for r in rounds for v in r]
-    found = mean_step([{"total": [1] * len(r), "reader": r} for r in rounds], "reader")
-    assert found == pytest.approx(sum(every) / len(every) / 1e6)
+def test_mean_of_a_step(raw: list[list[int]]) -> None:
+    """A step's mean is over the calls of all rounds, each call counting alike, in milliseconds."""
+    every = [time for times in raw for time in times]
+    measured = [latency(*[1] * len(times), reader=times) for times in raw]
+    assert mean_step_ms(measured, "reader") == pytest.approx(sum(every) / len(every) / 1e6)
+    assert steps_of_rounds(measured) == ["reader"]

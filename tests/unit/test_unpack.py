@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.engines.docker import MAX_LINE, _lines, pack, unpack
+from dockyard.engines.archives import CHUNK, pack, receive, unpack
 from shared.contract.errors import JobFailed
 from tests.fakes import attempt
 
@@ -107,7 +108,15 @@ def test_no_tar(tmp_path: Path, content: bytes) -> None:
     assert "no readable archive" in refused(io.BytesIO(content), tmp_path)
 
 
-@pytest.mark.parametrize("members", [[("a", b"1"), ("a/b", b"2")], [("a/b", b"1"), ("a", b"2")], [("a", b"1"), ("a", None)], [(".", b"1")]])
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("a", b"1"), ("a/b", b"2")],
+        [("a/b", b"1"), ("a", b"2")],
+        [("a", b"1"), ("a", None)],
+        [(".", b"1")],
+    ],
+)
 def test_path_as_file_and_folder(tmp_path: Path, members: list[tuple[str, Any]]) -> None:
     """The same path as a file and as a folder is refused."""
     assert "same path twice" in refused(archive(*members), tmp_path)
@@ -125,7 +134,8 @@ def test_damaged_archive(tmp_path_factory: pytest.TempPathFactory, place: int, d
     top = tmp_path_factory.mktemp("damaged")
     folder = top / "job"
     folder.mkdir()
-    content = bytearray(archive(("outputs", None), ("outputs/" + "long" * 40, b"123"), ("result.json", b"{}" * 300)).getvalue())
+    members = (("outputs", None), ("outputs/" + "long" * 40, b"123"), ("result.json", b"{}" * 300))
+    content = bytearray(archive(*members).getvalue())
     content[place : place + len(damage)] = damage
     _, problem = attempt(JobFailed, unpack, io.BytesIO(bytes(content)), folder, LIMIT)
     assert problem is None or "the container returned" in problem.what
@@ -135,9 +145,13 @@ def test_damaged_archive(tmp_path_factory: pytest.TempPathFactory, place: int, d
 parts = st.text("abc.", min_size=1, max_size=4).filter(lambda p: p not in (".", ".."))
 
 
-@given(st.dictionaries(parts, st.binary(max_size=50) | st.dictionaries(parts, st.binary(max_size=50), max_size=3), max_size=4))
+@given(
+    st.dictionaries(
+        parts, st.binary(max_size=50) | st.dictionaries(parts, st.binary(max_size=50), max_size=3), max_size=4
+    )
+)
 def test_what_is_packed_is_unpacked(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any]) -> None:
-    """A job folder that is packed and unpacked is the same, and belongs to no user of this machine."""
+    """A job folder that is packed and unpacked is the same; it belongs to no user of this machine."""
     source, copy = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("copy")
     for name, content in tree.items():
         if isinstance(content, bytes):
@@ -147,7 +161,7 @@ def test_what_is_packed_is_unpacked(tmp_path_factory: pytest.TempPathFactory, tr
         for inner, data in content.items():
             (source / name / inner).write_bytes(data)
     stream = io.BytesIO()
-    pack(source, stream)
+    pack(source, stream, 10001)
     stream.seek(0)
     with tarfile.open(fileobj=stream) as tar:
         assert {(m.uid, m.gid, m.uname) for m in tar} <= {(10001, 10001, "")}
@@ -157,16 +171,25 @@ def test_what_is_packed_is_unpacked(tmp_path_factory: pytest.TempPathFactory, tr
     assert {p.name for p in copy.iterdir()} == set(tree)
 
 
-@given(st.lists(st.binary(max_size=30), max_size=10))
-def test_lines_of_a_log(chunks: list[bytes]) -> None:
-    """A log's lines are the same however the engine cuts the stream, and none is too long."""
-    whole = b"".join(chunks)
-    wanted = [line.decode("utf-8", "replace") for line in whole.split(b"\n")]
-    wanted = wanted[:-1] if not wanted[-1] else wanted
-    assert list(_lines(chunks)) == wanted
+@given(st.integers(1, 3000))
+def test_pieces(tmp_path_factory: pytest.TempPathFactory, size: int) -> None:
+    """However an archive is cut into pieces on its way, its files are the same."""
+    folder = tmp_path_factory.mktemp("received")
+    content = archive(("outputs/a", b"123"), ("result.json", b"{}")).getvalue()
+    receive((content[i : i + size] for i in range(0, len(content), size)), folder, LIMIT)
+    assert written(folder) == {"outputs/a": b"123", "result.json": b"{}"}
 
 
-def test_line_without_end_is_cut() -> None:
-    """A line that never ends takes no more than its share of memory."""
-    (line,) = _lines([b"x" * 10_000] * 50)
-    assert len(line) == MAX_LINE
+def test_pieces_without_end(tmp_path: Path) -> None:
+    """A stream that does not end is refused as soon as it is larger than allowed."""
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b"x" * CHUNK
+
+    with pytest.raises(JobFailed, match="more than 4 MB"):
+        receive(endless(), tmp_path, 4 << 20)
+    assert taken == 6

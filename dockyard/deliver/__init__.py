@@ -1,0 +1,1 @@
+"""From a verdict to what is brought to the client's site."""

@@ -1,0 +1,54 @@
+"""The bytes that were measured, found again by what a record says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dockyard.recipe.hashing import file_hash
+from dockyard.recipe.workspace import Workspace
+from dockyard.run import artifact_cache
+from shared.contract.artifact import Artifact
+from shared.contract.errors import InputProblem, nearest
+from shared.contract.record import Record
+
+
+def measured_artifact(workspace: Workspace, record: Record, network: str) -> Path:
+    """Return the folder of a network's artifact, with the files that were measured and no others.
+
+    Raises:
+        InputProblem: the record does not name it, it is not kept any more, or it has changed since.
+    """
+    where = f"{record.recipe['name']}/{record.model}/{record.variant}"
+    if network not in record.artifacts:
+        raise InputProblem(
+            f"there is no network '{network}' in the record", where, nearest(network, record.artifacts)
+        )
+    measured = record.artifacts[network]
+    advice = f"make and measure it anew: `./inv build --recipe {record.recipe['name']}.json --force`"
+    if measured.cache_key is None:
+        raise InputProblem(
+            f"the record does not say where the artifact of '{network}' is kept", where, advice
+        )
+    folder = artifact_cache.folder_of(workspace, measured.cache_key) / "outputs"
+    if not folder.is_dir():
+        place = workspace.display_path(folder)
+        raise InputProblem(f"the artifact of '{network}' is not kept any more ({place})", where, advice)
+    changed = _first_change(folder, measured.files)
+    if changed:
+        raise InputProblem(f"{changed} since it was measured", workspace.display_path(folder), advice)
+    return folder
+
+
+def _first_change(folder: Path, measured: Artifact) -> str:
+    """Return what is not as the record has it; empty where all is."""
+    expected = {file.path: file.sha256 for file in measured.files}
+    for path, sha256 in expected.items():
+        file = folder / path
+        if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
+            return f"{path} is gone"
+        if file_hash(file) != sha256:
+            return f"{path} has changed"
+    for file in sorted(folder.rglob("*")):
+        if not file.is_dir() and str(file.relative_to(folder)) not in expected:
+            return f"{file.relative_to(folder)} was added"
+    return ""

@@ -1,0 +1,69 @@
+"""Which engine a run takes, and why, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dockyard.engines import Executor, OnLine, images
+from dockyard.engines.venv import VenvExecutor
+from dockyard.recipe.workspace import Workspace
+from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
+
+ENGINES = ("auto", "docker", "venv")
+
+
+def choose_executor(
+    workspace: Workspace,
+    wanted: str,
+    context: str | None,
+    toolchains: Sequence[tuple[str, str]],
+    on_line: OnLine,
+) -> tuple[Executor, str]:
+    """Return what runs the jobs, and the reason for it.
+
+    Args:
+        wanted: `auto`, `docker` or `venv`.
+        context: a Docker context, or None; it asks for Docker.
+        toolchains: (target, toolchain) pairs that will be needed.
+        on_line: takes the lines of an image build.
+
+    Raises:
+        InputProblem: there is no such engine.
+        EnvironmentProblem: `docker` was asked for and no engine answers.
+    """
+    if wanted not in ENGINES:
+        raise InputProblem(f"there is no engine '{wanted}'", "--engine", nearest(wanted, ENGINES))
+    if context is not None and wanted == "venv":
+        what = "--context names a Docker context and --engine venv uses none"
+        raise InputProblem(what, "--context", "leave one of them out")
+    if wanted == "venv":
+        return VenvExecutor(workspace), "virtual environments, as asked"
+    if wanted == "docker" or context is not None:
+        from dockyard.engines.docker import DockerExecutor
+
+        where = f" context {context}" if context else ""
+        return DockerExecutor(workspace, context), f"Docker{where}, as asked"
+    return _choose(workspace, toolchains, on_line)
+
+
+def _choose(
+    workspace: Workspace, toolchains: Sequence[tuple[str, str]], on_line: OnLine
+) -> tuple[Executor, str]:
+    """Return Docker where an engine answers and has or can make the images, else virtual environments."""
+    from dockyard.engines.docker import DockerExecutor
+
+    try:
+        executor = DockerExecutor(workspace)
+        missing = [pair for pair in toolchains if images.current_image(workspace, *pair) is None]
+    except EnvironmentProblem as problem:
+        return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
+    if not missing:
+        return executor, "Docker, because an engine answers and has the images"
+    try:
+        for target, toolchain in missing:
+            executor.prepare(target, toolchain, on_line)
+    except EnvironmentProblem as problem:
+        reason = f"because the image could not be made: {problem.what[:160]}"
+        return VenvExecutor(workspace), f"virtual environments, {reason}"
+    made = ", ".join(f"{target} {toolchain}" for target, toolchain in missing)
+    return executor, f"Docker, because an engine answers; made the images of {made}"

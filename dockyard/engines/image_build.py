@@ -1,0 +1,107 @@
+"""One build of a Dockerfile's stage, and what the build is lent for it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockyard import package_index
+from dockyard.engines import OnLine
+from dockyard.engines.docker_cli import DockerCommand, build_client
+from dockyard.engines.processes import stream
+from shared.contract.errors import EnvironmentProblem
+
+_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+@dataclass(frozen=True)
+class ImageBuild:
+    """What is built.
+
+    Attributes:
+        folder: with the Dockerfile, and all that the build sees.
+        stage: of the Dockerfile.
+        tag: the image's name.
+        arguments: of the Dockerfile.
+        labels: of the image.
+    """
+
+    folder: Path
+    stage: str
+    tag: str
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+def run_build(build: ImageBuild, context: str | None, where: str, on_line: OnLine) -> str:
+    """Build an image on an engine and return its ID.
+
+    Args:
+        context: a Docker context; None takes the one in use.
+        where: the Dockerfile as a user knows it, for messages.
+
+    Raises:
+        EnvironmentProblem: it cannot be built, or no docker command can build.
+    """
+    docker = DockerCommand(build_client(), context)
+    with tempfile.TemporaryDirectory(prefix="dockyard-build-") as scratch:
+        id_file = Path(scratch, "image-id")
+        command = docker.command(
+            *("build", "--progress", "plain", "--network", "host", "--target", build.stage),
+            *("--tag", build.tag, "--iidfile", str(id_file)),
+            *_options("--build-arg", build.arguments),
+            *_options("--label", build.labels),
+            *_proxies(),
+            *_secrets(Path(scratch)),
+            str(build.folder),
+        )
+        environment = {**docker.environment(), "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": docker.builder()}
+        code, last = stream(command, environment, on_line)
+        if code != 0:
+            advice = (
+                "its output is above; packages come from where pip takes them (pip config, PIP_* variables)"
+            )
+            raise EnvironmentProblem(f"image {build.tag} could not be built: {_reason(last)}", where, advice)
+        return id_file.read_text(encoding="utf-8").strip()
+
+
+def _options(option: str, values: Mapping[str, str]) -> list[str]:
+    result: list[str] = []
+    for name, value in values.items():
+        result += [option, f"{name}={value}"]
+    return result
+
+
+def _proxies() -> list[str]:
+    """Return options that hand on this machine's proxies, whose values docker takes from the environment."""
+    result: list[str] = []
+    for name in _PROXY_NAMES:
+        if name in os.environ:
+            result += ["--build-arg", name]
+    return result
+
+
+def _secrets(scratch: Path) -> list[str]:
+    """Return options that lend a build this machine's certificates and mirror; no layer keeps them."""
+    options: list[str] = []
+    bundle = package_index.ca_bundle()
+    if bundle is not None:
+        options += ["--secret", f"id=ca_bundle,src={bundle}"]
+    settings = package_index.pip_settings()
+    if settings:
+        file = scratch / "pip.conf"
+        file.touch(mode=0o600)
+        file.write_text(package_index.pip_conf(settings), encoding="utf-8")
+        options += ["--secret", f"id=pip_conf,src={file}"]
+    return options
+
+
+def _reason(last: Sequence[str]) -> str:
+    """Return the line that says why a build failed, without BuildKit's own frame around it."""
+    errors = [line.partition("ERROR:")[2].strip() for line in last if "ERROR:" in line]
+    frame = ("executor failed", "process ", "failed to solve")
+    telling = [error for error in errors if not error.startswith(frame)]
+    return (telling or errors or [*last, "no output"][-1:])[-1]

@@ -1,0 +1,142 @@
+"""The outcomes of one variant of one model, as its record is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dockyard.plan.jobs import convert_id, evaluate_id, optimize_id
+from dockyard.plan.plan import REFERENCE_VARIANT, Plan
+from dockyard.run.outcome import Outcome
+from shared.contract.measurement import Latency, Measurement, Quality
+from shared.contract.recipe import Optimization
+from shared.contract.result import OutputDifference, Result, Status
+from shared.contract.stages import BENCHMARK, EVALUATE
+
+NO_RESULT = Result(Status.FAILED)
+"""What is taken from an outcome that has no result."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was done for one variant of one model.
+
+    Attributes:
+        optimizations: of each network; none for the reference.
+        conversions, made: outcomes of each network's `convert` and `optimize`, where there are any.
+        own: outcomes of the model's and variant's own jobs, in the order they came.
+        evaluated: None for a pipeline, and where it did not come so far.
+        measured: the rounds that were measured.
+    """
+
+    model: str
+    variant: str
+    is_pipeline: bool
+    optimizations: Mapping[str, Optimization]
+    conversions: Mapping[str, Outcome]
+    made: Mapping[str, Outcome]
+    own: tuple[Outcome, ...]
+    evaluated: Outcome | None
+    measured: tuple[Outcome, ...]
+
+    @property
+    def bad(self) -> Outcome | None:
+        """The first job that is not done; a pipeline's own jobs carry on what its networks' came to."""
+        before = () if self.is_pipeline else self.conversions.values()
+        return next((outcome for outcome in (*before, *self.own) if outcome.status != Status.DONE), None)
+
+    @property
+    def telling_result(self) -> Result:
+        """The first result that says on what it ran: a round's, the evaluation's or that of the bad job."""
+        candidates = (*self.measured, self.evaluated, self.bad)
+        return next((outcome.result for outcome in candidates if outcome and outcome.result), NO_RESULT)
+
+    @property
+    def executor(self) -> str:
+        """The executor that measured it, or came nearest to it; empty where none ran."""
+        rest = (*self.own, *self.made.values(), *self.conversions.values())
+        nearest_first = (*self.measured, self.evaluated, *rest)
+        return next((outcome.executor for outcome in nearest_first if outcome and outcome.executor), "")
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What identifies the toolchain that it ran in."""
+        return next((outcome.identity for outcome in self.own if outcome.identity), {})
+
+    @property
+    def quality(self) -> Quality | None:
+        """That of the evaluation, else (a pipeline's) that of the first round."""
+        sources = (self.evaluated, *self.measured)
+        return next((outcome.result for outcome in sources if outcome and outcome.result), NO_RESULT).quality
+
+    @property
+    def rounds(self) -> tuple[Measurement, ...]:
+        """What was measured, round by round."""
+        results = [outcome.result for outcome in self.measured if outcome.result]
+        return tuple(result.measurement for result in results if result.measurement)
+
+    @property
+    def dataset_ns(self) -> tuple[int, ...]:
+        """One call for each test sample, in nanoseconds."""
+        measured = self.evaluated.result.measurement if self.evaluated and self.evaluated.result else None
+        return measured.totals_ns if isinstance(measured, Latency) else ()
+
+    @property
+    def differences(self) -> tuple[OutputDifference, ...]:
+        """Each output beside the reference's: of the converted graphs, then of the artifact."""
+        outcomes = (*self.conversions.values(), self.evaluated)
+        results = [outcome.result for outcome in outcomes if outcome and outcome.result]
+        return tuple(row for result in results for row in result.conversion)
+
+    @property
+    def optimize_s(self) -> float:
+        """Seconds that making the artifacts took."""
+        return sum(outcome.result.duration_s for outcome in self.made.values() if outcome.result)
+
+    @property
+    def other_bytes(self) -> str:
+        """Which job measured other bytes than those of the artifact; empty where none did."""
+        for network, made in self.made.items():
+            expected = made.result.artifact.sha256 if made.result else None
+            for outcome in self.own:
+                loaded = outcome.result.measured.get(network) if outcome.result else None
+                is_measuring = outcome.planned.job.stage.name in (EVALUATE.name, BENCHMARK.name)
+                if is_measuring and loaded != expected:
+                    return f"{outcome.planned.job.id} measured {loaded}, not the artifact {expected}"
+        return ""
+
+
+def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -> Work:
+    """Return what was done for a variant of a model, by the outcomes of all jobs, by job id."""
+    optimizations: dict[str, Optimization] = {}
+    conversions: dict[str, Outcome] = {}
+    made: dict[str, Outcome] = {}
+    for network, own_variant in plan.network_variants(model, variant).items():
+        if own_variant == REFERENCE_VARIANT:
+            continue
+        optimization = optimizations[network] = plan.optimizations[own_variant]
+        converted = convert_id(network, optimization.target, optimization.toolchain)
+        if converted in done:
+            conversions[network] = done[converted]
+        if optimize_id(network, own_variant) in done:
+            made[network] = done[optimize_id(network, own_variant)]
+    own = tuple(outcome for outcome in done.values() if _is_of(outcome, model, variant))
+    return Work(
+        model=model,
+        variant=variant,
+        is_pipeline=plan.is_pipeline(model),
+        optimizations=optimizations,
+        conversions=conversions,
+        made=made,
+        own=own,
+        evaluated=done.get(evaluate_id(model, variant)),
+        measured=tuple(outcome for outcome in own if _is_measured_round(outcome)),
+    )
+
+
+def _is_of(outcome: Outcome, model: str, variant: str) -> bool:
+    return (outcome.planned.job.model, outcome.planned.variant) == (model, variant)
+
+
+def _is_measured_round(outcome: Outcome) -> bool:
+    return outcome.planned.job.stage.name == BENCHMARK.name and outcome.status == Status.DONE

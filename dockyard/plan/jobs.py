@@ -1,0 +1,223 @@
+"""The jobs of a plan: what each is given and where that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dockyard.plan.plan import (
+    REFERENCE_VARIANT,
+    DataInput,
+    GraphInput,
+    JobInput,
+    OutputInput,
+    Plan,
+    PlannedJob,
+    TuningInput,
+)
+from dockyard.plan.resolve import method_of
+from dockyard.recipe.targets import REFERENCE, with_defaults
+from shared.contract.job import Job
+from shared.contract.model import Network
+from shared.contract.recipe import Optimization
+from shared.contract.stages import (
+    Convert,
+    Evaluate,
+    NetworkBenchmark,
+    NetworkFiles,
+    Optimize,
+    Parameters,
+    PipelineBenchmark,
+    Tolerance,
+    Tuning,
+)
+
+ONNX_GRAPH = "model.onnx"
+"""What the reference's `convert` leaves."""
+
+REFERENCE_OUTPUTS = "reference.npz"
+"""Real inputs and the reference's outputs for them, which its `evaluate` leaves."""
+
+CONVERSION_TOLERANCE = 1e-3
+"""Largest difference of a converted float32 graph from the reference, over the output's largest value."""
+
+CONVERSION = "conversion"
+"""The method of a conversion, which is for all methods of a toolchain."""
+
+
+def convert_id(network: str, target: str, toolchain: str) -> str:
+    """Return the id of the job that converts a network for a target's toolchain."""
+    return f"{network}/convert/{target}-{toolchain}"
+
+
+def optimize_id(network: str, variant: str) -> str:
+    """Return the id of the job that makes a network's variant."""
+    return f"{network}/{variant}/optimize"
+
+
+def evaluate_id(network: str, variant: str) -> str:
+    """Return the id of the job that judges the quality of a network's variant."""
+    return f"{network}/{variant}/evaluate"
+
+
+def benchmark_id(model: str, variant: str, number: int) -> str:
+    """Return the id of the job that measures a model's variant in a round."""
+    return f"{model}/{variant}/benchmark/{number}"
+
+
+def prepare_reference(plan: Plan, network: Network) -> list[PlannedJob]:
+    """Return the jobs that all variants of a network need: the reference evaluated, and conversions."""
+    jobs = [_evaluate_reference(plan, network)]
+    toolchains = [(each.target, each.toolchain) for each in plan.optimizations.values()]
+    wanted = list(dict.fromkeys(toolchains))
+    if any(network.format not in plan.targets[target].formats for target, _ in wanted):
+        jobs.append(_convert_to_onnx(plan, network))
+    return [*jobs, *(_convert(plan, network, target, toolchain) for target, toolchain in wanted)]
+
+
+def prepare_variant(plan: Plan, network: Network, variant: str) -> list[PlannedJob]:
+    """Return the jobs that make and evaluate a variant of a network."""
+    return [_optimize(plan, network, variant), _evaluate(plan, network, variant)]
+
+
+def measure_round(plan: Plan, number: int) -> list[PlannedJob]:
+    """Return the measuring jobs of one round: for each model the reference and every variant in turn."""
+    return [measure_once(plan, model, variant, number) for model in plan.models for variant in plan.variants]
+
+
+def measure_once(plan: Plan, model: str, variant: str, number: int) -> PlannedJob:
+    """Return the job that measures a model's variant in a round."""
+    measure = plan.recipe.measure
+    inputs: dict[str, JobInput] = {}
+    for name, own_variant in plan.network_variants(model, variant).items():
+        made = variant != REFERENCE_VARIANT
+        inputs[name] = OutputInput(optimize_id(name, own_variant)) if made else GraphInput(name)
+    artifacts = tuple(NetworkFiles(plan.networks[name], f"inputs/{name}") for name in inputs)
+    parameters: Parameters
+    if plan.pipeline is not None and plan.is_pipeline(model):
+        inputs["data/test"] = DataInput(model, "test")
+        nodes = plan.pipeline.nodes
+        images = measure.images or None
+        parameters = PipelineBenchmark(nodes, artifacts, "inputs/data/test", measure.warmup, images)
+    else:
+        inputs[REFERENCE_OUTPUTS] = _reference_outputs(model)
+        reference = f"inputs/{REFERENCE_OUTPUTS}"
+        parameters = NetworkBenchmark(artifacts[0], reference, measure.warmup, measure.runs, measure.seconds)
+    job = _job(plan, model, variant, benchmark_id(model, variant, number), parameters)
+    return PlannedJob(job, inputs, variant, number)
+
+
+def _job(plan: Plan, model: str, variant: str, job_id: str, parameters: Parameters) -> Job:
+    """Return a job of a variant, in the toolchain that the variant is of."""
+    if variant == REFERENCE_VARIANT:
+        optimization = Optimization(variant, toolchain=plan.reference_toolchain, target=REFERENCE)
+    else:
+        optimization = _optimization_of(plan, model, variant)
+    return Job(
+        id=job_id,
+        model=model,
+        target=optimization.target,
+        toolchain=optimization.toolchain,
+        method=optimization.method,
+        threads=plan.recipe.measure.threads,
+        parameters=parameters,
+    )
+
+
+def _optimization_of(plan: Plan, model: str, variant: str) -> Optimization:
+    """Return a variant's optimization; a combination has the recipe's target, and its name for a method."""
+    default = Optimization(variant, toolchain=plan.toolchain, target=plan.target.name)
+    return plan.optimizations.get(variant, default)
+
+
+def _reference_outputs(network: str) -> OutputInput:
+    return OutputInput(evaluate_id(network, REFERENCE_VARIANT), REFERENCE_OUTPUTS)
+
+
+def _files(network: Network) -> NetworkFiles:
+    return NetworkFiles(network, f"inputs/{network.name}")
+
+
+def _evaluate_reference(plan: Plan, network: Network) -> PlannedJob:
+    samples = plan.recipe.measure.samples or None
+    parameters = Evaluate(_files(network), "inputs/data/test", samples, is_reference=True)
+    job = _job(
+        plan, network.name, REFERENCE_VARIANT, evaluate_id(network.name, REFERENCE_VARIANT), parameters
+    )
+    inputs: dict[str, JobInput] = {
+        network.name: GraphInput(network.name),
+        "data/test": DataInput(network.name, "test"),
+    }
+    return PlannedJob(job, inputs, REFERENCE_VARIANT)
+
+
+def _convert_to_onnx(plan: Plan, network: Network) -> PlannedJob:
+    """Return the job of the reference that makes ONNX of a format that a target does not read."""
+    tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", CONVERSION_TOLERANCE)
+    parameters = Convert(_files(network), tolerance)
+    job = _job(plan, network.name, REFERENCE_VARIANT, _to_onnx_id(network.name), parameters)
+    inputs: Mapping[str, JobInput] = {
+        network.name: GraphInput(network.name),
+        REFERENCE_OUTPUTS: _reference_outputs(network.name),
+    }
+    return PlannedJob(job, inputs, REFERENCE_VARIANT)
+
+
+def _to_onnx_id(network: str) -> str:
+    return f"{network}/{REFERENCE_VARIANT}/convert"
+
+
+def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> PlannedJob:
+    reads_it = network.format in plan.targets[target].formats
+    source: JobInput = GraphInput(network.name) if reads_it else OutputInput(_to_onnx_id(network.name))
+    taken = network if reads_it else replace(network, graph=ONNX_GRAPH)
+    tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", CONVERSION_TOLERANCE)
+    options = plan.conversions[network.name] if target == plan.target.name else {}
+    job = Job(
+        id=convert_id(network.name, target, toolchain),
+        model=network.name,
+        target=target,
+        toolchain=toolchain,
+        method=CONVERSION,
+        threads=plan.recipe.measure.threads,
+        parameters=Convert(_files(taken), tolerance, options),
+    )
+    return PlannedJob(job, {network.name: source, REFERENCE_OUTPUTS: _reference_outputs(network.name)}, None)
+
+
+def _optimize(plan: Plan, network: Network, variant: str) -> PlannedJob:
+    optimization = plan.optimizations[variant]
+    method = method_of(plan.targets, optimization)
+    schema = plan.targets[optimization.target].option_schema(method.name, optimization.toolchain)
+    converted = convert_id(network.name, optimization.target, optimization.toolchain)
+    inputs: dict[str, JobInput] = {network.name: OutputInput(converted)}
+    for split in method.data:
+        inputs[f"data/{split}"] = DataInput(network.name, split)
+    if method.tunes:
+        inputs["tuning"] = TuningInput(network.name, optimization.target)
+    parameters = Optimize(
+        _files(network),
+        with_defaults(optimization.options, schema),
+        {split: f"inputs/data/{split}" for split in method.data},
+        Tuning("inputs/tuning", plan.recipe.tracker) if method.tunes else None,
+    )
+    return PlannedJob(
+        _job(plan, network.name, variant, optimize_id(network.name, variant), parameters), inputs, variant
+    )
+
+
+def _evaluate(plan: Plan, network: Network, variant: str) -> PlannedJob:
+    method = method_of(plan.targets, plan.optimizations[variant])
+    inputs: dict[str, JobInput] = {
+        network.name: OutputInput(optimize_id(network.name, variant)),
+        "data/test": DataInput(network.name, "test"),
+    }
+    tolerance = None
+    if method.tolerance is not None:
+        inputs[REFERENCE_OUTPUTS] = _reference_outputs(network.name)
+        tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", method.tolerance)
+    samples = plan.recipe.measure.samples or None
+    parameters = Evaluate(_files(network), "inputs/data/test", samples, tolerance)
+    return PlannedJob(
+        _job(plan, network.name, variant, evaluate_id(network.name, variant), parameters), inputs, variant
+    )

@@ -1,0 +1,192 @@
+"""What a recipe names, resolved and checked: targets, toolchains, networks, conversions, optimizations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dockyard.recipe import documents
+from dockyard.recipe.models import check_network, check_pipeline, load_model
+from dockyard.recipe.targets import REFERENCE, JsonSchema, Method, Target, load_target
+from dockyard.recipe.workspace import Workspace
+from shared.contract.errors import InputProblem, nearest
+from shared.contract.model import Model, Network, Pipeline
+from shared.contract.recipe import Optimization, Recipe
+
+Targets = Mapping[str, Target]
+
+
+def resolve_targets(workspace: Workspace, recipe: Recipe) -> dict[str, Target]:
+    """Return the targets that a recipe names, its own first. Raises InputProblem."""
+    places = {recipe.target: f"{recipe.file}: $.target"}
+    for number, optimization in enumerate(recipe.optimizations):
+        if optimization.target:
+            places.setdefault(optimization.target, f"{recipe.file}: $.optimizations[{number}].target")
+    if REFERENCE in places:
+        raise InputProblem(
+            f"'{REFERENCE}' is the reference, not a target to optimize for",
+            places[REFERENCE],
+            "every plan measures it beside the variants",
+        )
+    return {name: load_target(workspace, name, where) for name, where in places.items()}
+
+
+def resolve_toolchain(target: Target, name: str, where: str) -> str:
+    """Return the name of a target's toolchain. Raises InputProblem with the nearest where there is none."""
+    if name not in target.toolchains:
+        raise InputProblem(
+            f"{target.name} has no toolchain '{name}'", where, nearest(name, target.toolchains)
+        )
+    return name
+
+
+def resolve_networks(workspace: Workspace, model: Model, where: str) -> dict[str, Network]:
+    """Return a model's networks as they came, by name, in the order they run. Raises InputProblem."""
+    if isinstance(model, Network):
+        return {model.name: model}
+    place = f"{workspace.display_path(workspace.model(model.name) / 'model.json')}: $.pipeline"
+    networks: dict[str, Network] = {}
+    for name in model.networks:
+        network = load_model(workspace, name, place)
+        if isinstance(network, Pipeline):
+            raise InputProblem(
+                f"'{name}' is a pipeline itself", place, "name the networks that it is made of"
+            )
+        networks[name] = network
+    check_pipeline(model, networks, place)
+    return networks
+
+
+def conversion_place(recipe: Recipe, network: str) -> str:
+    """Return the JSON path of a network's conversion: a pipeline's recipe has one for each network."""
+    return "$.conversion" if recipe.model == network else f"$.conversion.{network}"
+
+
+def resolve_conversions(
+    recipe: Recipe, target: Target, model: Model, networks: Mapping[str, Network]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the recipe's conversion of each network, accepted by the target. Raises InputProblem."""
+    given = {model.name: recipe.conversion} if isinstance(model, Network) else dict(recipe.conversion)
+    for name, conversion in given.items():
+        place = conversion_place(recipe, name)
+        if name not in networks:
+            advice = nearest(name, networks)
+            raise InputProblem(f"'{name}' is no network of {model.name}", f"{recipe.file}: {place}", advice)
+        documents.check(conversion, target.conversion_schema, recipe.file, place)
+        for tensor in conversion.get("outputs", {}):
+            if tensor not in networks[name].tensors:
+                raise InputProblem(
+                    f"'{tensor}' is no output of {name}",
+                    f"{recipe.file}: {place}.outputs",
+                    nearest(tensor, networks[name].tensors),
+                )
+    return {name: given.get(name, {}) for name in networks}
+
+
+def adapt(workspace: Workspace, network: Network, conversion: Mapping[str, Any], where: str) -> Network:
+    """Return a network as its conversion has it run, checked against its graph. Raises InputProblem."""
+    adapted = network.adapted(conversion)
+    if adapted != network:
+        try:
+            check_network(workspace, adapted, workspace.model(network.name))
+        except InputProblem as problem:
+            raise InputProblem(problem.what, where, problem.advice) from None
+    return adapted
+
+
+def resolve_optimizations(recipe: Recipe, targets: Targets, own_toolchain: str) -> dict[str, Optimization]:
+    """Return the recipe's optimizations, or a search's candidates, by variant; targets are filled in.
+
+    Raises:
+        InputProblem: no such method, toolchain or option; a tracker in a recipe that tunes nothing.
+    """
+    wanted: Sequence[Optimization] = recipe.optimizations
+    if recipe.search is not None:
+        wanted = _candidates(targets[recipe.target], own_toolchain)
+    found: dict[str, Optimization] = {}
+    for number, optimization in enumerate(wanted):
+        resolved = _resolve_optimization(
+            recipe, targets, own_toolchain, optimization, f"$.optimizations[{number}]"
+        )
+        found[_variant_name(recipe, targets, own_toolchain, resolved, found)] = resolved
+    if recipe.tracker is not None:
+        _check_tracker(recipe, targets, found)
+    return found
+
+
+def _candidates(target: Target, toolchain: str) -> list[Optimization]:
+    """Return what a search tries: every method of the toolchain with each of its sets of options."""
+    methods = [target.methods[name] for name in target.methods_of(toolchain)]
+    pairs = [(method.name, options) for method in methods for options in method.search.get(toolchain, ())]
+    return [Optimization(name, options) for name, options in pairs]
+
+
+def _resolve_optimization(
+    recipe: Recipe, targets: Targets, own_toolchain: str, optimization: Optimization, place: str
+) -> Optimization:
+    where = f"{recipe.file}: {place}"
+    target = targets[optimization.target or recipe.target]
+    default = own_toolchain if target.name == recipe.target else target.default_toolchain
+    method = target.methods.get(optimization.method)
+    if method is None:
+        advice = nearest(optimization.method, target.methods)
+        raise InputProblem(f"{target.name} has no method '{optimization.method}'", where, advice)
+    toolchain = resolve_toolchain(target, optimization.toolchain or default, f"{where}.toolchain")
+    if method.name not in target.methods_of(toolchain):
+        advice = nearest(method.name, target.methods_of(toolchain))
+        raise InputProblem(f"{target.name} {toolchain} has no method '{method.name}'", where, advice)
+    options = dict(optimization.options)
+    if method.is_accuracy_aware:
+        options.setdefault("max_drop", recipe.requirements.max_drop)
+    schema = target.option_schema(method.name, toolchain)
+    documents.check(options, schema, recipe.file, place)
+    if method.tunes:
+        _check_budget(recipe, options, schema, place)
+    return Optimization(method.name, options, toolchain, target.name)
+
+
+def _variant_name(
+    recipe: Recipe,
+    targets: Targets,
+    own_toolchain: str,
+    optimization: Optimization,
+    earlier: Mapping[str, Optimization],
+) -> str:
+    """Return a variant's name: its method, a number after the first, and what is not the recipe's own."""
+    identity = (optimization.method, optimization.toolchain, optimization.target)
+    same = sum((other.method, other.toolchain, other.target) == identity for other in earlier.values())
+    number = f"-{same + 1}" if same else ""
+    own = optimization.target == recipe.target
+    default = own_toolchain if own else targets[optimization.target].default_toolchain
+    elsewhere = [] if own else [optimization.target]
+    if optimization.toolchain != default:
+        elsewhere.append(optimization.toolchain)
+    suffix = f"@{'-'.join(elsewhere)}" if elsewhere else ""
+    return f"{optimization.method}{number}{suffix}"
+
+
+def method_of(targets: Targets, optimization: Optimization) -> Method:
+    """Return the method of a resolved optimization."""
+    return targets[optimization.target].methods[optimization.method]
+
+
+def _check_tracker(recipe: Recipe, targets: Targets, optimizations: Mapping[str, Optimization]) -> None:
+    """Refuse a tracker in a recipe without a method that tunes."""
+    if any(method_of(targets, optimization).tunes for optimization in optimizations.values()):
+        return
+    methods = [(target, method) for target in targets.values() for method in target.methods.values()]
+    tuners = [f"{target.name}: {method.name}" for target, method in methods if method.tunes]
+    advice = f"leave it out, or use one of: {', '.join(tuners) or 'none'}"
+    raise InputProblem("no method of this recipe tunes", f"{recipe.file}: $.tuning", advice)
+
+
+def _check_budget(recipe: Recipe, options: Mapping[str, Any], schema: JsonSchema, place: str) -> None:
+    """Refuse a tuning that could only end at the job's time limit, with nothing made of it."""
+    default = schema.get("properties", {}).get("time_budget_s", {}).get("default", 0)
+    budget = options.get("time_budget_s", default)
+    if budget > recipe.measure.time_limit_s:
+        raise InputProblem(
+            f"tuning may take {budget} s, but a job only {recipe.measure.time_limit_s} s",
+            f"{recipe.file}: {place}.time_budget_s",
+            f"raise $.measure.time_limit_s above {budget} (the artifact comes on top), or lower the budget",
+        )

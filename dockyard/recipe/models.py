@@ -1,0 +1,164 @@
+"""Models: networks and pipelines as model.json has them, checked against their graphs and one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dockyard.recipe import documents
+from dockyard.recipe.graphs.outline import check_names, read_outline
+from dockyard.recipe.hashing import content_hash
+from dockyard.recipe.workspace import PRODUCT, Workspace
+from shared.contract.errors import InputProblem, nearest
+from shared.contract.measurement import TOTAL
+from shared.contract.model import IMAGE, InputSpec, Model, Network, Pipeline, PipelineNode, steps_of
+from shared.contract.outputs import Task, TextOutputs
+
+SCHEMA = PRODUCT / "models" / "model.schema.json"
+
+CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1}
+"""How many channels an image has, by their order."""
+
+
+def load_model(workspace: Workspace, name: str, where: str) -> Model:
+    """Load a network, its graph checked (format, checksum, tensor names, input shape), or a pipeline.
+
+    A pipeline's networks are not loaded: `check_pipeline` looks at them.
+
+    Args:
+        workspace: that it is found in.
+        name: of its folder.
+        where: what asks for it, for the message that there is none.
+
+    Raises:
+        InputProblem: with the place and the nearest valid name.
+    """
+    known = workspace.names("models", "model.json")
+    if name not in known:
+        raise InputProblem(f"there is no model '{name}'", where, nearest(name, known))
+    folder = workspace.model(name)
+    place = workspace.display_path(folder / "model.json")
+    document = documents.read_json(folder / "model.json", place)
+    documents.check(document, SCHEMA, place)
+    if "pipeline" in document:
+        _check_nodes(document["pipeline"], f"{place}: $.pipeline")
+        return Pipeline.from_model_json(name, document)
+    network = Network.from_model_json(name, document)
+    check_network(workspace, network, folder)
+    return network
+
+
+def check_network(workspace: Workspace, network: Network, folder: Path) -> None:
+    """Check what model.json says of a network, as far as a schema cannot, and its graph against it.
+
+    Args:
+        workspace: that it is in, for the paths of messages.
+        network: as model.json has it, or as a recipe's conversion has it run.
+        folder: of the model.
+
+    Raises:
+        InputProblem: with the place and the nearest valid name.
+    """
+    where = workspace.display_path(folder / "model.json")
+    _check_input(network.input, where)
+    if isinstance(network.outputs, TextOutputs):
+        symbols = network.outputs.symbols
+        if symbols.blank_class > len(symbols.alphabet):
+            raise InputProblem(
+                f"the blank {symbols.blank} is beyond the {len(symbols.alphabet)} symbols of the alphabet",
+                f"{where}: $.outputs.symbols.blank",
+            )
+    _check_graph(workspace, network, folder, where)
+
+
+def _check_input(spec: InputSpec, where: str) -> None:
+    channels = CHANNELS[spec.channels]
+    if spec.channel_count != channels or spec.shape[0] != 1:
+        raise InputProblem(
+            f"the shape {list(spec.shape)} in the layout {spec.layout}"
+            f" is not one image of {channels} channel(s)",
+            f"{where}: $.input.shape",
+        )
+    for key, values in (("mean", spec.mean), ("scale", spec.scale)):
+        if len(values) not in (1, channels):
+            what = f"{len(values)} values for {channels} channel(s)"
+            raise InputProblem(what, f"{where}: $.input.{key}", "give one value, or one for each channel")
+
+
+def _check_graph(workspace: Workspace, network: Network, folder: Path, where: str) -> None:
+    """Check the file of a network's graph (of a SavedModel the folder), its format, checksum and tensors."""
+    path = folder / network.graph
+    if folder.resolve() not in path.resolve().parents:
+        raise InputProblem(f"the path '{network.graph}' leaves the model's folder", f"{where}: $.graph.file")
+    if not path.exists():
+        advice = f"put it in {workspace.display_path(folder)}/"
+        raise InputProblem(f"there is no graph '{network.graph}'", f"{where}: $.graph.file", advice)
+    outline = read_outline(path, network.format, workspace.display_path(path))
+    digest = content_hash(path)
+    if digest != network.sha256:
+        raise InputProblem(
+            f"{network.graph} has the checksum {digest}, not {network.sha256[:12]}...",
+            f"{where}: $.graph.sha256",
+            "restore the graph, or write the new checksum after having looked at why it changed",
+        )
+    check_names(network, outline, where)
+
+
+def _check_nodes(entries: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Check the nodes of a pipeline as model.json has them, as far as a schema cannot.
+
+    Raises:
+        InputProblem: a name that something else has, an input that is no earlier node, a crop margin of the
+            whole image.
+    """
+    earlier: list[PipelineNode] = []
+    for number, entry in enumerate(entries):
+        node = PipelineNode(**entry)
+        _check_name(node, earlier, f"{where}[{number}].name")
+        names = [other.name for other in earlier]
+        if node.input != IMAGE and node.input not in names:
+            what = f"there is no earlier node '{node.input}'"
+            raise InputProblem(what, f"{where}[{number}].input", nearest(node.input, [IMAGE, *names]))
+        if node.input == IMAGE and "crop_margin" in entry:
+            what = f"'{node.name}' takes the whole image: nothing is cropped for it"
+            advice = "leave the margin out, or name the node that it is cropped from as its input"
+            raise InputProblem(what, f"{where}[{number}].crop_margin", advice)
+        earlier.append(node)
+
+
+def _check_name(node: PipelineNode, earlier: Sequence[PipelineNode], where: str) -> None:
+    """Refuse a name that something else has: timings hold the steps of all nodes side by side."""
+    if node.name in [other.name for other in earlier]:
+        raise InputProblem(f"there are two nodes '{node.name}'", where, "give each node a name of its own")
+    taken = {IMAGE, TOTAL, *steps_of(tuple(earlier))}
+    clash = next((step for step in (node.name, *node.steps) if step in taken), None)
+    if clash is not None:
+        what = f"the node '{node.name}' would be timed as '{clash}', which already means something else"
+        raise InputProblem(what, where, "choose another name")
+
+
+def check_pipeline(pipeline: Pipeline, networks: Mapping[str, Network], where: str) -> None:
+    """Check a pipeline's nodes against their networks.
+
+    Args:
+        pipeline: as loaded.
+        networks: its networks by name, as loaded.
+        where: file and JSON path of the list of nodes, as `models/plates/model.json: $.pipeline`.
+
+    Raises:
+        InputProblem: a network that is not among them; a node that crops from one that detects nothing.
+    """
+    tasks: dict[str, Task] = {}
+    for number, node in enumerate(pipeline.nodes):
+        if node.network not in networks:
+            advice = nearest(node.network, networks)
+            raise InputProblem(f"there is no network '{node.network}'", f"{where}[{number}].network", advice)
+        if node.input != IMAGE and tasks[node.input] != Task.DETECTION:
+            detectors = [name for name, task in tasks.items() if task == Task.DETECTION]
+            raise InputProblem(
+                f"'{node.input}' finds no box that could be cropped: its task is {tasks[node.input].value}",
+                f"{where}[{number}].input",
+                nearest(node.input, [IMAGE, *detectors]),
+            )
+        tasks[node.name] = networks[node.network].task

@@ -1,0 +1,85 @@
+"""Recipes: found by name or path, read, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dockyard.recipe import documents
+from dockyard.recipe.workspace import PRODUCT, Workspace
+from shared.contract.errors import InputProblem, nearest
+from shared.contract.recipe import Recipe
+
+SCHEMA = PRODUCT / "recipes" / "recipe.schema.json"
+
+
+def find_recipe(workspace: Workspace, name: str) -> Path:
+    """Return a recipe's file.
+
+    Args:
+        workspace: whose recipes/ is looked in first, then Dockyard's.
+        name: a path, or a name in recipes/ with or without its ending.
+
+    Raises:
+        InputProblem: there is none, with the nearest name.
+    """
+    given = Path(name)
+    candidates = [given, workspace.root / name]
+    for place in workspace.places:
+        candidates += [place / "recipes" / name, place / "recipes" / f"{name}.json"]
+    try:
+        found = next((path for path in candidates if path.is_file()), None)
+    except (OSError, ValueError) as error:
+        raise InputProblem(f"no file name ({error})", name[:80]) from None
+    if found is not None:
+        return found
+    if len(given.parts) > 1:
+        raise InputProblem("no such file", name, "give a path to a recipe, or the name of one in recipes/")
+    known = [Path(file).stem for file in workspace.recipe_names()]
+    raise InputProblem(f"there is no recipe '{name}'", "recipes/", nearest(given.stem, known))
+
+
+def load_recipe(workspace: Workspace, name: str) -> Recipe:
+    """Read a recipe and check it: JSON, known keys, types.
+
+    Args:
+        workspace: that it is found in.
+        name: as `find_recipe` takes it.
+
+    Raises:
+        InputProblem: with file and JSON path.
+    """
+    path = find_recipe(workspace, name)
+    where = workspace.display_path(path.resolve())
+    document = documents.read_json(path, where)
+    documents.check(document, SCHEMA, where)
+    recipe = Recipe.from_json(path.stem, document, where)
+    measure = recipe.measure
+    if measure.max_rounds < measure.rounds:
+        raise InputProblem(
+            f"max_rounds ({measure.max_rounds}) is below rounds ({measure.rounds})",
+            f"{where}: $.measure.max_rounds",
+        )
+    return recipe
+
+
+def data_folder(workspace: Workspace, recipe: Recipe) -> Path:
+    """Return the user's own data folder of a recipe, which lies in the workspace (or in Dockyard's own).
+
+    Raises:
+        InputProblem: the recipe names none, it is not there, or it leaves the workspace.
+    """
+    where = f"{recipe.file}: $.data"
+    if recipe.data is None:
+        raise InputProblem("the recipe names no data", where)
+    try:
+        folders = {place: (place / recipe.data).resolve() for place in workspace.places}
+    except (OSError, ValueError) as error:
+        raise InputProblem(f"no path ({error})", where) from None
+    inside = [folder for place, folder in folders.items() if place in folder.parents]
+    if not inside:
+        advice = f"put the data below {workspace.root}"
+        raise InputProblem(f"the path '{recipe.data}' leaves the workspace", where, advice)
+    for folder in inside:
+        if folder.is_dir():
+            return folder
+    raise InputProblem(f"there is no folder '{recipe.data}'", where)

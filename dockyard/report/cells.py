@@ -1,0 +1,72 @@
+"""Figures as they are written in the cells of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from dockyard.judge.measurements import mean_step_ms, steps_of_rounds
+from dockyard.judge.statistics import Interval
+from dockyard.judge.verdicts import Assessment
+from dockyard.report.content import Table
+
+NOTHING = "-"
+"""What a cell says where there is nothing to say."""
+
+Column = tuple[str, Callable[[Assessment], str]]
+"""A column's name, and what it says of a variant."""
+
+
+def tabulate(
+    columns: Iterable[Column], rows: Sequence[Assessment], title: str = "", folded: bool = False
+) -> Table:
+    """Return a table with a row for each variant."""
+    names, functions = zip(*columns)
+    cells = []
+    for one in rows:
+        cells.append(tuple(function(one) for function in functions))
+    return Table(tuple(names), tuple(cells), title=title, folded=folded)
+
+
+def ratio(figure: Interval | None) -> str:
+    """Return a ratio with its smallest and largest round."""
+    return f"{figure.estimate:.2f} ({figure.low:.2f} to {figure.high:.2f})" if figure else NOTHING
+
+
+def drop(figure: Interval | None) -> str:
+    """Return a loss with its 95 % interval."""
+    return f"{figure.estimate:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]" if figure else NOTHING
+
+
+def metric(one: Assessment, name: str) -> str:
+    """Return the value of a metric, four digits."""
+    found = one.record.quality.metrics if one.record.quality else {}
+    return decimals(found.get(name), 4)
+
+
+def step(one: Assessment, name: str, digits: int = 2) -> str:
+    """Return the mean milliseconds of a step."""
+    rounds = one.record.latencies
+    return decimals(mean_step_ms(rounds, name), digits) if name in steps_of_rounds(rounds) else NOTHING
+
+
+def decimals(value: float | None, digits: int = 2) -> str:
+    """Return a number with so many digits after the point."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def mean(one: Assessment) -> str:
+    return decimals(one.times.mean if one.times else None)
+
+
+def std(one: Assessment) -> str:
+    return decimals(one.times.std if one.times else None)
+
+
+def median(one: Assessment) -> str:
+    return decimals(one.times.median if one.times else None)
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Return a text on one line, cut where it is longer than the limit."""
+    line = " ".join(text.split())
+    return line if limit is None or len(line) <= limit else f"{line[: limit - 3]}..."

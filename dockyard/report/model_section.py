@@ -1,0 +1,121 @@
+"""What the report says of one model of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from dockyard.judge.measurements import steps_of_rounds
+from dockyard.judge.verdicts import Assessment
+from dockyard.report import cells
+from dockyard.report.cells import Column
+from dockyard.report.content import ModelSection, Picture, Remark, Table
+from dockyard.report.remarks import remarks_on, tables_of
+from shared.contract.measurement import Scope, Throughput
+from shared.contract.record import Record
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The names of the pictures in plots/, and what those of masks could not show, by their names."""
+
+    names: frozenset[str] = frozenset()
+    remarks: Mapping[str, Sequence[Remark]] = field(default_factory=dict)
+
+
+def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSection:
+    record = rows[0].record
+    compared = [one for one in rows if not one.was_left]
+    tables = [*_left_table([one for one in rows if one.was_left])]
+    if record.scope == Scope.PIPELINE:
+        tables += _step_table(compared)
+    else:
+        tables += [table for one in compared for table in tables_of(one)]
+    name = f"{record.recipe['name']}-{record.model}"
+    return ModelSection(
+        model=record.model,
+        covers=_covers(rows),
+        variants=_variant_table(compared),
+        remarks=tuple(remark for one in compared for remark in remarks_on(one)),
+        tables=tuple(tables),
+        pictures=tuple(_pictures(name, record.model, pictures)),
+        picture_remarks=tuple(pictures.remarks.get(f"{name}-overlays.png", ())),
+    )
+
+
+def _covers(rows: Sequence[Assessment]) -> str:
+    if any(_is_stream(one.record) for one in rows):
+        return "a stream, each frame from its arrival to its output"
+    if rows[0].record.scope == Scope.PIPELINE:
+        return "from the encoded image to the last output, per image"
+    return "one call of the network"
+
+
+def _is_stream(record: Record) -> bool:
+    return any(isinstance(measured, Throughput) for measured in record.rounds)
+
+
+def _variant_table(rows: Sequence[Assessment]) -> Table:
+    return cells.tabulate(_variant_columns(rows), rows) if rows else Table((), ())
+
+
+def _variant_columns(rows: Sequence[Assessment]) -> Iterator[Column]:
+    """Yield the columns of the variants; target and frames a second only where a reader needs them."""
+    yield "variant", lambda one: one.record.variant
+    if len({one.record.target for one in rows if not one.is_reference}) > 1:
+        yield "target", lambda one: one.record.target
+    yield "verdict", lambda one: one.verdict.value
+    yield "mean ms", cells.mean
+    yield "std", cells.std
+    yield "median", cells.median
+    if _asks_for_fps(rows[0].record) or any(_is_stream(one.record) for one in rows):
+        yield "fps", lambda one: cells.decimals(one.fps, 1)
+    yield "speedup (rounds)", lambda one: cells.ratio(one.speedup)
+    qualities = [one.record.quality.metrics for one in rows if one.record.quality]
+    for name in dict.fromkeys(name for metrics in qualities for name in metrics):
+        yield name, partial(cells.metric, name=name)
+    yield "drop [95 %]", lambda one: cells.drop(one.drop)
+    yield "flipped", lambda one: str(len(one.flipped)) if one.drop else cells.NOTHING
+    yield "MB", lambda one: cells.decimals(one.size_mb or None)
+
+
+def _asks_for_fps(record: Record) -> bool:
+    return record.recipe["requirements"].get("min_fps") is not None
+
+
+def _left_table(left: Sequence[Assessment]) -> Iterator[Table]:
+    """Yield the variants that a search left after one round, folded away."""
+    if not left:
+        return
+    columns: list[Column] = [
+        ("variant", lambda one: one.record.variant),
+        ("median ms (one round)", cells.median),
+        (left[0].metric, lambda one: cells.decimals(one.quality, 4)),
+        ("why it was left", lambda one: cells.one_line(one.reason)),
+    ]
+    plural = "s" if len(left) > 1 else ""
+    title = f"{len(left)} more variant{plural} tried in one round, not measured further"
+    yield cells.tabulate(columns, left, title, folded=True)
+
+
+def _step_table(rows: Sequence[Assessment]) -> Iterator[Table]:
+    """Yield the time that each step of a pipeline takes, by the steps that its records have."""
+    timed = [one for one in rows if one.record.latencies and one.times]
+    steps = steps_of_rounds([measured for one in timed for measured in one.record.latencies])
+    if not steps:
+        return
+    columns: list[Column] = [("variant", lambda one: one.record.variant)]
+    columns += [(step.replace("_", " "), partial(cells.step, name=step)) for step in steps]
+    columns.append(("images/s (median)", lambda one: cells.decimals(one.fps, 1)))
+    yield cells.tabulate(columns, timed, "Mean milliseconds of each step")
+
+
+def _pictures(name: str, model: str, pictures: Pictures) -> Iterator[Picture]:
+    captions = {
+        f"{name}.png": f"Time against quality of {model}",
+        f"{name}-overlays.png": f"What each variant of {model} found",
+    }
+    for file, caption in captions.items():
+        if file in pictures.names:
+            yield Picture(file, caption)

@@ -1,0 +1,118 @@
+"""What the pictures of time and quality show, apart from how it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dockyard.judge import pareto
+from dockyard.judge.devices import same_device
+from dockyard.judge.measurements import medians_ns
+from dockyard.judge.statistics import Interval
+from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.run.decisions import Point
+from shared.contract.record import RecordStatus
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a variant lies in the plane of time and quality.
+
+    Attributes:
+        ms: the median, and the smallest and largest of its rounds.
+        quality: the main metric, and how far the 95 % interval of the drop reaches.
+        speedup: over the reference; None for the reference.
+        is_pale: a search left it after one round.
+        is_on_front: no other variant beats it.
+    """
+
+    variant: str
+    verdict: Verdict
+    ms: Interval
+    quality: Interval
+    speedup: float | None
+    is_pale: bool
+    is_on_front: bool
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One model of a recipe, on one device.
+
+    Attributes:
+        file: the picture's name.
+        places: those that were measured first.
+        line: (ms, quality) of the front's points that are better than every faster one.
+        allowed: the lowest quality that the recipe allows; None without a reference.
+    """
+
+    file: str
+    title: str
+    metric: str
+    places: tuple[Place, ...]
+    line: tuple[tuple[float, float], ...]
+    allowed: float | None
+
+    @property
+    def measured(self) -> list[Place]:
+        return [place for place in self.places if not place.is_pale]
+
+
+def plots_of(assessments: Sequence[Assessment]) -> Iterator[Plot]:
+    """Yield a picture for each recipe and model of which something was measured."""
+    for recipe, model in dict.fromkeys((one.recipe_name, one.record.model) for one in assessments):
+        own = [one for one in assessments if (one.recipe_name, one.record.model) == (recipe, model)]
+        drawable = [one for one in own if one.times and one.quality is not None]
+        # Times of two devices have no place in one picture: the first, the reference, says which it shows.
+        rows = [one for one in drawable if same_device(one.record, drawable[0].record)]
+        if any(_is_measured(one) for one in rows):
+            yield _plot(rows, f"{recipe}-{model}.png", f"{recipe}: {model}, {rows[0].device}")
+
+
+def _plot(rows: Sequence[Assessment], file: str, title: str) -> Plot:
+    points = [_point(one) for one in rows if _is_measured(one)]
+    on_front = {point.variant for point in pareto.front(points)}
+    measured_first = sorted(rows, key=lambda one: not _is_measured(one))
+    line = [(point.time_ns / 1e6, point.quality) for point in pareto.staircase(points)]
+    reference = next((one for one in rows if one.verdict == Verdict.REFERENCE), None)
+    return Plot(
+        file=file,
+        title=title,
+        metric=rows[0].metric,
+        places=tuple(_place(one, on_front) for one in measured_first),
+        line=tuple(line),
+        allowed=_allowed(reference) if reference else None,
+    )
+
+
+def _is_measured(one: Assessment) -> bool:
+    return one.record.status == RecordStatus.MEASURED
+
+
+def _allowed(reference: Assessment) -> float:
+    assert reference.quality is not None
+    return reference.quality - float(reference.record.recipe["requirements"]["max_drop"])
+
+
+def _point(one: Assessment) -> Point:
+    assert one.times is not None
+    assert one.quality is not None
+    return Point(one.record.variant, one.times.median * 1e6, one.quality)
+
+
+def _place(one: Assessment, on_front: set[str]) -> Place:
+    assert one.times is not None
+    assert one.quality is not None
+    medians_ms = [median / 1e6 for median in medians_ns(one.record.rounds)]
+    loss = one.drop or Interval(0.0, 0.0, 0.0)
+    lowest = one.quality + min(0.0, loss.estimate - loss.high)
+    highest = one.quality + max(0.0, loss.estimate - loss.low)
+    return Place(
+        variant=one.record.variant,
+        verdict=one.verdict,
+        ms=Interval(one.times.median, min(medians_ms), max(medians_ms)),
+        quality=Interval(one.quality, lowest, highest),
+        speedup=one.speedup.estimate if one.speedup else None,
+        is_pale=not _is_measured(one),
+        is_on_front=_is_measured(one) and one.record.variant in on_front,
+    )

@@ -1,0 +1,82 @@
+"""What is to be known of a variant beside its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dockyard.judge.statistics import STABLE_WITHIN
+from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.report.cells import one_line
+from dockyard.report.content import Remark, Table
+from dockyard.report.headline import options_beyond_name
+from shared.contract.measurement import Scope
+from shared.contract.record import RecordStatus
+from shared.contract.result import Notes
+
+MAX_TEXT = 300
+"""Characters of a remark that a toolchain makes."""
+
+MAX_SAMPLES = 8
+"""Samples that are named."""
+
+MAX_ROWS = 20
+"""Rows of a toolchain's table."""
+
+
+def remarks_on(one: Assessment) -> list[Remark]:
+    """Return the remarks on a variant, its own troubles first, what its toolchain says of its work last."""
+    return [Remark(one.record.variant, text) for text in _texts(one)]
+
+
+def _texts(one: Assessment) -> Iterator[str]:
+    record = one.record
+    for warning in record.warnings:
+        yield one_line(warning, MAX_TEXT)
+    if options := options_beyond_name(record):
+        yield one_line(f"options: {options}", MAX_TEXT)
+    if record.status != RecordStatus.MEASURED:
+        stage = f" in {record.stage}" if record.stage else ""
+        yield f"{record.status.value}{stage}: {one_line(one.reason) or 'no reason given'}"
+        return
+    if one.verdict == Verdict.TOO_LOSSY and one.drop:
+        allowed = record.recipe["requirements"]["max_drop"]
+        yield f"too lossy: it loses {one.drop.estimate:.4f} of {one.metric}, {allowed} are allowed"
+    elif one.reason:
+        yield f"{one.verdict.value}: {one_line(one.reason)}"
+    if one.times and not one.times.is_stable:
+        times = one.times
+        farthest = f"lie up to {times.stability:.1%} from their median (limit {STABLE_WITHIN:.0%})"
+        yield f"the medians of {times.rounds} rounds {farthest}"
+    if record.scope == Scope.NETWORK:
+        for notes in record.notes.values():
+            yield from _noted(notes)
+    if one.flipped:
+        more = len(one.flipped) - MAX_SAMPLES
+        named = ", ".join(one.flipped[:MAX_SAMPLES]) + (f" and {more} more" if more > 0 else "")
+        yield f"right on one side only: {named}"
+
+
+def _noted(notes: Notes) -> Iterator[str]:
+    """Yield what a toolchain says of its own work."""
+    if notes.calibration_images is not None:
+        yield f"calibrated with {notes.calibration_images} images"
+    for remark in notes.remarks:
+        yield one_line(remark, MAX_TEXT)
+
+
+def tables_of(one: Assessment) -> list[Table]:
+    """Return the tables of what a toolchain says of its own work on a variant, their first rows."""
+    tables = []
+    for notes in one.record.notes.values():
+        for noted in notes.tables:
+            table = Table(
+                noted.columns,
+                noted.rows[:MAX_ROWS],
+                title=noted.title,
+                subject=one.record.variant,
+                folded=noted.folded,
+                left_out=max(0, len(noted.rows) - MAX_ROWS),
+                by_toolchain=True,
+            )
+            tables.append(table)
+    return tables

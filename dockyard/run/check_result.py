@@ -1,0 +1,114 @@
+"""What a job left in `result.json`, checked before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dockyard.engines import JobExit
+from dockyard.recipe import documents
+from dockyard.recipe.workspace import SHARED
+from shared.contract.codec import DecodeError, decode
+from shared.contract.errors import InputProblem
+from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, Throughput
+from shared.contract.model import steps_of
+from shared.contract.result import Result, Status
+from shared.contract.stages import STAGES, Parameters, PipelineBenchmark
+
+SCHEMA = SHARED / "contract" / "result.schema.json"
+
+SAME_METRIC = 1e-6
+"""Largest difference of a metric from what its samples give."""
+
+SET_METRIC = "iou_set"
+"""The one metric that is not the mean of its samples' scores: the IoU over the pixels of all of them."""
+
+
+def read_result(folder: Path, left: JobExit, parameters: Parameters) -> Result:
+    """Read what a job left; one that the executor ended, or that left nothing valid, has failed."""
+    if left.reason:
+        return Result(Status.FAILED, left.reason)
+    path = folder / "result.json"
+    if not path.is_file():
+        return Result(Status.FAILED, f"the job ended with exit code {left.exit_code} and left no result")
+    try:
+        document = documents.parse(path.read_text(encoding="utf-8"))
+        documents.check(document, SCHEMA, "result.json")
+        result = decode(Result, document)
+        _check_whole(parameters, result)
+    except (InputProblem, DecodeError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:500]
+        return Result(Status.FAILED, f"the job left a result that cannot be used: {reason}")
+    return result
+
+
+def _check_whole(parameters: Parameters, result: Result) -> None:
+    """Refuse a `done` result without what its stage is for. Raises InputProblem."""
+    if result.status != Status.DONE:
+        return
+    stage = STAGES[type(parameters)]
+    missing = [name for name in stage.brings if not _is_there(getattr(result, name))]
+    if missing:
+        raise InputProblem(f"a done {stage.name} without {missing[0]}")
+    if isinstance(result.measurement, Latency):
+        _check_latency(parameters, result.measurement)
+    if isinstance(result.measurement, Throughput):
+        _check_throughput(result.measurement)
+    if result.quality is not None:
+        _check_quality(result.quality)
+
+
+def _is_there(part: object) -> bool:
+    """Tell whether a part of a result holds something; an artifact without a file does not."""
+    return bool(getattr(part, "files", part))
+
+
+def _check_latency(parameters: Parameters, latency: Latency) -> None:
+    total = latency.samples_ns.get(TOTAL, ())
+    if not total or min(total) <= 0:
+        raise InputProblem("a latency without samples, or with a time of zero")
+    is_pipeline = isinstance(parameters, PipelineBenchmark)
+    if (latency.scope == Scope.PIPELINE) != is_pipeline:
+        raise InputProblem(f"a latency of the scope {latency.scope.value}, which was not asked for")
+    if not isinstance(parameters, PipelineBenchmark):
+        return
+    steps = steps_of(parameters.nodes)
+    if any(len(latency.samples_ns.get(step, ())) != len(total) for step in steps):
+        raise InputProblem(f"a pipeline's latency without each of its steps: {', '.join(steps)}")
+
+
+def _check_throughput(throughput: Throughput) -> None:
+    if throughput.frames < 1 or throughput.seconds <= 0 or len(throughput.latency_ns) != throughput.frames:
+        raise InputProblem("a throughput without frames, in no time, or without the latency of each frame")
+
+
+def _check_quality(quality: Quality) -> None:
+    if quality.main not in quality.metrics:
+        raise InputProblem("a quality without its main metric")
+    for name, value in quality.metrics.items():
+        if name == SET_METRIC:
+            _check_pixels(value, quality.samples)
+            continue
+        scores = list(quality.scores(name).values())
+        if not scores or abs(float(np.mean(scores)) - value) > SAME_METRIC:
+            raise InputProblem(f"the metric {name} is not the mean of its samples' scores")
+
+
+def _check_pixels(iou_set: float, samples: Sequence[SampleScore]) -> None:
+    """Refuse an IoU, of the set or of a sample, that the pixels do not give. Raises InputProblem."""
+    intersections, unions = 0, 0
+    for sample in samples:
+        if sample.pixels is None or sample.pixels[1] < sample.pixels[0]:
+            raise InputProblem("the metric iou_set without the pixels of each sample")
+        if abs(_iou(*sample.pixels) - sample.scores.get("iou", -1.0)) > SAME_METRIC:
+            raise InputProblem(f"the iou of {sample.id} is not the one of its pixels")
+        intersections += sample.pixels[0]
+        unions += sample.pixels[1]
+    if abs(_iou(intersections, unions) - iou_set) > SAME_METRIC:
+        raise InputProblem("the metric iou_set is not the one of its samples' pixels")
+
+
+def _iou(intersection: int, union: int) -> float:
+    return intersection / union if union else 1.0

@@ -1,0 +1,24 @@
+"""What is shown of a run while it goes on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dockyard.plan.plan import PlannedJob
+from dockyard.run.outcome import Outcome
+
+
+class Display(Protocol):
+    """Where a run reports to."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def job(self, planned: PlannedJob, number: int, total: int) -> None:
+        """A job begins."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """A step of the job advanced; total 0 is unknown."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """A job ended."""

@@ -1,0 +1,61 @@
+"""The folder of a job, filled: job.json, the code that runs in the target's environment, the inputs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from dockyard.plan.plan import DataInput, GraphInput, JobInput, OutputInput, Plan, PlannedJob, TuningInput
+from dockyard.recipe.workspace import SHARED
+from dockyard.run import tuning_store
+from dockyard.run.datasets import DataSet
+from dockyard.run.decisions import Done
+from shared.contract.codec import encode
+
+TUNING = "tuning"
+"""The folder in which a job that tunes leaves the databases that are new or changed."""
+
+
+def fill(plan: Plan, planned: PlannedJob, data: Mapping[str, DataSet], done: Done, folder: Path) -> None:
+    """Fill an empty job folder."""
+    job = planned.job
+    (folder / "job.json").write_text(json.dumps(encode(job)))
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignore)
+    target = plan.workspace.target(job.target)
+    shutil.copytree(target, folder / "code" / "targets" / job.target, ignore=ignore)
+    (folder / "outputs").mkdir()
+    for path, source in planned.inputs.items():
+        destination = folder / "inputs" / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _place(plan, source, data, done, destination)
+        if isinstance(source, TuningInput):
+            (folder / TUNING).mkdir()
+
+
+def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done, destination: Path) -> None:
+    """Copy one input to its place."""
+    match source:
+        case GraphInput(network):
+            graph = plan.networks[network].graph
+            _copy(plan.workspace.model(network) / graph, destination / graph)
+        case DataInput(model, split):
+            _copy(data[model].folder / split, destination)
+        case TuningInput(network, target):
+            destination.mkdir()
+            for database in tuning_store.databases_of(plan.workspace, network, target).values():
+                _copy(database, destination / database.name)
+        case OutputInput(job_id, file):
+            outputs = done[job_id].outputs
+            assert outputs is not None, f"{job_id} is done and left no outputs"
+            _copy(outputs / file if file else outputs, destination)
+
+
+def _copy(origin: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if origin.is_dir():
+        shutil.copytree(origin, destination)
+    else:
+        shutil.copyfile(origin, destination)

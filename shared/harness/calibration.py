@@ -1,0 +1,53 @@
+"""The splits that an optimization may see, pre-processed, and the scores of its own outputs on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Tuple
+
+from shared.contract.dataset import Sample, read_split
+from shared.contract.model import InputSpec, Network
+from shared.harness.scoring import METRICS, score
+from shared.inference.arrays import Array
+from shared.inference.decoding import predict
+from shared.inference.preprocess import Placement, read_image, to_input
+from shared.inference.session import Tensors
+
+
+class SplitCalibration:
+    """The splits of a network's data (`toolchain.Calibration`).
+
+    Args:
+        splits: folder of each.
+
+    Raises:
+        InputProblem: a split that cannot be read.
+    """
+
+    def __init__(self, network: Network, splits: Mapping[str, Path]) -> None:
+        self._network = network
+        self._samples: Dict[str, List[Sample]] = {}
+        for name, folder in splits.items():
+            self._samples[name] = read_split(folder, network.task)
+        self._placements: Dict[Tuple[str, int], Placement] = {}
+
+    @property
+    def metric(self) -> str:
+        return METRICS[self._network.task][0]
+
+    def size(self, split: str) -> int:
+        return len(self._samples[split])
+
+    def inputs(self, split: str, spec: InputSpec) -> Iterator[Array]:
+        for index in range(self.size(split)):
+            yield self._prepare(split, index, spec)
+
+    def score(self, split: str, index: int, outputs: Tensors) -> float:
+        if (split, index) not in self._placements:
+            self._prepare(split, index, self._network.input)
+        prediction = predict(self._network, outputs, self._placements[split, index])
+        return score(self._network, prediction, self._samples[split][index]).scores[self.metric]
+
+    def _prepare(self, split: str, index: int, spec: InputSpec) -> Array:
+        image, self._placements[split, index] = to_input(read_image(self._samples[split][index].path), spec)
+        return image

@@ -1,0 +1,115 @@
+"""How what was found is held against what is true: the scores of a sample, and the metrics of a split.
+
+A score is 0 to 1. A split's metric is the mean of its samples' scores, but for `iou_set`, which is over
+the pixels of all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from shared.contract.dataset import Sample
+from shared.contract.measurement import Quality, SampleScore
+from shared.contract.model import Network
+from shared.contract.outputs import ClassificationOutputs, DetectionOutputs, Task, TextOutputs
+from shared.harness.masks import both_masks, count_pixels, true_mask
+from shared.inference.arrays import Array
+from shared.inference.decoding import FoundBox, FoundClass, FoundText, Prediction
+from shared.inference.preprocess import Box
+
+METRICS: Mapping[Task, Tuple[str, ...]] = {
+    Task.DETECTION: ("iou",),
+    Task.TEXT_RECOGNITION: ("exact", "country"),
+    Task.CLASSIFICATION: ("accuracy",),
+    Task.SEGMENTATION: ("iou", "iou_set"),
+}
+"""The metrics of each task, the main one first."""
+
+
+def score(network: Network, prediction: Optional[Prediction], sample: Sample) -> SampleScore:
+    """Score what a network found in a sample.
+
+    Args:
+        prediction: None where it found nothing, or was not run.
+
+    Raises:
+        UnreadableImage: a true mask that cannot be decoded, or that is not of its image's size.
+    """
+    if prediction is None:
+        return _score_nothing(network, sample)
+    if isinstance(prediction, FoundBox):
+        box = tuple(round(side, 2) for side in prediction.box)
+        value = 0.0 if sample.box is None else iou(prediction.box, sample.box)
+        return SampleScore(sample.id, {"iou": value}, box)
+    if isinstance(prediction, FoundText):
+        text = f"{prediction.text} {prediction.country or ''}".strip()
+        return SampleScore(sample.id, text_scores(prediction, sample), text)
+    if isinstance(prediction, FoundClass):
+        return SampleScore(sample.id, {"accuracy": float(prediction.name == sample.label)}, prediction.name)
+    return score_masks(*both_masks(network, prediction, sample), sample)
+
+
+def _score_nothing(network: Network, sample: Sample) -> SampleScore:
+    """Nothing found is right where there was nothing to find, which only boxes and masks can say."""
+    outputs = network.outputs
+    if isinstance(outputs, DetectionOutputs):
+        return SampleScore(sample.id, {"iou": float(sample.box is None)})
+    if isinstance(outputs, TextOutputs):
+        country = {"country": 0.0} if outputs.country is not None and sample.country else {}
+        return SampleScore(sample.id, {"exact": 0.0, **country})
+    if isinstance(outputs, ClassificationOutputs):
+        return SampleScore(sample.id, {"accuracy": 0.0})
+    union = int(np.count_nonzero(true_mask(network, sample)))
+    return SampleScore(sample.id, {"iou": pixel_iou(0, union)}, None, (0, union))
+
+
+def score_masks(mask: Array, truth: Array, sample: Sample) -> SampleScore:
+    """Score a mask beside the true one, both bool of one shape.
+
+    The prediction is the fraction of the mask that is marked.
+    """
+    pixels = count_pixels(mask, truth)
+    return SampleScore(sample.id, {"iou": pixel_iou(*pixels)}, f"{mask.mean():.4f}", pixels)
+
+
+def text_scores(found: FoundText, sample: Sample) -> Dict[str, float]:
+    """Score a text: exact only when every symbol is right; the country where both sides have one."""
+    scores = {"exact": float(found.text == sample.reading)}
+    if found.country is not None and sample.country:
+        scores["country"] = float(found.country == sample.country)
+    return scores
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes (x_min, y_min, x_max, y_max); 0 where the union is empty."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    intersection = max(0.0, width) * max(0.0, height)
+    areas = sum(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (a, b))
+    return intersection / (areas - intersection) if areas > intersection else 0.0
+
+
+def pixel_iou(intersection: int, union: int) -> float:
+    """Return the IoU of pixel counts; 1 where there is nothing to find and nothing was found."""
+    return intersection / union if union else 1.0
+
+
+def quality_of(task: Task, samples: Sequence[SampleScore]) -> Quality:
+    """Return the quality of a split, of at least one sample."""
+    return Quality(METRICS[task][0], set_metrics(samples), tuple(samples))
+
+
+def set_metrics(samples: Sequence[SampleScore]) -> Dict[str, float]:
+    """Return the metrics of a split: each the mean over the samples that have it; the IoU of all pixels."""
+    scores: Dict[str, List[float]] = {}
+    for sample in samples:
+        for name, value in sample.scores.items():
+            scores.setdefault(name, []).append(value)
+    metrics = {name: float(np.mean(values)) for name, values in scores.items()}
+    pixels = [sample.pixels for sample in samples if sample.pixels is not None]
+    if pixels:
+        intersections, unions = zip(*pixels)
+        metrics["iou_set"] = pixel_iou(sum(intersections), sum(unions))
+    return metrics

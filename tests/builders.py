@@ -1,0 +1,101 @@
+"""Records of the example model and their parts, made in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dockyard.judge.verdicts import Assessment, judge
+from shared.contract.artifact import Artifact, ArtifactFile
+from shared.contract.measurement import (
+    Latency,
+    Measurement,
+    Protocol,
+    Quality,
+    SampleScore,
+    Scope,
+    Throughput,
+)
+from shared.contract.record import Record, RecordedArtifact, RecordStatus
+
+SHA256 = "0" * 64
+
+
+def quality(scores: Sequence[float], metric: str = "accuracy") -> Quality:
+    """The quality of a set whose samples have these scores."""
+    samples = [SampleScore(f"images/{i}.png", {metric: score}, "3") for i, score in enumerate(scores)]
+    return Quality(metric, {metric: sum(scores) / len(scores)}, tuple(samples))
+
+
+def latency(*totals_ns: int, protocol: Protocol = Protocol.REPEAT, **steps_ns: Sequence[int]) -> Latency:
+    """The latency of calls; with the times of a pipeline's steps, that of a pipeline."""
+    steps = {step: tuple(times) for step, times in steps_ns.items()}
+    scope = Scope.PIPELINE if steps else Scope.NETWORK
+    return Latency(scope, protocol, {"total": totals_ns, **steps})
+
+
+def rounds(*medians_ms: float) -> tuple[Measurement, ...]:
+    """Rounds of three calls that each take so many milliseconds."""
+    return tuple(latency(*[round(median * 1e6)] * 3) for median in medians_ms)
+
+
+def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Measurement, ...]:
+    """Rounds of ten seconds of a stream that each processed so many frames a second."""
+    times = (round(latency_ms * 1e6),) * 3
+    return tuple(Throughput(round(rate * 10), 0, 10.0, times) for rate in fps)
+
+
+def artifact(network: str = "digits", size: int = 1_000_000, cache_key: str | None = None) -> dict[str, Any]:
+    """What was measured of a network: one file of so many bytes."""
+    files = Artifact((ArtifactFile("model.bin", SHA256, size),))
+    return {network: RecordedArtifact(files, cache_key)}
+
+
+def record(variant: str = "int8", **changes: Any) -> Record:
+    """A record of the example model: three agreeing rounds, four times as fast as its reference."""
+    reference = variant == "reference"
+    one = Record(
+        run="20260101T000000Z",
+        recipe={
+            "name": "digits",
+            "description": "",
+            "model": "digits",
+            "target": "intel-openvino",
+            "toolchain": "",
+            "optimizations": [{"method": "baseline"}, {"method": "int8"}],
+            "requirements": {"max_drop": 0.02},
+            "measure": {"rounds": 3},
+        },
+        model="digits",
+        variant=variant,
+        method=variant,
+        options={},
+        target="tensorflow" if reference else "intel-openvino",
+        toolchain="1",
+        engine="fake",
+        status=RecordStatus.MEASURED,
+        measured_at="2026-01-01T00:00:00+00:00",
+        device={"cpu": "fake", "threads": 2},
+        settings={"runtime": "TensorFlow"} if reference else {},
+        artifacts=artifact(),
+        quality=quality([1.0] * 100),
+        rounds=rounds(4.0, 4.0, 4.0) if reference else rounds(1.0, 1.0, 1.0),
+    )
+    return replace(one, **changes)
+
+
+def failed(variant: str = "int8", reason: str = "broken", **changes: Any) -> Record:
+    """A record of a variant that could not be made."""
+    nothing = {"status": RecordStatus.FAILED, "stage": "optimize", "quality": None, "rounds": ()}
+    return record(variant, **{**nothing, "reason": reason, **changes})
+
+
+def requiring(one: Record, **requirements: float) -> Record:
+    """A record whose recipe asks for more than a small drop."""
+    return replace(one, recipe={**one.recipe, "requirements": {"max_drop": 0.02, **requirements}})
+
+
+def assessment(variant: str = "int8", **changes: Any) -> Assessment:
+    """A record beside its reference, with figures and verdict."""
+    return judge([record("reference"), record(variant, **changes)])[1]
