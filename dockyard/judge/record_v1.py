@@ -56,8 +56,6 @@ def _notes(noted: Document) -> dict[str, Any]:
     """
     tables, remarks, details = [], [], {}
     for key, value in noted.items():
-        if key == CALIBRATION_IMAGES:
-            continue
         if key in NEVER_SHOWN:
             details[key] = value
         elif _is_list_of_objects(value):

@@ -87,7 +87,7 @@ def _draw_plane(axes: Axes, plot: Plot) -> None:
     _scale(axes, plot)
     _draw_line(axes, plot)
     axes.set_xlabel("median ms, logarithmic (bars: rounds, 95 % interval of the drop)")
-    axes.set_ylabel(f"{plot.metric} (line and rings: Pareto front; dashed: allowed)")
+    axes.set_ylabel(f"{plot.metric} (rings: Pareto front; dashed: allowed)", fontsize=9)
 
 
 def _draw_point(axes: Axes, place: Place) -> None:

@@ -11,7 +11,6 @@ from dockyard.report.content import Remark, Table
 from dockyard.report.headline import options_beyond_name
 from shared.contract.measurement import Scope
 from shared.contract.record import RecordStatus
-from shared.contract.result import Notes
 
 MAX_TEXT = 300
 """Characters of a remark that a toolchain makes."""
@@ -49,19 +48,11 @@ def _texts(one: Assessment) -> Iterator[str]:
         yield f"the medians of {times.rounds} rounds {farthest}"
     if record.scope == Scope.NETWORK:
         for notes in record.notes.values():
-            yield from _noted(notes)
+            yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)
     if one.flipped:
         more = len(one.flipped) - MAX_SAMPLES
         named = ", ".join(one.flipped[:MAX_SAMPLES]) + (f" and {more} more" if more > 0 else "")
         yield f"right on one side only: {named}"
-
-
-def _noted(notes: Notes) -> Iterator[str]:
-    """Yield what a toolchain says of its own work."""
-    if notes.calibration_images is not None:
-        yield f"calibrated with {notes.calibration_images} images"
-    for remark in notes.remarks:
-        yield one_line(remark, MAX_TEXT)
 
 
 def tables_of(one: Assessment) -> list[Table]:

@@ -86,6 +86,24 @@ def job_folder(tmp_path: Path) -> Callable[[Job, Mapping[str, Path]], Path]:
     return make
 
 
+def new_workspace(root: Path) -> Workspace:
+    """Make an empty workspace that takes environments and generated data from Dockyard's, so that they are
+    made once.
+    """
+    for kind in ("recipes", "models", ".dockyard"):
+        (root / kind).mkdir(parents=True)
+    for made_once in ("venvs", "data"):
+        (DOCKYARD.state / made_once).mkdir(parents=True, exist_ok=True)
+        (root / ".dockyard" / made_once).symlink_to(DOCKYARD.state / made_once)
+    return Workspace(root)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace of the test's own."""
+    return new_workspace(tmp_path / "workspace")
+
+
 @pytest.fixture
 def recipe_file(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
     """Write a recipe that fits the schema to a file of its own."""

@@ -105,6 +105,18 @@ def test_two_engines_are_two_devices(docker_executor: DockerExecutor, venv_execu
     assert docker_executor.device != venv_executor.device
 
 
+def test_a_context_is_found_without_a_docker_configuration(
+    docker_executor: DockerExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A context that was just created, on a machine without Docker's config.json, leads to its engine."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    address = "host=unix:///var/run/docker.sock"
+    subprocess.run(["docker", "context", "create", "tested", "--docker", address], check=True)
+    executor = DockerExecutor(DOCKYARD, "tested")
+    assert (executor.name, executor.device) == ("docker:tested", docker_executor.device)
+    assert executor.prepare(*OPENVINO, ignore) == docker_executor.prepare(*OPENVINO, ignore)
+
+
 def test_a_container_is_closed_to_everything(
     docker_executor: DockerExecutor, script_folder: ScriptFolder
 ) -> None:

@@ -1,4 +1,5 @@
-"""What a container has found out by tuning is on the host, however the container ends, and before it does."""
+"""What a container leaves in a folder that is followed is on the host, however it ends, and before it does.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +11,22 @@ from pathlib import Path
 import pytest
 
 import docker
-from dockyard.engines import Limits
-from dockyard.engines.docker import LABEL, DockerEngine
+from dockyard.engines import FollowedFolder, Limits
+from dockyard.engines.docker import JOB_LABEL, DockerExecutor
 from shared.contract.errors import EnvironmentProblem
 from tests.fakes import attempt
+from tests.integration.conftest import DOCKYARD
 
 TARGET, TOOLCHAIN = "intel-openvino", "2026.4"
 NAME = "znver4.json.gz"
+FOLLOWED = FollowedFolder("tuning", ".json.gz", 64)
 
 
 @pytest.fixture(scope="module")
-def engine() -> DockerEngine:
+def executor() -> DockerExecutor:
     """A real Docker engine that looks at the databases twice a second."""
     try:
-        found = DockerEngine(fetch_s=0.5)
+        found = DockerExecutor(DOCKYARD, fetch_s=0.5)
         found.prepare(TARGET, TOOLCHAIN, print)
     except EnvironmentProblem as problem:
         if os.environ.get("CI"):
@@ -32,17 +35,27 @@ def engine() -> DockerEngine:
     return found
 
 
+WRITER = f"""
+import os, pathlib, sys, time
+job = pathlib.Path('/job')
+def write(text):
+    (job / 'tmp').write_text(text)
+    os.replace(job / 'tmp', job / 'tuning' / '{NAME}')
+"""
+"""The beginning of a job that leaves its files whole or not at all."""
+
+
 @pytest.fixture
 def tuning_job(tmp_path: Path) -> Callable[[str], Path]:
-    """Make the folder of a job that tunes: it writes the bytes `one`, prints `one`, and goes on as the text says."""
+    """Make the folder of a job that tunes: it writes the bytes `one`, prints `one`, and goes on as the text
+    says.
+    """
 
     def make(then: str) -> Path:
         folder = tmp_path / "job"
         script = folder / "code" / "targets" / TARGET / "entry.py"
         script.parent.mkdir(parents=True)
-        write = f"def write(text):\n    (job / 'tmp').write_text(text)\n    os.replace(job / 'tmp', job / 'tuning' / '{NAME}')\n"
-        start = "write('one')\nprint('one', flush=True)\n"
-        script.write_text(f"import os, pathlib, sys, time\njob = pathlib.Path('/job')\n{write}{start}{then}\n")
+        script.write_text(f"{WRITER}write('one')\nprint('one', flush=True)\n{then}\n")
         for name in ("outputs", "tuning"):
             (folder / name).mkdir()
         return folder
@@ -66,17 +79,21 @@ def interrupt(line: str) -> None:
     ids=["done", "failed", "time limit", "memory", "interrupt"],
 )
 def test_databases_come_back(
-    engine: DockerEngine, tuning_job: Callable[[str], Path], then: str, limits: Limits, on_line: Callable[[str], None]
+    executor: DockerExecutor,
+    tuning_job: Callable[[str], Path],
+    then: str,
+    limits: Limits,
+    on_line: Callable[[str], None],
 ) -> None:
     """However a container ends, its databases are on the host before it is removed."""
     folder = tuning_job(then)
-    attempt(KeyboardInterrupt, engine.run, TARGET, TOOLCHAIN, folder, limits, on_line)
+    attempt(KeyboardInterrupt, executor.run, TARGET, TOOLCHAIN, folder, limits, on_line, FOLLOWED)
     assert (folder / "tuning" / NAME).read_text() == "one"
     assert sorted(p.name for p in folder.iterdir()) == ["code", "outputs", "tuning"]
-    assert docker.from_env().containers.list(all=True, filters={"label": LABEL}) == []
+    assert docker.from_env().containers.list(all=True, filters={"label": JOB_LABEL}) == []
 
 
-def test_databases_come_back_meanwhile(engine: DockerEngine, tuning_job: Callable[[str], Path]) -> None:
+def test_databases_come_back_meanwhile(executor: DockerExecutor, tuning_job: Callable[[str], Path]) -> None:
     """While a container still tunes, what it has found out so far is on the host; at its end, all of it."""
     folder = tuning_job("time.sleep(4)\nprint('two', flush=True)\ntime.sleep(1)\nwrite('three')")
     seen: list[tuple[str, str]] = []
@@ -85,17 +102,20 @@ def test_databases_come_back_meanwhile(engine: DockerEngine, tuning_job: Callabl
         path = folder / "tuning" / NAME
         seen.append((line, path.read_text() if path.is_file() else ""))
 
-    engine.run(TARGET, TOOLCHAIN, folder, Limits(60, 512), look)
+    executor.run(TARGET, TOOLCHAIN, folder, Limits(60, 512), look, FOLLOWED)
     assert seen[1] == ("two", "one")
     assert (folder / "tuning" / NAME).read_text() == "three"
 
 
-def test_what_is_no_plain_file_does_not_come_back(engine: DockerEngine, tuning_job: Callable[[str], Path]) -> None:
+def test_what_is_no_plain_file_does_not_come_back(
+    executor: DockerExecutor, tuning_job: Callable[[str], Path]
+) -> None:
     """A link among the databases is told and not followed; the job's end is what it was."""
-    folder = tuning_job(f"os.remove(job / 'tuning' / '{NAME}')\nos.symlink('/etc/passwd', job / 'tuning' / '{NAME}')\nsys.exit(5)")
+    place = f"job / 'tuning' / '{NAME}'"
+    folder = tuning_job(f"os.remove({place})\nos.symlink('/etc/passwd', {place})\nsys.exit(5)")
     lines: list[str] = []
-    ended = engine.run(TARGET, TOOLCHAIN, folder, Limits(60, 512), lines.append)
-    assert (ended.exit_code, ended.reason) == (5, "")
+    left = executor.run(TARGET, TOOLCHAIN, folder, Limits(60, 512), lines.append, FOLLOWED)
+    assert (left.exit_code, left.reason) == (5, "")
     assert "could not be fetched" in lines[-1]
     assert not (folder / "tuning" / NAME).is_symlink()
 
@@ -103,12 +123,14 @@ def test_what_is_no_plain_file_does_not_come_back(engine: DockerEngine, tuning_j
 NETWORK = "import socket\nprint('interfaces', sorted(n for _, n in socket.if_nameindex()), flush=True)"
 
 
-def test_only_a_tracker_opens_the_network(engine: DockerEngine, tuning_job: Callable[[str], Path]) -> None:
+def test_only_a_tracker_opens_the_network(
+    executor: DockerExecutor, tuning_job: Callable[[str], Path]
+) -> None:
     """A job that tunes on this machine has no network; one that tunes on others has this machine's."""
     folder = tuning_job(NETWORK)
     lines: list[str] = []
-    engine.run(TARGET, TOOLCHAIN, folder, Limits(60, 512), lines.append)
-    engine.run(TARGET, TOOLCHAIN, folder, Limits(60, 512, host_network=True), lines.append)
+    executor.run(TARGET, TOOLCHAIN, folder, Limits(60, 512), lines.append)
+    executor.run(TARGET, TOOLCHAIN, folder, Limits(60, 512, host_network=True), lines.append)
     closed, opened = (line for line in lines if line.startswith("interfaces"))
     assert closed == "interfaces ['lo']"
     assert all(repr(name) in opened for _, name in socket.if_nameindex())

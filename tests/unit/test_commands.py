@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,23 @@ from pathlib import Path
 import pytest
 
 from dockyard.plan.plan import Plan
+from dockyard.recipe.workspace import VARIABLE, Workspace
 from tests.conftest import ROOT
 
 INVOKE = Path(sys.executable).with_name("invoke")
 
 
-def invoke(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(INVOKE), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+def invoke(
+    *arguments: str, standing: Path = ROOT, named: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a task as a user does, standing in a folder, with DOCKYARD_WORKSPACE set where it is named."""
+    environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
+    if named is not None:
+        environment[VARIABLE] = named
+    command = [str(INVOKE), "--search-root", str(ROOT), *arguments]
+    return subprocess.run(
+        command, cwd=standing, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def put(folder: Path, content: str) -> str:
@@ -25,16 +36,22 @@ def put(folder: Path, content: str) -> str:
     return str(path)
 
 
+def wanted(**changes: object) -> str:
+    recipe = {"model": "digits", "target": "intel-openvino", "optimizations": ["int8"]}
+    return json.dumps({**recipe, **changes})
+
+
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "the file is empty"),
         ('{"model": "dig', "not valid JSON"),
-        ('{"model": "digits", "target": "intel-openvino", "optimizations": ["int8"], "mesure": {}}', "did you mean 'measure'?"),
-        ('{"model": "digit", "target": "intel-openvino", "optimizations": ["int8"]}', "did you mean 'digits'?"),
+        ('{"model": "digits", "model": "digits"}', "stands twice"),
+        (wanted(mesure={}), "did you mean 'measure'?"),
+        (wanted(model="digit"), "did you mean 'digits'?"),
     ],
 )
-def test_wrong_recipe(tmp_path: Path, content: str, told: str) -> None:
+def test_wrong_recipe(tmp_path: Path, content: str, message: str) -> None:
     """A wrong recipe ends with exit code 2 and one or two lines that name file and remedy."""
     done = invoke("plan", "--recipe", put(tmp_path, content))
     assert (done.returncode, done.stdout) == (2, "")
@@ -42,7 +59,7 @@ def test_wrong_recipe(tmp_path: Path, content: str, told: str) -> None:
     assert lines[0].startswith("error: ")
     assert len(lines) <= 2
     assert "own.json" in done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -64,18 +81,61 @@ def test_plan_as_json(digits_plan: Plan) -> None:
     """`plan --json` tells the matrix's cells and every job with its needs, and nothing else on the output."""
     done = invoke("plan", "--recipe", "digits.json", "--json")
     assert done.returncode == 0
-    told = json.loads(done.stdout)
-    assert [j["id"] for j in told["jobs"]] == [p.job.id for p in digits_plan.jobs]
-    assert [j["needs"] for j in told["jobs"]] == [p.needs for p in digits_plan.jobs]
-    assert [cell["method"] for cell in told["include"]] == ["baseline", "int8"]
-    assert {(cell["recipe"], cell["target"], cell["toolchain"]) for cell in told["include"]} == {("digits", "intel-openvino", "2026.4")}
+    plan = json.loads(done.stdout)
+    assert [job["id"] for job in plan["jobs"]] == [planned.job.id for planned in digits_plan.jobs]
+    assert [job["needs"] for job in plan["jobs"]] == [planned.needs for planned in digits_plan.jobs]
+    assert [cell["method"] for cell in plan["include"]] == ["baseline", "int8"]
+    toolchains = {(cell["recipe"], cell["target"], cell["toolchain"]) for cell in plan["include"]}
+    assert toolchains == {("digits", "intel-openvino", "2026.4")}
 
 
-def test_every_task_is_listed_and_told() -> None:
+def test_every_task_is_listed_with_a_sentence() -> None:
     """Every task that a user types is listed with a sentence."""
-    listed = {line.split()[0]: line.split()[1:] for line in invoke("--list").stdout.splitlines() if line[:2] == "  " and line[2:3].strip()}
-    assert {"build", "plan", "matrix", "report", "compare", "images", "doctor", "models", "tuning", "test"} <= set(listed)
+    lines = [line for line in invoke("--list").stdout.splitlines() if line[:2] == "  " and line[2:3].strip()]
+    listed = {line.split()[0]: line.split()[1:] for line in lines}
+    tasks = {"build", "plan", "matrix", "report", "compare", "images", "doctor", "models", "tuning", "test"}
+    assert tasks <= set(listed)
     assert all(words for words in listed.values())
+
+
+@pytest.fixture
+def own_recipe(workspace: Workspace) -> Workspace:
+    """A workspace with a recipe of its own, for a model of Dockyard's."""
+    (workspace.root / "recipes" / "ours.json").write_text(wanted())
+    return workspace
+
+
+@pytest.mark.parametrize("way", ["flag", "variable", "standing in it", "standing below it"])
+def test_workspace(own_recipe: Workspace, way: str) -> None:
+    """A recipe of a workspace is found by the flag, by the variable, or by standing in it."""
+    root = own_recipe.root
+    arguments = ["--workspace", str(root)] if way == "flag" else []
+    standing = {"standing in it": root, "standing below it": root / "models"}.get(way, ROOT)
+    named = str(root) if way == "variable" else None
+    done = invoke("plan", "--recipe", "ours.json", *arguments, standing=standing, named=named)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "digits/int8/optimize" in done.stdout
+
+
+def test_flag_beats_variable(own_recipe: Workspace, tmp_path: Path) -> None:
+    """The flag counts where the variable names another workspace."""
+    flag = ("--workspace", str(own_recipe.root))
+    assert invoke("plan", "--recipe", "ours.json", *flag, named=str(tmp_path)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("workspac", "did you mean 'workspace'?"),
+        ("workspace/recipes", "make the folders recipes/ and models/"),
+    ],
+)
+def test_wrong_workspace(own_recipe: Workspace, name: str, message: str) -> None:
+    """A workspace that is none ends with exit code 2 and two lines that say what to do."""
+    done = invoke("plan", "--recipe", "ours.json", "--workspace", str(own_recipe.root.parent / name))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
 
 
 def test_models_are_listed() -> None:
@@ -88,6 +148,7 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     """Listing and planning import no numeric or plotting library, which would make them slow."""
     command = [sys.executable, "-X", "importtime", str(INVOKE), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip() for line in lines}
     assert done.returncode == 0
-    assert imported & {"numpy", "pandas", "matplotlib", "cv2", "docker", "PIL", "scipy"} == set()
+    assert imported & {"numpy", "pandas", "matplotlib", "cv2", "docker", "PIL", "scipy", "rich"} == set()

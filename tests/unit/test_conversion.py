@@ -1,4 +1,4 @@
-"""A recipe's `conversion`: what it changes of the network, what it asks of the conversion, and what is refused."""
+"""What a recipe's `conversion` changes of the network, what it asks of the conversion, what is refused."""
 
 from __future__ import annotations
 
@@ -10,17 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockyard.plan.conversion import conversion_options
-from dockyard.plan.plan import make_plan
+from dockyard.plan.make import make_plan
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem
-from shared.contract.model import InputSpec, Network
+from shared.contract.model import DataLocation, InputSpec, Network
+from shared.contract.outputs import NamedClasses, SymbolsOutput, Task, TextOutputs
 from shared.contract.recipe import Recipe
+from shared.contract.stages import Convert, artifacts_of
 
 SPEC = InputSpec("image", (1, 8, 8, 3), mean=(1.0, 2.0, 3.0), scale=(4.0,))
 
 
 def network(**changes: Any) -> Network:
-    outputs = {"symbols": {"tensors": ["a", "b"], "alphabet": "AB"}, "country": {"tensor": "c", "names": ["a", "b"]}}
-    return Network("net", "reading", "", "g.pb", "0" * 64, replace(SPEC, **changes), outputs, {"folder": "data"})
+    return Network(
+        name="net",
+        task=Task.TEXT_RECOGNITION,
+        description="",
+        graph="g.pb",
+        sha256="0" * 64,
+        input=replace(SPEC, **changes),
+        outputs=TextOutputs(SymbolsOutput(("a", "b"), "AB"), NamedClasses("c", ("a", "b"))),
+        data=DataLocation(folder="data"),
+    )
 
 
 def test_nothing_asked_nothing_changed() -> None:
@@ -30,18 +42,21 @@ def test_nothing_asked_nothing_changed() -> None:
 
 
 def test_cuts_and_shape_are_the_networks() -> None:
-    """Another input shape and cuts at other tensors hold for the reference too; names that are no tensors stay."""
-    adapted = network().adapted({"shape": [1, 4, 4, 3], "input": "inner", "outputs": {"a": "logits", "c": "other"}})
+    """Another input shape and cuts at other tensors hold for the reference too; other names stay."""
+    outputs = {"a": "logits", "c": "other"}
+    adapted = network().adapted({"shape": [1, 4, 4, 3], "input": "inner", "outputs": outputs})
     assert (adapted.input.shape, adapted.input.name) == ((1, 4, 4, 3), "inner")
-    assert adapted.tensors == ["logits", "b", "other"]
-    assert adapted.outputs["country"]["names"] == ["a", "b"]
+    assert adapted.tensors == ("logits", "b", "other")
+    assert isinstance(adapted.outputs, TextOutputs)
+    assert adapted.outputs.country == NamedClasses("other", ("a", "b"))
 
 
 def test_folding_takes_the_models_values() -> None:
     """Folding the pre-processing takes the model's own mean, scale and channel order, and 8-bit pixels."""
+    fold = {"fold_preprocessing": True}
     expected = {"mean": [1.0, 2.0, 3.0], "scale": [4.0], "reverse_channels": True, "input_dtype": "uint8"}
-    assert conversion_options(network(), {"fold_preprocessing": True}, "r") == expected
-    assert "reverse_channels" not in conversion_options(network(channels="BGR"), {"fold_preprocessing": True}, "r")
+    assert conversion_options(network(), fold, "r") == expected
+    assert "reverse_channels" not in conversion_options(network(channels="BGR"), fold, "r")
 
 
 def test_own_values_are_folded_and_hold_for_the_reference() -> None:
@@ -71,18 +86,22 @@ conversions = st.fixed_dictionaries(
 
 
 @given(conversions)
-def test_any_conversion_reaches_its_jobs(digits: Recipe, conversion: dict[str, Any]) -> None:
-    """What a recipe asks of a conversion is in its convert job, and the variants' jobs carry the adapted network."""
-    plan = make_plan(replace(digits, conversion=conversion))
-    convert = next(p.job for p in plan.jobs if p.job.stage == "convert")
+def test_any_conversion_reaches_its_jobs(
+    workspace: Workspace, digits: Recipe, conversion: dict[str, Any]
+) -> None:
+    """What a recipe asks of a conversion is in its convert job; every job has the adapted network."""
+    plan = make_plan(workspace, replace(digits, conversion=conversion))
+    parameters = [planned.job.parameters for planned in plan.jobs]
+    (convert,) = [each for each in parameters if isinstance(each, Convert)]
     assert convert.options == plan.conversions["digits"]
-    assert ("mean" in convert.options) == bool({"mean", "scale"} & conversion.keys() or conversion.get("fold_preprocessing"))
-    for planned in plan.jobs:
-        assert planned.job.networks["digits"]["input"] == plan.networks["digits"].input.to_json()
+    folds = bool({"mean", "scale"} & conversion.keys() or conversion.get("fold_preprocessing"))
+    assert ("mean" in convert.options, "scale" in convert.options) == (folds, folds)
+    given = [files.network for each in parameters for files in artifacts_of(each)]
+    assert given == [plan.networks["digits"]] * len(parameters)
 
 
 @pytest.mark.parametrize(
-    ("conversion", "place", "told"),
+    ("conversion", "place", "text"),
     [
         ({"maen": [1]}, "$.conversion", "did you mean 'mean'?"),
         ({"layout": "NHCW"}, "$.conversion.layout", "NHWC"),
@@ -95,21 +114,21 @@ def test_any_conversion_reaches_its_jobs(digits: Recipe, conversion: dict[str, A
         ({"outputs": {"digit": "no_such"}}, "$.conversion", "no output 'no_such'"),
     ],
 )
-def test_wrong_conversion(digits: Recipe, conversion: dict[str, Any], place: str, told: str) -> None:
+def test_wrong_conversion(
+    workspace: Workspace, digits: Recipe, conversion: dict[str, Any], place: str, text: str
+) -> None:
     """A conversion that cannot be is refused where it is written, before anything runs."""
     with pytest.raises(InputProblem) as caught:
-        make_plan(replace(digits, conversion=conversion))
-    assert caught.value.where == f"recipes/digits.json: {place}"
-    assert told in str(caught.value)
+        make_plan(workspace, replace(digits, conversion=conversion))
+    assert caught.value.where == f"{digits.file}: {place}"
+    assert text in str(caught.value)
 
 
-def test_conversion_of_a_pipeline_is_told_by_network() -> None:
+def test_conversion_of_a_pipeline_is_given_by_network(workspace: Workspace) -> None:
     """A pipeline's conversion names its networks; another name is refused with the nearest."""
-    from dockyard.recipe.catalog import load_recipe
-
-    recipe = load_recipe("lp_intel.json")
-    plan = make_plan(replace(recipe, conversion={"lp_reader": {"fold_preprocessing": True}}))
-    assert [bool(plan.conversions[n]) for n in ("lp_detector", "lp_reader")] == [False, True]
+    recipe = load_recipe(workspace, "lp_intel.json")
+    plan = make_plan(workspace, replace(recipe, conversion={"lp_reader": {"fold_preprocessing": True}}))
+    assert [bool(plan.conversions[name]) for name in ("lp_detector", "lp_reader")] == [False, True]
     with pytest.raises(InputProblem, match="did you mean 'lp_reader'") as caught:
-        make_plan(replace(recipe, conversion={"lp_raeder": {}}))
+        make_plan(workspace, replace(recipe, conversion={"lp_raeder": {}}))
     assert caught.value.where.endswith("$.conversion.lp_raeder")

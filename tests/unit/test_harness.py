@@ -1,60 +1,88 @@
-"""The harness: quality and times of a network and of a pipeline, the check of a conversion, and one job folder's run."""
+"""The harness: quality and times of a network, the check of a conversion, and one job folder's run."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cpuinfo
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from shared.contract.model import InputSpec, Network
-from shared.contract.steps import STEPS
-from shared.runtime import machine
-from shared.runtime.benchmark import benchmark_network, benchmark_pipeline
-from shared.runtime.evaluate import SplitCalibration, check_conversion, evaluate, load_reference, save_reference
-from shared.runtime.progress import report, track
-from shared.runtime.run_job import run_folder
-from shared.runtime.toolchain import Unsupported
+from shared.contract.artifact import MANIFEST_FILE, BuiltFor, Manifest
+from shared.contract.codec import decode, encode
+from shared.contract.job import Job
+from shared.contract.measurement import Latency, Protocol, Scope
+from shared.contract.model import DataLocation, InputSpec, Network, PipelineNode
+from shared.contract.outputs import ClassificationOutputs, NamedClasses, Task
+from shared.contract.result import Notes, OutputDifference, Result, Status, Table
+from shared.contract.stages import (
+    Convert,
+    Evaluate,
+    NetworkBenchmark,
+    NetworkFiles,
+    Optimize,
+    Parameters,
+    PipelineBenchmark,
+    Tolerance,
+    Tracker,
+    Tuning,
+)
+from shared.harness import machine
+from shared.harness.benchmark import time_calls
+from shared.harness.calibration import SplitCalibration
+from shared.harness.evaluate import evaluate
+from shared.harness.progress import report, track
+from shared.harness.reference import Kept, compare, load_reference, save_reference
+from shared.harness.run_job import run_folder
+from shared.harness.toolchain import LONGEST_REASON, Capabilities, Product, first_line
+from shared.inference.cpu import cpu_info, unfit
+from shared.inference.session import Unsupported
 from tests.conftest import ROOT
 from tests.fakes import FakeSession
 
 WriteImage = Callable[..., Path]
-RESULT_SCHEMA = json.loads((ROOT / "shared" / "contract" / "result.schema.json").read_text())
+SCHEMA = Draft202012Validator(json.loads((ROOT / "shared" / "contract" / "result.schema.json").read_text()))
 
-CLASSIFIER = {
-    "task": "classification",
-    "graph": {"file": "g.pb", "sha256": "0" * 64},
-    "input": {"name": "image", "shape": [1, 8, 8, 3]},
-    "outputs": {"classes": {"tensor": "digit", "names": ["a", "b"]}},
-    "data": {"folder": "data"},
-}
-
-
-def classifier() -> Network:
-    return Network.from_json("net", CLASSIFIER)
+CLASSIFIER = Network(
+    name="net",
+    task=Task.CLASSIFICATION,
+    description="",
+    graph="g.pb",
+    sha256="0" * 64,
+    input=InputSpec("image", (1, 8, 8, 3)),
+    outputs=ClassificationOutputs(NamedClasses("digit", ("a", "b"))),
+    data=DataLocation(folder="data"),
+)
+FILES = NetworkFiles(CLASSIFIER, "inputs/net")
+REFERENCE = "inputs/reference.npz"
+TEST = "inputs/data/test"
 
 
 def saved(path: Path, *outputs: dict[str, Any], size: int = 2) -> Path:
     """A reference file with these outputs for as many images."""
-    save_reference(path, [(np.full((size, size, 3), i, np.uint8), out) for i, out in enumerate(outputs)])
+    kept = [Kept(np.full((size, size, 3), i, np.uint8), out) for i, out in enumerate(outputs)]
+    save_reference(path, kept)
     return path
+
+
+SMALL = InputSpec("image", (1, 2, 2, 3))
+SAME = {"digit": np.array([[1.0, 2.0]], np.float32), "other": np.zeros((1, 3), np.float32)}
 
 
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
     """Two images with two outputs, the larger value being 2."""
-    first = {"digit": np.array([[1.0, 2.0]], np.float32), "other": np.zeros((1, 3), np.float32)}
-    return saved(tmp_path / "reference.npz", first, first)
+    return saved(tmp_path / "reference.npz", SAME, SAME)
 
 
-SMALL = InputSpec("image", (1, 2, 2, 3))
-SAME = {"digit": np.array([[1.0, 2.0]], np.float32), "other": np.zeros((1, 3), np.float32)}
+def compared(outputs: Any, reference: Path) -> tuple[OutputDifference, ...]:
+    """Compare a network that gives these outputs."""
+    return compare(FakeSession(outputs, SMALL), Tolerance(reference.name, 1e-3), reference.parent)
 
 
 def test_reference_is_read_back(reference: Path) -> None:
@@ -67,22 +95,22 @@ def test_reference_is_read_back(reference: Path) -> None:
 
 def test_equal_graph_agrees(reference: Path) -> None:
     """A converted graph with the reference's outputs agrees, each output with difference 0."""
-    rows = check_conversion(FakeSession(SAME, SMALL), reference)
-    assert [(r["output"], r["difference"], r["agrees"]) for r in rows] == [("digit", 0.0, True), ("other", 0.0, True)]
+    rows = compared(SAME, reference)
+    assert rows == (OutputDifference("digit", 0.0, 1e-3, True), OutputDifference("other", 0.0, 1e-3, True))
 
 
 @pytest.mark.parametrize(("off", "agrees"), [(0.001, True), (0.004, False), (1.0, False), (-1.0, False)])
-def test_difference_is_told_as_a_share(reference: Path, off: float, agrees: bool) -> None:
-    """An output's difference is told as a share of the reference's largest value, and held against the limit."""
-    rows = check_conversion(FakeSession({**SAME, "digit": SAME["digit"] + np.float32(off)}, SMALL), reference)
-    assert rows[0]["difference"] == pytest.approx(abs(off) / 2, rel=1e-3)
-    assert (rows[0]["agrees"], rows[1]["agrees"]) == (agrees, True)
+def test_difference_is_relative(reference: Path, off: float, agrees: bool) -> None:
+    """An output's difference is over the reference's largest value, and held against the limit."""
+    first, second = compared({**SAME, "digit": SAME["digit"] + np.float32(off)}, reference)
+    assert first.difference == pytest.approx(abs(off) / 2, rel=1e-3)
+    assert (first.agrees, second.agrees) == (agrees, True)
 
 
 def test_difference_in_one_input_only(reference: Path) -> None:
     """One input of several on which the graphs disagree is enough."""
-    rows = check_conversion(FakeSession(lambda image: {**SAME, "digit": SAME["digit"] * (1 + image.max())}, SMALL), reference)
-    assert not rows[0]["agrees"]
+    rows = compared(lambda image: {**SAME, "digit": SAME["digit"] * (1 + image.max())}, reference)
+    assert not rows[0].agrees
 
 
 @pytest.mark.parametrize(
@@ -91,34 +119,83 @@ def test_difference_in_one_input_only(reference: Path) -> None:
     ids=["wider", "flat", "NaN", "inf", "missing"],
 )
 def test_other_shape_or_no_number(reference: Path, digit: Any) -> None:
-    """An output of another shape, with NaN or infinity, or missing, disagrees; what is told of it is JSON."""
+    """An output of another shape, with NaN or infinity, or missing, disagrees, without a difference."""
     outputs = {"other": SAME["other"], **({} if digit is None else {"digit": digit})}
-    row = check_conversion(FakeSession(outputs, SMALL), reference)[0]
-    assert (row["output"], row["agrees"]) == ("digit", False)
-    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    assert compared(outputs, reference)[0] == OutputDifference("digit", None, 1e-3, False)
+
+
+NOTES = Notes(("what it did",), (Table("Kernels", ("kernel",), (("conv",),)),), details={"nodes": 3})
+LEFT_TO_DO = replace(CLASSIFIER.input, channels="BGR")
+BUILT_FOR = BuiltFor("x86_64", "znver4", ("avx2",))
 
 
 class Toolchain:
-    """A toolchain whose converted graph has given outputs."""
+    """A toolchain whose networks have given outputs; it keeps what its loader was given."""
 
     def __init__(self, outputs: Any, error: Exception | None = None) -> None:
-        self._session, self._error = FakeSession(outputs, classifier().input), error
+        self.loaded: list[tuple[str, Manifest, int]] = []
+        self.options: Any = None
+        self.tunings: list[Any] = []
+        self._outputs, self._error = outputs, error
 
     def versions(self) -> dict[str, str]:
         return {"fake": "1"}
 
-    def convert(self, network: Network, graph: Path, output: Path, options: Any) -> dict[str, Any]:
-        (output / "model.bin").write_text("converted")
-        return {"nodes": 3}
+    def convert(self, network: Network, graph: Path, output: Path, options: Any) -> Product:
+        (output / "model.bin").write_text(f"converted {graph.read_text()}")
+        self.options = options
+        return Product("fake-format", LEFT_TO_DO, {"precision": "f32"}, BUILT_FOR, NOTES)
 
-    def optimize(self, network: Network, source: Path, output: Path, method: str, options: Any, data: Any) -> dict[str, Any]:
+    def optimize(
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Any,
+        data: Any,
+    ) -> Product:
         if self._error:
             raise self._error
-        (output / "model.bin").write_text(f"{method} of {len(list(data.inputs('calibration', network.input)))} images")
-        return {"method": method}
+        images = list(data.inputs("calibration", manifest.input)) if data.size("calibration") else []
+        (output / "model.bin").write_text(f"{method} of {len(images)} images")
+        return Product(manifest.format, manifest.input, manifest.settings, notes=NOTES)
 
-    def load(self, network: Network, artifact: Path, threads: int) -> FakeSession:
-        return self._session
+    def tune(
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Any,
+        tuning: Any,
+        threads: int,
+    ) -> Product:
+        self.tunings.append(tuning)
+        (output / "model.bin").write_text("tuned")
+        (tuning.output / "znver4.json.gz").write_bytes(b"database")
+        return Product(manifest.format, manifest.input)
+
+    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> FakeSession:
+        self.loaded.append((artifact.name, manifest, threads))
+        return FakeSession(self._outputs, manifest.input)
+
+    def load_graph(self, network: Network, graph: Path, threads: int) -> FakeSession:
+        assert graph.read_text() == "graph"
+        return FakeSession(self._outputs, network.input)
+
+    def capabilities(self, **changes: Any) -> Capabilities:
+        whole = Capabilities(
+            self.versions,
+            loader=self,
+            converter=self,
+            optimizer=self,
+            tuner=self,
+            graph_loader=self,
+        )
+        return replace(whole, **changes)
 
 
 @pytest.fixture
@@ -126,106 +203,187 @@ def folder(tmp_path: Path, write_image: WriteImage) -> Path:
     """A job folder with a graph, the reference's outputs and data."""
     job = tmp_path / "job"
     (job / "inputs" / "net").mkdir(parents=True)
-    (job / "inputs" / "net" / "g.pb").write_bytes(b"graph")
+    (job / "inputs" / "net" / "g.pb").write_text("graph")
     saved(job / "inputs" / "reference.npz", SAME, SAME, size=8)
+    rows = "file,label\nimages/0.png,a\nimages/1.png,b\nimages/2.png,b\n"
     for split in ("calibration", "test"):
         for i in range(3):
             write_image(job / "inputs" / "data" / split / "images" / f"{i}.png", i)
-        (job / "inputs" / "data" / split / "labels.csv").write_text("file,label\nimages/0.png,a\nimages/1.png,b\nimages/2.png,b\n")
+        (job / "inputs" / "data" / split / "labels.csv").write_text(rows)
     return job
 
 
-CPU = cpuinfo.get_cpu_info()
+MANIFEST = Manifest("fake-format", "fake", "1", LEFT_TO_DO, settings={"precision": "f32"})
+
+
+@pytest.fixture
+def artifact(folder: Path) -> Path:
+    """The same job folder, given an artifact in the place of the graph."""
+    given = folder / "inputs" / "net"
+    (given / "g.pb").unlink()
+    (given / "model.bin").write_text("model")
+    (given / MANIFEST_FILE).write_text(json.dumps(encode(MANIFEST)))
+    return folder
 
 
 @pytest.fixture(autouse=True)
-def _cpu_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asking the CPU takes a second each time."""
-    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: CPU)
-
-
-@pytest.fixture(autouse=True)
-def _same_affinity() -> Any:
+def _same_affinity() -> Iterator[None]:
     """Leave this process on the CPUs that it had."""
     before = os.sched_getaffinity(0)
     yield
     os.sched_setaffinity(0, before)
 
 
-def run(folder: Path, stage: str, toolchain: Toolchain, **changes: Any) -> dict[str, Any]:
-    """Run a job of a stage and check that its result fits the schema."""
-    job = {
-        "version": 1,
-        "id": f"net/x/{stage}",
-        "stage": stage,
-        "model": "net",
-        "target": "fake",
-        "toolchain": "1",
-        "method": "x",
-        "networks": {"net": CLASSIFIER},
-        "artifacts": {"net": "inputs/net"},
-        "reference": "inputs/reference.npz",
-        "measure": {"threads": 1, "runs": 7, "warmup": 2, "images": 0},
-        **changes,
-    }
-    (folder / "job.json").write_text(json.dumps(job))
-    result = run_folder(folder, lambda: toolchain)
-    assert list(Draft202012Validator(RESULT_SCHEMA).iter_errors(json.loads(json.dumps(result, allow_nan=False)))) == []
+def run(folder: Path, parameters: Parameters, capabilities: Capabilities, method: str = "x") -> Result:
+    """Run a job and check that its result fits the schema and comes back from its file as it was."""
+    job = Job("net/x/y", "net", "fake", "1", method, 1, parameters)
+    (folder / "job.json").write_text(json.dumps(encode(job)))
+    result = run_folder(folder, capabilities)
+    document = json.loads(json.dumps(encode(result), allow_nan=False))
+    assert list(SCHEMA.iter_errors(document)) == []
+    assert decode(Result, document) == result
     return result
+
+
+CONVERT = Convert(FILES, Tolerance(REFERENCE, 1e-3), {"layout": "NHWC"})
+OPTIMIZE = Optimize(FILES, {"preset": "mixed"}, {"calibration": "inputs/data/calibration"})
 
 
 def test_conversion_job(folder: Path) -> None:
     """A conversion that agrees is done, with its check, its files and what the toolchain said."""
-    result = run(folder, "convert", Toolchain(SAME))
-    assert (result["status"], result["notes"], result["versions"]) == ("done", {"nodes": 3}, {"fake": "1"})
-    assert [r["agrees"] for r in result["conversion"]] == [True, True]
-    assert [f["path"] for f in result["artifact"]] == ["model.bin"]
-    assert result["device"]["threads"] == 1
+    toolchain = Toolchain(SAME)
+    result = run(folder, CONVERT, toolchain.capabilities())
+    assert (result.status, result.notes, result.versions) == (Status.DONE, NOTES, {"fake": "1"})
+    assert [row.agrees for row in result.conversion] == [True, True]
+    assert [file.path for file in result.artifact.files] == [MANIFEST_FILE, "model.bin"]
+    assert result.device["threads"] == 1
+    assert toolchain.options == {"layout": "NHWC"}
+    assert result.settings == {"fake": True, "input": encode(LEFT_TO_DO)}
+
+
+def test_manifest_is_written_and_handed_to_the_loader(folder: Path) -> None:
+    """What was made has its manifest beside it, which the loader gets; its bytes are the same each time."""
+    toolchain = Toolchain(SAME)
+    run(folder, CONVERT, toolchain.capabilities())
+    path = folder / "outputs" / MANIFEST_FILE
+    first = path.read_bytes()
+    wanted = Manifest("fake-format", "fake", "1", LEFT_TO_DO, BUILT_FOR, {"precision": "f32"})
+    assert decode(Manifest, json.loads(first)) == wanted
+    assert toolchain.loaded == [("outputs", wanted, 1)]
+    run(folder, CONVERT, toolchain.capabilities())
+    assert path.read_bytes() == first
+
+
+def test_artifact_is_loaded_with_its_manifest(artifact: Path) -> None:
+    """An artifact is loaded with the manifest that lies beside it, and pre-processed as that says."""
+    toolchain = Toolchain(SAME)
+    result = run(artifact, Evaluate(FILES, TEST), toolchain.capabilities())
+    assert (result.status, toolchain.loaded) == (Status.DONE, [("net", MANIFEST, 1)])
+    assert result.settings["input"]["channels"] == "BGR"
 
 
 def test_wrong_conversion_names_output_and_amount(folder: Path) -> None:
-    """A conversion that disagrees has failed, and the reason names the output, the amount and the limit."""
-    result = run(folder, "convert", Toolchain({**SAME, "digit": SAME["digit"] + 1}))
-    assert result["status"] == "failed"
-    assert "'digit' differs by 0.5 of its largest value (limit 0.001)" in result["reason"]
-    assert "'other'" not in result["reason"]
+    """A conversion that disagrees has failed; the reason names the output, the amount and the limit."""
+    toolchain = Toolchain({**SAME, "digit": SAME["digit"] + 1})
+    result = run(folder, CONVERT, toolchain.capabilities())
+    assert result.status == Status.FAILED
+    assert "'digit' differs by 0.5 of its largest value (limit 0.001)" in result.reason
+    assert "'other'" not in result.reason
 
 
-def test_conversion_of_another_shape(folder: Path) -> None:
-    """An output of another shape, or none, is told as that."""
-    result = run(folder, "convert", Toolchain({**SAME, "digit": np.ones((1, 5))}))
-    assert "'digit' is missing, has another shape" in result["reason"]
+@pytest.mark.parametrize("digit", [np.ones((1, 5)), SAME["digit"] * np.nan], ids=["shape", "NaN"])
+def test_conversion_to_another_shape_or_no_number(folder: Path, digit: Any) -> None:
+    """An output of another shape, none, or one that is no number has failed as that."""
+    result = run(folder, CONVERT, Toolchain({**SAME, "digit": digit}).capabilities())
+    assert result.status == Status.FAILED
+    assert "'digit' is missing, has another shape or is not finite" in result.reason
 
 
-def test_conversion_to_nan(folder: Path) -> None:
-    """An output that is no number is told as not finite."""
-    result = run(folder, "convert", Toolchain({**SAME, "digit": SAME["digit"] * np.nan}))
-    assert result["status"] == "failed"
-    assert "'digit'" in result["reason"]
-    assert "not finite" in result["reason"]
+def test_optimization_job(artifact: Path) -> None:
+    """An optimization is given its calibration images, and leaves its files with a manifest of their own."""
+    result = run(artifact, OPTIMIZE, Toolchain(SAME).capabilities(), "int8")
+    assert (result.status, result.notes) == (Status.DONE, NOTES)
+    assert (artifact / "outputs" / "model.bin").read_text() == "int8 of 3 images"
+    assert decode(Manifest, json.loads((artifact / "outputs" / MANIFEST_FILE).read_text())) == MANIFEST
+    assert len(result.measured["net"]) == 64
 
 
-def test_optimization_job(folder: Path) -> None:
-    """An optimization is given its calibration images and leaves its files."""
-    result = run(folder, "optimize", Toolchain(SAME), method="int8", data={"calibration": "inputs/data/calibration"})
-    assert (result["status"], result["notes"]) == ("done", {"method": "int8"})
-    assert (folder / "outputs" / "model.bin").read_text() == "int8 of 3 images"
-    assert len(result["measured"]["net"]) == 64
+def test_optimization_without_a_manifest(folder: Path) -> None:
+    """A folder that no conversion left is no source of an optimization."""
+    result = run(folder, OPTIMIZE, Toolchain(SAME).capabilities())
+    assert result.status == Status.FAILED
+    assert "manifest.json is missing in inputs/net" in result.reason
+
+
+def test_tuning_job(artifact: Path) -> None:
+    """A method that tunes is given its databases and its tracker, and a folder that it may leave some in."""
+    (artifact / "inputs" / "tuning").mkdir()
+    tracker = Tracker("host:9190", "board")
+    parameters = Optimize(FILES, tuning=Tuning("inputs/tuning", tracker))
+    toolchain = Toolchain(SAME)
+    result = run(artifact, parameters, toolchain.capabilities(), "tuned")
+    assert result.status == Status.DONE
+    (tuning,) = toolchain.tunings
+    assert (tuning.databases, tuning.tracker) == (artifact / "inputs" / "tuning", tracker)
+    assert [path.name for path in (artifact / "tuning").iterdir()] == ["znver4.json.gz"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "capability", "stage"),
+    [
+        (CONVERT, "converter", "convert"),
+        (OPTIMIZE, "optimizer", "optimize"),
+        (Optimize(FILES, tuning=Tuning("inputs/tuning")), "tuner", "optimize"),
+        (Evaluate(FILES, TEST), "graph_loader", "evaluate"),
+    ],
+    ids=["converter", "optimizer", "tuner", "graph_loader"],
+)
+def test_a_target_without_a_capability(
+    request: pytest.FixtureRequest, parameters: Parameters, capability: str, stage: str
+) -> None:
+    """A stage that needs what the target lacks has failed, with a sentence that names it."""
+    given: Path = request.getfixturevalue("artifact" if stage == "optimize" else "folder")
+    lacking = Toolchain(SAME).capabilities(**{capability: None})
+    result = run(given, parameters, lacking)
+    assert result.status == Status.FAILED
+    assert f"the target fake has no {capability}, which this {stage} needs" in result.reason
+    assert f"Capabilities({capability}=...)" in result.reason
 
 
 def test_evaluation_job(folder: Path) -> None:
     """An evaluation scores each sample of the test split once and times each call."""
-    result = run(folder, "evaluate", Toolchain(SAME), data={"test": "inputs/data/test"})
-    assert result["quality"]["metrics"] == {"accuracy": pytest.approx(2 / 3)}
-    assert [(s["id"], s["prediction"]) for s in result["quality"]["samples"]] == [(f"images/{i}.png", "b") for i in range(3)]
-    assert len(result["timing"]["samples_ns"]["total"]) == 3
-    assert result["timing"]["protocol"] == "dataset"
+    result = run(folder, Evaluate(FILES, TEST), Toolchain(SAME).capabilities())
+    assert result.quality is not None
+    assert result.quality.metrics == {"accuracy": pytest.approx(2 / 3)}
+    found = [(sample.id, sample.prediction) for sample in result.quality.samples]
+    assert found == [(f"images/{i}.png", "b") for i in range(3)]
+    assert isinstance(result.measurement, Latency)
+    assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, Protocol.DATASET)
+    assert len(result.measurement.totals_ns) == 3
     assert not (folder / "outputs" / "reference.npz").exists()
+
+
+def test_evaluation_of_some_samples(folder: Path) -> None:
+    """An evaluation may be cut to the first samples."""
+    result = run(folder, Evaluate(FILES, TEST, samples=2), Toolchain(SAME).capabilities())
+    assert result.quality is not None
+    assert len(result.quality.samples) == 2
+
+
+def test_a_method_of_full_precision_is_held_to_the_reference(artifact: Path) -> None:
+    """Where a method has a tolerance, outputs beyond it fail the evaluation before anything is scored."""
+    toolchain = Toolchain({**SAME, "digit": SAME["digit"] + np.float32(0.01)})
+    strict, loose = (Evaluate(FILES, TEST, tolerance=Tolerance(REFERENCE, limit)) for limit in (1e-4, 0.1))
+    result = run(artifact, strict, toolchain.capabilities())
+    assert (result.status, result.quality) == (Status.FAILED, None)
+    assert result.reason.startswith("not the reference's outputs: output 'digit' differs by 0.005")
+    result = run(artifact, loose, toolchain.capabilities())
+    assert (result.status, len(result.conversion)) == (Status.DONE, 2)
 
 
 def test_reference_leaves_its_outputs(folder: Path) -> None:
     """The reference's evaluation leaves real images and its outputs for the others."""
-    run(folder, "evaluate", Toolchain(SAME), data={"test": "inputs/data/test"}, reference="")
+    run(folder, Evaluate(FILES, TEST, is_reference=True), Toolchain(SAME).capabilities())
     inputs, outputs = load_reference(folder / "outputs" / "reference.npz")
     assert inputs.shape == (3, 8, 8, 3)
     assert outputs["digit"].shape == (3, 1, 2)
@@ -233,58 +391,100 @@ def test_reference_leaves_its_outputs(folder: Path) -> None:
 
 def test_benchmark_job(folder: Path) -> None:
     """A benchmark keeps the raw time of each call and leaves the warm-up out."""
-    result = run(folder, "benchmark", Toolchain(SAME))
-    assert len(result["timing"]["samples_ns"]["total"]) == 7
-    assert result["timing"]["protocol"] == "repeat"
-    assert all(isinstance(v, int) and v >= 0 for v in result["timing"]["samples_ns"]["total"])
+    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=2, runs=7, seconds=0)
+    result = run(folder, parameters, Toolchain(SAME).capabilities())
+    assert isinstance(result.measurement, Latency)
+    assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, Protocol.REPEAT)
+    assert len(result.measurement.totals_ns) == 7
+    assert min(result.measurement.totals_ns) >= 0
+
+
+def test_pipeline_benchmark_job(artifact: Path) -> None:
+    """A pipeline's benchmark has the times of its steps, its quality, and the settings of each network."""
+    nodes = (PipelineNode("first", "net"), PipelineNode("second", "net"))
+    parameters = PipelineBenchmark(nodes, (FILES,), TEST, warmup=1)
+    toolchain = Toolchain(SAME)
+    result = run(artifact, parameters, toolchain.capabilities())
+    assert isinstance(result.measurement, Latency)
+    steps = ["decode", "first_input", "first", "first_output", "second_input", "second", "second_output"]
+    assert list(result.measurement.samples_ns) == ["total", *steps]
+    assert result.quality is not None
+    assert result.quality.metrics == {"accuracy": pytest.approx(2 / 3)}
+    assert set(result.settings) == set(result.measured) == {"net"}
+    assert len(toolchain.loaded) == 1
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("error", "status", "reason"),
     [
-        (Unsupported("this CPU has no bfloat16"), "not measured", "this CPU has no bfloat16"),
-        (ValueError("wrong preset"), "failed", "ValueError: wrong preset"),
-        (MemoryError(), "failed", "MemoryError"),
-        (RuntimeError("y" * 50_000), "failed", "RuntimeError: yyy"),
+        (Unsupported("this CPU has no bfloat16"), Status.NOT_MEASURED, "this CPU has no bfloat16"),
+        (ValueError("wrong preset"), Status.FAILED, "ValueError: wrong preset"),
+        (MemoryError(), Status.FAILED, "MemoryError"),
+        (RuntimeError("y" * 50_000), Status.FAILED, "RuntimeError: yyy"),
     ],
 )
-def test_whatever_is_raised_is_a_result(folder: Path, error: Exception, status: str, told: str) -> None:
-    """Whatever a toolchain raises becomes a result with its reason."""
-    result = run(folder, "optimize", Toolchain(SAME, error), data={"calibration": "inputs/data/calibration"})
-    assert result["status"] == status
-    assert result["reason"].startswith(told)
+def test_whatever_is_raised_is_a_result(
+    artifact: Path, error: Exception, status: Status, reason: str
+) -> None:
+    """Whatever a toolchain raises becomes a result with its reason and its device."""
+    result = run(artifact, OPTIMIZE, Toolchain(SAME, error).capabilities())
+    assert result.status == status
+    assert result.reason.startswith(reason)
+    assert len(result.reason) <= LONGEST_REASON + 50
+    assert result.device["cpu"]
+    assert result.versions == {"fake": "1"}
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 2}', '{"version": 1}', '{"version": 1, "more": 1}'])
+def test_a_target_reads_its_own_messages(artifact: Path) -> None:
+    """The reason of a failure is the line that the target finds in its vendor's message, cut."""
+    toolchain = Toolchain(SAME, RuntimeError("at line 7\nthe cause\nadvice"))
+    own = toolchain.capabilities(error_summary=lambda message: message.splitlines()[1])
+    assert run(artifact, OPTIMIZE, own).reason == "RuntimeError: the cause"
+    assert run(artifact, OPTIMIZE, toolchain.capabilities()).reason == "RuntimeError: at line 7"
+    endless = toolchain.capabilities(error_summary=lambda message: "z" * 50_000)
+    assert len(run(artifact, OPTIMIZE, endless).reason) <= LONGEST_REASON + 50
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [("", ""), ("\n \n", ""), ("\n  one\ttwo \nthree", "one two"), ("x" * 600, "x" * 496 + " ...")],
+)
+def test_first_line(message: str, line: str) -> None:
+    """Without a target's own summary it is the first line that is not empty, cut to its length."""
+    assert first_line(message) == line
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1}', '{"version": 2}'])
 def test_no_job(folder: Path, content: str) -> None:
-    """A job.json that is none is a failed result."""
+    """A job.json that is none, or of another version, is a failed result."""
     (folder / "job.json").write_text(content)
-    result = run_folder(folder, lambda: Toolchain(SAME))
-    assert (result["status"], bool(result["reason"])) == ("failed", True)
+    result = run_folder(folder, Toolchain(SAME).capabilities())
+    assert (result.status, bool(result.reason)) == (Status.FAILED, True)
 
 
 def test_unreadable_image_fails_the_job(folder: Path) -> None:
     """An image that cannot be decoded fails the job, named."""
     (folder / "inputs" / "data" / "test" / "images" / "1.png").write_bytes(b"text")
-    result = run(folder, "evaluate", Toolchain(SAME), data={"test": "inputs/data/test"})
-    assert (result["status"], result["reason"]) == ("failed", "cannot decode the image 1.png (4 bytes)")
+    result = run(folder, Evaluate(FILES, TEST), Toolchain(SAME).capabilities())
+    assert (result.status, result.reason) == (Status.FAILED, "cannot decode the image 1.png (4 bytes)")
 
 
 def test_evaluate_counts_each_sample_once(folder: Path) -> None:
     """Quality, times and kept outputs are of the samples in their order."""
-    quality, times, kept = evaluate(classifier(), FakeSession(SAME, classifier().input), folder / "inputs" / "data" / "test")
-    assert (quality["main"], len(times), len(kept)) == ("accuracy", 3, 3)
+    found = evaluate(CLASSIFIER, FakeSession(SAME, CLASSIFIER.input), folder / TEST)
+    assert (found.quality.main, len(found.times_ns), len(found.kept)) == ("accuracy", 3, 3)
 
 
 def test_calibration_gives_inputs_and_scores(folder: Path) -> None:
     """An optimization sees the split's inputs in their order and can have its own outputs scored."""
-    data = SplitCalibration(classifier(), {"calibration": folder / "inputs" / "data" / "calibration"})
-    assert data.size("calibration") == 3
-    assert [i.shape for i in data.inputs("calibration", classifier().input)] == [(1, 8, 8, 3)] * 3
+    data = SplitCalibration(CLASSIFIER, {"calibration": folder / "inputs" / "data" / "calibration"})
+    assert (data.size("calibration"), data.metric) == (3, "accuracy")
+    images = list(data.inputs("calibration", CLASSIFIER.input))
+    assert [image.shape for image in images] == [(1, 8, 8, 3)] * 3
     assert [data.score("calibration", i, SAME) for i in range(3)] == [0.0, 1.0, 1.0]
 
 
-def test_network_is_timed_on_one_input(reference: Path) -> None:
+def test_network_is_timed_on_one_input(folder: Path) -> None:
     """A network is timed on its first real input, batch 1, after its warm-up."""
     seen: list[tuple[int, ...]] = []
 
@@ -292,81 +492,35 @@ def test_network_is_timed_on_one_input(reference: Path) -> None:
         seen.append(image.shape)
         return SAME
 
-    timing = benchmark_network(FakeSession(look, SMALL), reference, 3, 5, 0)
-    assert seen == [(1, 2, 2, 3)] * 8
-    assert len(timing["samples_ns"]["total"]) == 5
+    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=3, runs=5, seconds=0)
+    result = run(folder, parameters, Toolchain(look).capabilities())
+    assert seen == [(1, 8, 8, 3)] * 8
+    assert isinstance(result.measurement, Latency)
+    assert len(result.measurement.totals_ns) == 5
 
 
-def test_a_round_takes_its_seconds(reference: Path) -> None:
-    """A fast network is called more often than asked, until the round's seconds are over."""
-    timing = benchmark_network(FakeSession(SAME, SMALL), reference, 0, 1, 0.05)
-    assert len(timing["samples_ns"]["total"]) > 1
-
-
-READER = {"symbols": {"tensors": ["s"], "alphabet": "AB"}}
-FOUND = {"box": np.array([[2, 2, 20, 10]]), "score": np.array([0.9])}
-READ = {"s": np.array([[[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.0, 0.0, 0.9]]]), "country": np.array([[0.1, 0.9]])}
-
-
-@pytest.fixture
-def frames(tmp_path: Path, write_image: WriteImage) -> Path:
-    """A split of three frames, the first of which a detector that looks for light will miss."""
-    for i in range(3):
-        write_image(tmp_path / "frames" / "images" / f"{i}.png", i)
-    (tmp_path / "frames" / "readings.csv").write_text("file,reading,country\nimages/0.png,AB,GB\nimages/1.png,AB,GB\nimages/2.png,BA,D\n")
-    return tmp_path / "frames"
-
-
-def pipeline(frames: Path, outputs: dict[str, Any], images: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run a pipeline whose detector misses the first frame that is measured."""
-    finder_outputs = {"box": {"tensor": "box", "unit": "pixels"}, "score": {"tensor": "score", "minimum": 0.5}}
-    finder = Network("finder", "detection", "", "g", "0" * 64, InputSpec("i", (1, 24, 32, 3)), finder_outputs, {})
-    reader = Network("reader", "reading", "", "g", "0" * 64, InputSpec("i", (1, 8, 16, 3)), outputs, {})
-    calls = iter([True] + [False] * 9)
-    detect = FakeSession(lambda image: {**FOUND, "score": np.array([0.1])} if next(calls) else FOUND, finder.input)
-    return benchmark_pipeline((finder, reader), (detect, FakeSession(READ, reader.input)), frames, 0.1, 0, images)
-
-
-def test_pipeline_from_frames_to_readings(frames: Path) -> None:
-    """A pipeline reads every frame; a plate that was missed counts as wrong."""
-    outputs = {**READER, "country": {"tensor": "country", "names": ["D", "GB"]}}
-    timing, quality = pipeline(frames, outputs)
-    assert [s["prediction"] for s in quality["samples"]] == [None, "AB GB", "AB GB"]
-    assert quality["metrics"] == {"exact": pytest.approx(1 / 3), "country": pytest.approx(1 / 3)}
-    assert timing["scope"] == "pipeline"
-
-
-def test_pipeline_time_is_the_sum_of_its_steps(frames: Path) -> None:
-    """Each frame has a time for each step; they add up to the total, and steps that were not taken are 0."""
-    timing, _ = pipeline(frames, READER)
-    samples = timing["samples_ns"]
-    assert set(samples) == set(STEPS)
-    for i in range(3):
-        assert samples["total"][i] == sum(samples[s][i] for s in STEPS if s != "total")
-    assert (samples["reader"][0], samples["reader"][1] > 0) == (0, True)
-
-
-def test_pipeline_may_be_cut_short(frames: Path) -> None:
-    """A recipe may have fewer images measured."""
-    timing, quality = pipeline(frames, READER, images=2)
-    assert (len(timing["samples_ns"]["total"]), len(quality["samples"])) == (2, 2)
-
-
-@pytest.mark.parametrize("reads_country", [True, False])
-def test_no_country_is_not_wrong(frames: Path, reads_country: bool) -> None:
-    """A missed plate is not counted against a country that the data, or the reader, does not have."""
-    if reads_country:
-        (frames / "readings.csv").write_text("file,reading\nimages/0.png,AB\nimages/1.png,AB\n")
-    outputs = {**READER, "country": {"tensor": "country", "names": ["D", "GB"]}} if reads_country else READER
-    _, quality = pipeline(frames, outputs)
-    assert set(quality["metrics"]) == {"exact"}
+def test_a_round_takes_its_seconds() -> None:
+    """A fast network is called more often than asked, until the seconds are over."""
+    assert len(time_calls(FakeSession(SAME, SMALL), np.zeros((1, 2, 2, 3)), 1, 0.05)) > 1
 
 
 def test_device_is_described() -> None:
-    """What is told of the device is JSON, with its CPU, its affinity and the load before."""
-    told = machine.describe()
-    assert json.loads(json.dumps(told)) == told
-    assert {"cpu", "affinity", "load_before", "kernel", "cpus"} <= set(told)
+    """What is read of the device is JSON: its CPU, its affinity, the load before, and which boot it is."""
+    found = machine.describe()
+    assert json.loads(json.dumps(found)) == found
+    assert {"cpu", "affinity", "load_before", "kernel", "cpus", "boot_id"} <= set(found)
+    assert machine.describe()["boot_id"] == found["boot_id"]
+
+
+def test_a_cpu_that_cannot_run_it() -> None:
+    """What was built for another architecture, or for instructions that this CPU lacks, is not run here."""
+    here = os.uname().machine
+    assert unfit(BuiltFor(here, "this one", tuple(cpu_info().get("flags", "").split()[:3]))) == ""
+    assert unfit(BuiltFor("vax", "old")) == f"compiled for vax, and this machine is {here}"
+    lacking = BuiltFor(
+        here, "znver9", ("quantum", "fpu" if "fpu" in cpu_info().get("flags", "") else "quantum")
+    )
+    assert unfit(lacking) == "compiled for znver9, and this CPU has no quantum"
 
 
 def test_pinning() -> None:
@@ -377,9 +531,11 @@ def test_pinning() -> None:
     assert (machine.pin(1), len(os.sched_getaffinity(0))) == (1, 1)
 
 
-def test_progress_is_told_at_both_ends(capsys: pytest.CaptureFixture[str]) -> None:
-    """A long step tells its beginning and its end, as lines of JSON, and hands its items on."""
+def test_progress_at_both_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """A long step reports its beginning and its end, as lines of JSON, and hands its items on."""
     assert list(track("abc", "read", 3)) == ["a", "b", "c"]
     report("load", 0, 0)
-    steps = [json.loads(line)["dockyard_progress"] for line in capsys.readouterr().out.splitlines()]
-    assert [(s["what"], s["done"], s["total"]) for s in steps] == [("read", 0, 3), ("read", 3, 3), ("load", 0, 0)]
+    lines = capsys.readouterr().out.splitlines()
+    steps = [json.loads(line)["dockyard_progress"] for line in lines]
+    found = [(step["what"], step["done"], step["total"]) for step in steps]
+    assert found == [("read", 0, 3), ("read", 3, 3), ("load", 0, 0)]

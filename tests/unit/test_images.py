@@ -219,6 +219,8 @@ case "$*" in
 *"image inspect"*) cat "$LOG.images"; exit 1 ;;
 *version*) echo 1 ;;
 *"context show"*) echo default ;;
+*"context ls"*) echo default; echo jetson ;;
+*"context inspect"*) cat "$LOG.context" ;;
 *build*)
     for argument; do
         case "$argument" in id=pip_conf,src=*)
@@ -388,3 +390,36 @@ def test_context_goes_with_every_call(client: Path, engine: Engine, workspace: W
     images.build_image(workspace, *OPENVINO, context="jetson", on_line=ignore)
     without = [call for call in calls(client) if call[:2] != ["--context", "jetson"]]
     assert without in ([], [["build", "--help"]])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "tls_files", "wanted"),
+    [
+        ({"Host": "ssh://me@jetson", "SkipTLSVerify": False}, {}, docker_cli.Endpoint("ssh://me@jetson")),
+        (
+            {"Host": "tcp://jetson:2376", "SkipTLSVerify": True},
+            {"docker": ["ca.pem", "cert.pem", "key.pem"]},
+            docker_cli.Endpoint("tcp://jetson:2376", Path("/contexts/tls/1/docker"), is_verified=False),
+        ),
+    ],
+    ids=["ssh", "TLS"],
+)
+def test_a_context_leads_somewhere(
+    client: Path, endpoint: dict[str, object], tls_files: dict[str, list[str]], wanted: docker_cli.Endpoint
+) -> None:
+    """A context's engine, and the certificates for it, are those that docker says."""
+    context = {
+        "Name": "jetson",
+        "Endpoints": {"docker": endpoint},
+        "TLSMaterial": tls_files,
+        "Storage": {"TLSPath": "/contexts/tls/1"},
+    }
+    Path(f"{client}.context").write_text(json.dumps([context]))
+    assert docker_cli.context_endpoint("jetson") == wanted
+
+
+def test_a_context_that_is_not_there(client: Path) -> None:
+    """A context that docker does not know is refused with the nearest."""
+    with pytest.raises(EnvironmentProblem, match="did you mean 'jetson'") as caught:
+        docker_cli.context_endpoint("jetsan")
+    assert caught.value.where == "--context"

@@ -1,4 +1,4 @@
-"""Masks are read, painted and compared so that an IoU says what its name says, and kept as pictures that can be shown."""
+"""Masks are read, painted and compared so that an IoU says what its name says, and kept as pictures."""
 
 from __future__ import annotations
 
@@ -13,23 +13,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.engines import Ended
-from dockyard.run.runner import read_result
+from dockyard.engines import JobExit
+from dockyard.run.check_result import read_result
+from shared.contract.codec import encode
 from shared.contract.dataset import Sample
-from shared.contract.model import InputSpec, Network
-from shared.runtime.evaluate import evaluate
-from shared.runtime.masks import IMAGE_SIDE, MASK_SIDE, PICTURES, both_masks, count_pixels, decode_mask, picture, share, spread, true_mask
-from shared.runtime.preprocess import Placement, UnreadableImage, to_input
-from shared.runtime.tasks import predict_and_score, set_metrics
+from shared.contract.measurement import Latency, Protocol, Quality, SampleScore, Scope
+from shared.contract.model import DataLocation, InputSpec, Network
+from shared.contract.outputs import MaskOutput, SegmentationOutputs, Task
+from shared.contract.result import Result, Status
+from shared.contract.stages import Evaluate, NetworkFiles
+from shared.harness.evaluate import evaluate
+from shared.harness.masks import (
+    IMAGE_SIDE,
+    MASK_SIDE,
+    PICTURES,
+    both_masks,
+    count_pixels,
+    picture,
+    pictured,
+    true_mask,
+)
+from shared.harness.scoring import pixel_iou, score, set_metrics
+from shared.inference.decoding import FoundMask, predict
+from shared.inference.masks import decode_mask, over_image
+from shared.inference.preprocess import Placement, UnreadableImage, to_input
+from tests.conftest import ROOT
 from tests.fakes import FakeSession
 
 HERE = Placement(1.0, 1.0, 0.0, 0.0)
-SIGMOID = {"tensor": "m", "kind": "sigmoid"}
+SIGMOID = MaskOutput("m", "sigmoid")
 
 
-def network(spec: dict[str, Any], layout: str = "NHWC", size: tuple[int, int] = (10, 10), resize: str = "stretch") -> Network:
-    shape = (1, *size, 3) if layout == "NHWC" else (1, 3, *size)
-    return Network("net", "segmentation", "", "g.pb", "0" * 64, InputSpec("image", shape, layout, resize), {"mask": spec}, {})
+def network(
+    spec: MaskOutput, layout: str = "NHWC", size: tuple[int, int] = (10, 10), resize: str = "stretch"
+) -> Network:
+    height, width = size
+    shape = (1, height, width, 3) if layout == "NHWC" else (1, 3, height, width)
+    return Network(
+        name="net",
+        task=Task.SEGMENTATION,
+        description="",
+        graph="g.pb",
+        sha256="0" * 64,
+        input=InputSpec("image", shape, layout, resize),
+        outputs=SegmentationOutputs(spec),
+        data=DataLocation(folder="d"),
+    )
+
+
+def found(mask: Any, placement: Placement = HERE) -> FoundMask:
+    """What a network whose foreground is this mask finds."""
+    return FoundMask(np.asarray(mask, bool), placement)
+
+
+def scored(net: Network, mask: Any, sample: Sample, placement: Placement = HERE) -> SampleScore:
+    """The score of an output whose foreground is this mask."""
+    return score(net, predict(net, output(mask), placement), sample)
 
 
 def painted(folder: Path, mask: Any) -> Sample:
@@ -59,61 +98,74 @@ masks = st.lists(st.booleans(), min_size=36, max_size=36).map(lambda v: np.array
 
 @given(masks, st.sampled_from(["softmax", "sigmoid"]), st.sampled_from(["NHWC", "NCHW"]), st.integers(0, 2))
 def test_masks_are_decoded(mask: Any, kind: str, layout: str, foreground: int) -> None:
-    """A mask is where the foreground is the best class, or its probability reaches the threshold, in either layout."""
+    """A mask is where the foreground is the best class, or its probability reaches the threshold."""
     if kind == "sigmoid":
-        spec: dict[str, Any] = {"tensor": "m", "kind": kind, "threshold": 0.7}
+        spec = MaskOutput("m", kind, threshold=0.7)
         raw = np.where(mask, 0.7, 0.69)[..., None]
     else:
-        spec = {"tensor": "m", "kind": kind, "foreground": foreground}
+        spec = MaskOutput("m", kind, foreground)
         raw = np.full((6, 6, 3), 0.3)
         raw[..., foreground] = np.where(mask, 0.4, 0.2)
     raw = raw.transpose(2, 0, 1) if layout == "NCHW" else raw
-    assert np.array_equal(decode_mask(network(spec, layout), {"m": raw[None]}), mask)
+    assert np.array_equal(decode_mask(SegmentationOutputs(spec), layout, {"m": raw[None]}), mask)
 
 
 @given(masks, masks)
 def test_iou_of_masks(a: Any, b: Any) -> None:
-    """The IoU of a mask with itself is 1, with its complement 0 unless it is all or nothing; it is symmetric and a share."""
-    assert share(*count_pixels(a, a)) == 1.0
-    assert share(*count_pixels(a, ~a)) == 0.0
+    """The IoU of a mask with itself is 1, with its complement 0; it is symmetric, from 0 to 1."""
+    assert pixel_iou(*count_pixels(a, a)) == 1.0
+    assert pixel_iou(*count_pixels(a, ~a)) == 0.0
     assert count_pixels(a, b) == count_pixels(b, a)
-    assert 0.0 <= share(*count_pixels(a, b)) <= 1.0
-    assert share(*count_pixels(a, b)) == pytest.approx((a & b).sum() / (a | b).sum() if (a | b).any() else 1.0)
+    assert 0.0 <= pixel_iou(*count_pixels(a, b)) <= 1.0
+    expected = (a & b).sum() / (a | b).sum() if (a | b).any() else 1.0
+    assert pixel_iou(*count_pixels(a, b)) == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(masks, masks), min_size=1, max_size=5))
 def test_iou_of_a_set(tmp_path: Path, pairs: list[tuple[Any, Any]]) -> None:
-    """The mean IoU is over the images; the set's is of its pixels, between the least and the greatest of its images."""
+    """The mean IoU is over the images; the set's, of its pixels, is between its least and its greatest."""
     net = network(SIGMOID)
-    rows = [predict_and_score(net, output(found), HERE, painted(tmp_path, truth)) for found, truth in pairs]
-    images = [row["scores"]["iou"] for row in rows]
+    rows = [scored(net, mask, painted(tmp_path, truth)) for mask, truth in pairs]
+    images = [row.scores["iou"] for row in rows]
     metrics = set_metrics(rows)
     assert metrics["iou"] == pytest.approx(np.mean(images))
     # An image with nothing to find has no pixels, and no weight in the set.
-    weighty = [i for i, row in zip(images, rows) if row["pixels"][1]] or [1.0]
+    weighty = [iou for iou, row in zip(images, rows, strict=True) if row.pixels and row.pixels[1]] or [1.0]
     assert min(weighty) - 1e-12 <= metrics["iou_set"] <= max(weighty) + 1e-12
-    joined = [np.concatenate(side) for side in zip(*pairs)]
-    assert metrics["iou_set"] == pytest.approx(share(*count_pixels(joined[0], joined[1])))
+    joined = [np.concatenate(side) for side in zip(*pairs, strict=True)]
+    assert metrics["iou_set"] == pytest.approx(pixel_iou(*count_pixels(joined[0], joined[1])))
 
 
-@pytest.mark.parametrize(("truth", "pixels"), [((0, 6), (18, 36)), ((0, 3), (18, 18)), ((3, 6), (0, 36)), ((0, 0), (0, 18))])
+@pytest.mark.parametrize(
+    ("truth", "pixels"),
+    [((0, 6), (18, 36)), ((0, 3), (18, 18)), ((3, 6), (0, 36)), ((0, 0), (0, 18))],
+)
 def test_segmentation_is_scored(tmp_path: Path, truth: tuple[int, int], pixels: tuple[int, int]) -> None:
-    """A mask scores its IoU with the painted one, which may be of another size, and tells its pixels."""
-    mask, found = np.zeros((12, 12)), np.zeros((6, 6))
-    mask[truth[0] * 2 : truth[1] * 2] = 1
-    found[:3] = 1
-    row = predict_and_score(network(SIGMOID), output(found), HERE, painted(tmp_path, mask))
-    assert row == {"prediction": "0.5000", "scores": {"iou": pixels[0] / pixels[1]}, "pixels": list(pixels)}
+    """A mask scores its IoU with the painted one, which may be of another size, and has its pixels."""
+    true, mask = np.zeros((12, 12)), np.zeros((6, 6))
+    true[truth[0] * 2 : truth[1] * 2] = 1
+    mask[:3] = 1
+    row = scored(network(SIGMOID), mask, painted(tmp_path, true))
+    assert row == SampleScore("images/a.png", {"iou": pixels[0] / pixels[1]}, "0.5000", pixels)
+
+
+@pytest.mark.parametrize(("rows", "pixels", "iou"), [(6, (0, 72), 0.0), (0, (0, 0), 1.0)])
+def test_no_mask_at_all(tmp_path: Path, rows: int, pixels: tuple[int, int], iou: float) -> None:
+    """A network that was not run has missed all there was to find, and is right where there was nothing."""
+    true = np.zeros((12, 12))
+    true[:rows] = 1
+    row = score(network(SIGMOID), None, painted(tmp_path, true))
+    assert row == SampleScore("images/a.png", {"iou": iou}, None, pixels)
 
 
 def test_nothing_painted_and_nothing_found(tmp_path: Path) -> None:
     """Where nothing is painted finding nothing is right."""
-    row = predict_and_score(network(SIGMOID), output(np.zeros((6, 6))), HERE, drawn(tmp_path))
-    assert (row["scores"], row["pixels"]) == ({"iou": 1.0}, [0, 0])
+    row = scored(network(SIGMOID), np.zeros((6, 6)), drawn(tmp_path))
+    assert (row.scores, row.pixels) == ({"iou": 1.0}, (0, 0))
 
 
 def test_unreadable_mask_is_named(tmp_path: Path) -> None:
-    """A mask that cannot be decoded is told by its name."""
+    """A mask that cannot be decoded is named."""
     (tmp_path / "m.png").write_bytes(b"text")
     with pytest.raises(UnreadableImage, match=r"m\.png"):
         true_mask(network(SIGMOID), Sample("a", Path("a"), mask=tmp_path / "m.png"))
@@ -127,7 +179,10 @@ def test_polygons_are_filled(tmp_path: Path) -> None:
     wanted = np.zeros((10, 20), bool)
     wanted[1:5, 2:7] = True
     around = [[2, 1], [6, 1], [6, 4], [2, 4]]
-    for sample in (drawn(tmp_path, ("dent", "rectangle", RECTANGLE)), drawn(tmp_path, ("dent", "polygon", around))):
+    for sample in (
+        drawn(tmp_path, ("dent", "rectangle", RECTANGLE)),
+        drawn(tmp_path, ("dent", "polygon", around)),
+    ):
         assert np.array_equal(true_mask(network(SIGMOID), sample), wanted)
 
 
@@ -137,34 +192,45 @@ def test_polygons_that_overlap(tmp_path: Path) -> None:
     assert true_mask(network(SIGMOID), sample)[2:5, 4:7].all()
 
 
-@pytest.mark.parametrize(("labels", "count"), [(None, 22), (["dent"], 20), (["scratch"], 2), (["rust"], 0)])
-def test_labels(tmp_path: Path, labels: list[str] | None, count: int) -> None:
+@pytest.mark.parametrize(
+    ("labels", "count"), [(None, 22), (("dent",), 20), (("scratch",), 2), (("rust",), 0)]
+)
+def test_labels(tmp_path: Path, labels: tuple[str, ...] | None, count: int) -> None:
     """All labels count, or those that the model names."""
-    sample = drawn(tmp_path, ("dent", "rectangle", RECTANGLE), ("scratch", "polygon", [[10, 8], [11, 8], [10, 8]]))
-    net = network({**SIGMOID, **({"labels": labels} if labels else {})})
+    sample = drawn(
+        tmp_path, ("dent", "rectangle", RECTANGLE), ("scratch", "polygon", [[10, 8], [11, 8], [10, 8]])
+    )
+    net = network(MaskOutput("m", "sigmoid", labels=labels))
     assert true_mask(net, sample).sum() == count
 
 
 def test_polygons_beyond_the_image(tmp_path: Path) -> None:
     """What a polygon covers outside the image is cut off."""
-    sample = drawn(tmp_path, ("dent", "polygon", [[-9000, -9000], [9000, -9000], [9000, 9000], [-9000, 9000]]))
+    sample = drawn(
+        tmp_path, ("dent", "polygon", [[-9000, -9000], [9000, -9000], [9000, 9000], [-9000, 9000]])
+    )
     assert true_mask(network(SIGMOID), sample).all()
 
 
 @given(masks)
-def test_mask_and_polygons_score_alike(tmp_path: Path, found: Any) -> None:
+def test_mask_and_polygons_score_alike(tmp_path: Path, mask: Any) -> None:
     """The same damage scores the same, painted or drawn."""
     shape = drawn(tmp_path, ("dent", "rectangle", RECTANGLE))
-    mask = painted(tmp_path, true_mask(network(SIGMOID), shape))
-    rows = [predict_and_score(network(SIGMOID), output(found), HERE, sample) for sample in (shape, mask)]
-    assert rows[0] == rows[1]
+    same = painted(tmp_path, true_mask(network(SIGMOID), shape))
+    assert scored(network(SIGMOID), mask, shape) == scored(network(SIGMOID), mask, same)
 
 
 @given(
-    st.integers(1, 40), st.integers(1, 40), st.sampled_from([(16, 16), (16, 24), (24, 16)]), st.sampled_from([1, 2, 4]), st.integers(0, 9)
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from([(16, 16), (16, 24), (24, 16)]),
+    st.sampled_from([1, 2, 4]),
+    st.integers(0, 9),
 )
-def test_letterbox(tmp_path: Path, height: int, width: int, size: tuple[int, int], coarser: int, seed: int) -> None:
-    """Of a letterbox only the image is compared: a network that finds its input's bright part scores 1, whatever the padding."""
+def test_letterbox(
+    tmp_path: Path, height: int, width: int, size: tuple[int, int], coarser: int, seed: int
+) -> None:
+    """Of a letterbox only the image is compared: to find its bright part is right."""
     net = network(SIGMOID, size=size, resize="letterbox")
     truth = np.zeros((height, width), bool)
     if seed % 3:
@@ -175,12 +241,12 @@ def test_letterbox(tmp_path: Path, height: int, width: int, size: tuple[int, int
         return
     padding = np.random.default_rng(seed).integers(0, 2, bright.shape).astype(bool)
     answer = np.where(bright, truth.all(), padding)
-    found, true = both_masks(net, output(answer), placement, painted(tmp_path, truth))
-    assert found.shape == true.shape
+    mask, true = both_masks(net, found(answer, placement), painted(tmp_path, truth))
+    assert mask.shape == true.shape
     assert true.all() == truth.all()
     if coarser == 1:
-        assert found.shape == (bright.any(1).sum(), bright.any(0).sum())
-        assert share(*count_pixels(found, true)) == 1.0
+        assert mask.shape == (bright.any(1).sum(), bright.any(0).sum())
+        assert pixel_iou(*count_pixels(mask, true)) == 1.0
 
 
 def test_letterbox_keeps_the_place(tmp_path: Path) -> None:
@@ -192,60 +258,82 @@ def test_letterbox_keeps_the_place(tmp_path: Path) -> None:
     answer = np.zeros((16, 16))
     answer[4:6, :4] = 1
     answer[:4] = answer[12:] = 1
-    row = predict_and_score(net, output(answer), placement, painted(tmp_path, truth))
-    assert row == {"prediction": "0.0625", "scores": {"iou": 1.0}, "pixels": [8, 8]}
+    row = scored(net, answer, painted(tmp_path, truth), placement)
+    assert row == SampleScore("images/a.png", {"iou": 1.0}, "0.0625", (8, 8))
 
 
 def test_letterbox_with_a_mask_of_another_size(tmp_path: Path) -> None:
-    """Nobody knows where a mask of another shape than its image's lies in a letterbox: it is refused by name."""
+    """A mask of another shape than its image's lies nobody knows where in a letterbox: it is refused."""
     net = network(SIGMOID, size=(16, 16), resize="letterbox")
     _, placement = to_input(np.zeros((8, 16, 3), np.uint8), net.input)
     with pytest.raises(UnreadableImage, match=r"m\.png is not of its image's size"):
-        both_masks(net, output(np.zeros((16, 16))), placement, painted(tmp_path, np.zeros((16, 16))))
+        both_masks(net, found(np.zeros((16, 16)), placement), painted(tmp_path, np.zeros((16, 16))))
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from(["stretch", "letterbox"]),
+    st.sampled_from([1, 2, 4]),
+)
+def test_a_mask_over_its_image(height: int, width: int, resize: str, coarser: int) -> None:
+    """Laid over its image a mask has the image's size, and marks it all where it marks all of its input."""
+    net = network(SIGMOID, size=(16, 24), resize=resize)
+    _, placement = to_input(np.zeros((height, width, 3), np.uint8), net.input)
+    everything = np.ones((16 // coarser, 24 // coarser), bool)
+    assert over_image(everything, (16, 24), placement, (height, width)).all()
+    halves = everything.copy()
+    halves[:, : 12 // coarser] = False
+    over = over_image(halves, (16, 24), placement, (height, width))
+    assert over.shape == (height, width)
+    inner = (np.arange(width) + 0.5) * placement.scale_x + placement.left
+    assert np.array_equal(over, np.broadcast_to(inner >= 12, (height, width)))
 
 
 @given(st.integers(1, 1000))
-def test_pictures_are_spread(samples: int) -> None:
-    """Six samples at most are shown, no two alike, in order, evenly over the split."""
-    shown = spread(samples)
-    assert len(shown) == min(samples, PICTURES)
-    assert shown == sorted(set(shown))
-    assert 0 <= shown[0] <= shown[-1] < samples
-    gaps = [b - a for a, b in zip(shown, [*shown[1:], samples])]
+def test_pictures_are_of_the_whole_split(samples: int) -> None:
+    """Six samples at most have pictures, no two alike, in order, evenly over the split."""
+    chosen = pictured(samples)
+    assert len(chosen) == min(samples, PICTURES)
+    assert chosen == sorted(set(chosen))
+    assert 0 <= chosen[0] <= chosen[-1] < samples
+    gaps = [b - a for a, b in zip(chosen, [*chosen[1:], samples], strict=True)]
     assert max(gaps) - min(gaps) <= 1
 
 
-def decoded(text: str) -> Any:
+def decoded(text: str | None) -> Any:
+    assert text is not None
     return cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def test_picture(tmp_path: Path) -> None:
-    """A variant keeps the mask as it was compared; the reference also the true one and the image, made smaller."""
+    """A variant keeps the mask as it was compared; the reference also the true one and the image."""
     truth = np.zeros((300, 900))
     truth[:100] = 1
     sample = painted(tmp_path, truth)
     cv2.imwrite(str(sample.path), np.full((300, 900, 3), (10, 200, 30), np.uint8))
-    found = np.eye(6)
-    kept = picture(network(SIGMOID), output(found), HERE, sample, with_truth=False)
-    assert set(kept) == {"id", "mask"}
-    assert np.array_equal(decoded(kept["mask"]), found * 255)
-    kept = picture(network(SIGMOID), output(found), HERE, sample, with_truth=True)
-    assert set(kept) == {"id", "mask", "truth", "image"}
-    assert decoded(kept["truth"]).tolist() == [[255] * 6] * 2 + [[0] * 6] * 4
-    assert decoded(kept["image"]).shape == (133, IMAGE_SIDE, 3)
-    assert np.abs(decoded(kept["image"]).astype(int) - (10, 200, 30)).max() <= 4
+    mask = np.eye(6)
+    kept = picture(network(SIGMOID), found(mask), sample, with_truth=False)
+    assert (kept.id, kept.truth, kept.image) == ("images/a.png", None, None)
+    assert np.array_equal(decoded(kept.mask), mask * 255)
+    kept = picture(network(SIGMOID), found(mask), sample, with_truth=True)
+    assert decoded(kept.truth).tolist() == [[255] * 6] * 2 + [[0] * 6] * 4
+    assert decoded(kept.image).shape == (133, IMAGE_SIDE, 3)
+    assert np.abs(decoded(kept.image).astype(int) - (10, 200, 30)).max() <= 4
 
 
 def test_pictures_are_small(tmp_path: Path) -> None:
-    """Pictures of a large output and of an image of pure noise, the largest there can be, stay within the schema's bounds."""
+    """The largest pictures that there can be, of pure noise, stay within the schema's bounds."""
     noise = np.random.default_rng(0)
     sample = painted(tmp_path, noise.integers(0, 2, (1500, 1500)))
     cv2.imwrite(str(sample.path), noise.integers(0, 256, (IMAGE_SIDE, IMAGE_SIDE, 3), np.uint8))
-    kept = picture(network(SIGMOID), output(noise.integers(0, 2, (1024, 1024))), HERE, sample, with_truth=True)
-    assert decoded(kept["mask"]).shape == (MASK_SIDE, MASK_SIDE)
-    schema = json.loads((Path(__file__).parents[2] / "shared" / "contract" / "result.schema.json").read_text())
-    bounds = schema["properties"]["quality"]["properties"]["pictures"]["items"]["properties"]
-    assert all(len(kept[name]) <= bounds[name]["maxLength"] for name in kept)
+    mask = noise.integers(0, 2, (1024, 1024))
+    kept = picture(network(SIGMOID), found(mask), sample, with_truth=True)
+    assert decoded(kept.mask).shape == (MASK_SIDE, MASK_SIDE)
+    schema = json.loads((ROOT / "shared" / "contract" / "result.schema.json").read_text())
+    bounds = schema["$defs"]["picture"]["properties"]
+    for name in ("mask", "truth", "image"):
+        assert len(getattr(kept, name)) <= bounds[name]["maxLength"]
 
 
 @pytest.mark.parametrize("with_truth", [False, True])
@@ -257,24 +345,29 @@ def test_evaluation_keeps_pictures(tmp_path: Path, with_truth: bool) -> None:
             cv2.imwrite(str(tmp_path / folder / f"{i}.png"), np.full((12, 12, 3), 255, np.uint8))
     net = network(SIGMOID)
     session = FakeSession(output(np.eye(6)), net.input)
-    found, _, _ = evaluate(net, session, tmp_path, with_truth)
-    assert [p["id"] for p in found["pictures"]] == [f"images/{i}.png" for i in (0, 1, 3, 4, 6, 7)]
-    assert all(("truth" in p, "image" in p) == (with_truth, with_truth) for p in found["pictures"])
-    assert [s["pixels"] for s in found["samples"]] == [[6, 36]] * 9
-    assert found["metrics"] == {"iou": pytest.approx(1 / 6), "iou_set": pytest.approx(1 / 6)}
-    assert told(found["samples"], tmp_path) == ""
+    quality = evaluate(net, session, tmp_path, with_truth=with_truth).quality
+    kept = quality.pictures
+    chosen = [f"images/{i}.png" for i in (0, 1, 3, 4, 6, 7)]
+    assert [each.id for each in kept] == chosen
+    assert {(each.truth is not None, each.image is not None) for each in kept} == {(with_truth, with_truth)}
+    assert [sample.pixels for sample in quality.samples] == [(6, 36)] * 9
+    assert quality.metrics == {"iou": pytest.approx(1 / 6), "iou_set": pytest.approx(1 / 6)}
 
 
-def told(rows: list[dict[str, Any]], tmp_path: Path, **metrics: float) -> str:
-    """What the host says of a result with these samples, less what is always said."""
-    quality = {"main": "iou", "metrics": {**set_metrics(rows), **metrics}, "samples": rows}
-    (tmp_path / "result.json").write_text(json.dumps({"version": 1, "status": "done", "quality": quality}))
-    return str(read_result(tmp_path, Ended(0, 1.0), "stream").get("reason", "")).rpartition(": ")[2]
+EVALUATE = Evaluate(NetworkFiles(network(SIGMOID), "inputs/net"), "inputs/data/test")
 
 
-def sample(inter: int, union: int, **changes: Any) -> dict[str, Any]:
-    iou = inter / union if union else 1.0
-    return {"id": "images/a.png", "prediction": "0.1", "scores": {"iou": iou}, "pixels": [inter, union], **changes}
+def refusal(rows: list[SampleScore], folder: Path, **metrics: float) -> str:
+    """What the host says of an evaluation with these samples; nothing where it believes it."""
+    quality = Quality("iou", {**set_metrics(rows), **metrics}, tuple(rows))
+    latency = Latency(Scope.NETWORK, Protocol.DATASET, {"total": (1,) * len(rows)})
+    result = Result(Status.DONE, quality=quality, measurement=latency)
+    (folder / "result.json").write_text(json.dumps(encode(result)))
+    return read_result(folder, JobExit(0, 1.0), EVALUATE).reason.rpartition(": ")[2]
+
+
+def sample_of(pixels: tuple[int, int] | None, iou: float, name: str = "a") -> SampleScore:
+    return SampleScore(f"images/{name}.png", {"iou": iou}, "0.1", pixels)
 
 
 counts = st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(sorted)
@@ -283,20 +376,29 @@ counts = st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(sorted)
 @given(st.lists(counts, min_size=1, max_size=5), st.sampled_from([1e-3, -1e-3, 0.5]))
 def test_host_checks_the_iou_of_the_set(tmp_path: Path, pixels: list[list[int]], off: float) -> None:
     """The host believes an IoU of the set that follows from the samples' pixels, and no other."""
-    rows = [sample(*one) for one in pixels]
-    assert told(rows, tmp_path) == ""
-    assert told(rows, tmp_path, iou_set=set_metrics(rows)["iou_set"] + off) == "the metric iou_set is not the one of its samples' pixels"
+    rows = []
+    for number, (inter, union) in enumerate(pixels):
+        rows.append(sample_of((inter, union), pixel_iou(inter, union), str(number)))
+    assert refusal(rows, tmp_path) == ""
+    reason = refusal(rows, tmp_path, iou_set=set_metrics(rows)["iou_set"] + off)
+    assert reason == "the metric iou_set is not the one of its samples' pixels"
 
 
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        ([sample(1, 2), {"id": "b", "prediction": None, "scores": {"iou": 0.5}}], "the metric iou_set without the pixels of each sample"),
-        ([sample(1, 2), sample(3, 2, scores={"iou": 0.5})], "the metric iou_set without the pixels of each sample"),
-        ([sample(1, 4, scores={"iou": 0.5})], "the iou of images/a.png is not the one of its pixels"),
+        (
+            [sample_of((1, 2), 0.5), sample_of(None, 0.5, "b")],
+            "the metric iou_set without the pixels of each sample",
+        ),
+        (
+            [sample_of((1, 2), 0.5), sample_of((3, 2), 0.5, "b")],
+            "the metric iou_set without the pixels of each sample",
+        ),
+        ([sample_of((1, 4), 0.5)], "the iou of images/a.png is not the one of its pixels"),
     ],
     ids=["no pixels", "more than all", "another iou"],
 )
-def test_pixels_that_cannot_be(tmp_path: Path, rows: list[dict[str, Any]], why: str) -> None:
+def test_pixels_that_cannot_be(tmp_path: Path, rows: list[SampleScore], why: str) -> None:
     """Pixels that are missing, that cannot be, or that are not those of the sample's own IoU are refused."""
-    assert told(rows, tmp_path) == why
+    assert refusal(rows, tmp_path) == why

@@ -40,7 +40,8 @@ def test_front(places: list[tuple[float, int]]) -> None:
         is_beaten = any(beats(other, point) for other in points)
         assert (point in found) is not is_beaten
         assert not is_beaten or any(beats(other, point) for other in found)
-    assert [point.time_ns for point in found] == sorted(point.time_ns for point in found)
+    times = [point.time_ns for point in found]
+    assert times == sorted(times)
 
 
 @given(st.lists(coordinates, min_size=1, max_size=12))

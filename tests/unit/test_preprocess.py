@@ -1,4 +1,4 @@
-"""An image becomes the input that model.json describes, and a box finds its way back to the image's pixels."""
+"""An image becomes the input that model.json describes; a box finds its way back to the image's pixels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract.model import InputSpec, Network
-from shared.runtime.preprocess import UnreadableImage, crop, decode, read_image, to_input
-from shared.runtime.tasks import decode_box
+from shared.contract.model import InputSpec
+from shared.contract.outputs import BoxOutput, DetectionOutputs, ScoreOutput
+from shared.inference.decoding import decode_box
+from shared.inference.preprocess import (
+    Box,
+    Placement,
+    UnreadableImage,
+    area_of,
+    crop,
+    decode,
+    read_image,
+    to_input,
+)
 
 sides = st.integers(1, 60)
-images = st.builds(lambda h, w, seed: np.random.default_rng(seed).integers(0, 256, (h, w, 3), np.uint8), sides, sides, st.integers(0, 99))
+
+
+def noise(height: int, width: int, seed: int) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+images = st.builds(noise, sides, sides, st.integers(0, 99))
 
 
 def spec(height: int = 8, width: int = 12, **more: Any) -> InputSpec:
@@ -34,7 +50,9 @@ def spec(height: int = 8, width: int = 12, **more: Any) -> InputSpec:
     st.sampled_from(["RGB", "BGR", "GRAY"]),
     st.sampled_from(["NHWC", "NCHW"]),
 )
-def test_input_has_the_shape_asked_for(image: Any, height: int, width: int, resize: str, channels: str, layout: str) -> None:
+def test_input_has_the_shape_asked_for(
+    image: Any, height: int, width: int, resize: str, channels: str, layout: str
+) -> None:
     """Whatever the image, the input is float32, contiguous, finite and of the shape of model.json."""
     wanted = spec(height, width, resize=resize, channels=channels, layout=layout)
     made, _ = to_input(image, wanted)
@@ -47,7 +65,9 @@ def test_channel_order() -> None:
     image = np.full((8, 12, 3), (10, 20, 200), np.uint8)
     assert to_input(image, spec(channels="BGR"))[0][0, 0, 0].tolist() == [10, 20, 200]
     assert to_input(image, spec(channels="RGB"))[0][0, 0, 0].tolist() == [200, 20, 10]
-    assert to_input(image, spec(channels="GRAY"))[0][0, 0, 0, 0] == pytest.approx(0.114 * 10 + 0.587 * 20 + 0.299 * 200, abs=0.6)
+    assert to_input(image, spec(channels="GRAY"))[0][0, 0, 0, 0] == pytest.approx(
+        0.114 * 10 + 0.587 * 20 + 0.299 * 200, abs=0.6
+    )
 
 
 @given(images, st.sampled_from(["RGB", "BGR", "GRAY"]))
@@ -61,7 +81,10 @@ values = st.floats(-300, 300)
 
 
 @given(
-    images, st.lists(values, min_size=3, max_size=3), st.lists(st.floats(0.1, 300), min_size=3, max_size=3), st.sampled_from(["RGB", "BGR"])
+    images,
+    st.lists(values, min_size=3, max_size=3),
+    st.lists(st.floats(0.1, 300), min_size=3, max_size=3),
+    st.sampled_from(["RGB", "BGR"]),
 )
 def test_mean_and_scale(image: Any, mean: list[float], scale: list[float], channels: str) -> None:
     """Each channel is (pixel - mean) / scale with its own mean and scale."""
@@ -90,12 +113,14 @@ SIZE = (96, 128)
 FORMS = ["xyxy", "yxyx", "xywh", "cxcywh"]
 
 
-def detector(form: str, unit: str, score: dict[str, Any], resize: str, layout: str = "NHWC", first: int = 0) -> Network:
-    """A detector whose outputs have this form."""
-    outputs: dict[str, Any] = {"box": {"tensor": "box", "form": form, "unit": unit, "first": first}}
-    if score:
-        outputs["score"] = score
-    return Network("finder", "detection", "", "g.pb", "0" * 64, spec(*SIZE, resize=resize, layout=layout), outputs, {})
+def detector(form: str, unit: str, score: ScoreOutput | None, first: int = 0) -> DetectionOutputs:
+    """The outputs of a detector that have this form."""
+    return DetectionOutputs(BoxOutput("box", form, unit, first), score)
+
+
+def placement_of(size: tuple[int, int], wanted: InputSpec) -> Placement:
+    """Where an image of this height and width lies in an input."""
+    return to_input(np.zeros((*size, 3), np.uint8), wanted)[1]
 
 
 def encoded(box: tuple[float, ...], form: str, unit: str) -> list[float]:
@@ -104,7 +129,7 @@ def encoded(box: tuple[float, ...], form: str, unit: str) -> list[float]:
     if unit == "relative":
         height, width = SIZE
         x0, y0, x1, y1 = x0 / width, y0 / height, x1 / width, y1 / height
-    forms = {
+    forms: dict[str, list[float]] = {
         "xyxy": [x0, y0, x1, y1],
         "yxyx": [y0, x0, y1, x1],
         "xywh": [x0, y0, x1 - x0, y1 - y0],
@@ -124,14 +149,22 @@ def encoded(box: tuple[float, ...], form: str, unit: str) -> list[float]:
     st.sampled_from(["NHWC", "NCHW"]),
 )
 def test_box_comes_back(
-    size: tuple[int, int], shares: tuple[float, ...], form: str, unit: str, resize: str, score: str, first: int, layout: str
+    size: tuple[int, int],
+    fractions: tuple[float, ...],
+    form: str,
+    unit: str,
+    resize: str,
+    score: str,
+    first: int,
+    layout: str,
 ) -> None:
-    """A box of the image, put into the input and out again by a network of any form, is the same within a pixel."""
+    """A box of the image, put into the input and out again by a network of any form, is the same."""
     height, width = size
-    (x0, x1), (y0, y1) = sorted([shares[0] * width, shares[1] * width]), sorted([shares[2] * height, shares[3] * height])
-    scores: dict[str, dict[str, Any]] = {"none": {}, "tensor": {"tensor": "score"}, "column": {"column": first + 4}}
-    network = detector(form, unit, scores[score], resize, layout, first)
-    _, placed = to_input(np.zeros((height, width, 3), np.uint8), network.input)
+    x0, x1 = sorted([fractions[0] * width, fractions[1] * width])
+    y0, y1 = sorted([fractions[2] * height, fractions[3] * height])
+    scores = {"none": None, "tensor": ScoreOutput("score"), "column": ScoreOutput(column=first + 4)}
+    network = detector(form, unit, scores[score], first)
+    placed = placement_of((height, width), spec(*SIZE, resize=resize, layout=layout))
     inside = (
         x0 * placed.scale_x + placed.left,
         y0 * placed.scale_y + placed.top,
@@ -144,31 +177,35 @@ def test_box_comes_back(
     worse = [0.0] * len(good)
     rows = [good] if score == "none" else [worse, good, worse]
     outputs = {"box": np.array([rows], np.float32), "score": np.array([[0.1, 0.9, 0.2]], np.float32)}
-    box = decode_box(network, outputs, placed)
+    box = decode_box(network, SIZE, outputs, placed)
     assert box == pytest.approx((x0, y0, x1, y1), abs=1.0)
 
 
-@pytest.mark.parametrize("score", [{"tensor": "score", "minimum": 0.5}, {"column": 4, "minimum": 0.5}])
-def test_best_score_below_the_minimum_is_no_box(score: dict[str, Any]) -> None:
+@pytest.mark.parametrize("score", [ScoreOutput("score", minimum=0.5), ScoreOutput(column=4, minimum=0.5)])
+def test_best_score_below_the_minimum_is_no_box(score: ScoreOutput) -> None:
     """When the best score is below the minimum nothing was found; at the minimum it was."""
-    network = detector("xyxy", "pixels", score, "stretch")
-    _, placed = to_input(np.zeros((*SIZE, 3), np.uint8), network.input)
+    placed = placement_of(SIZE, spec(*SIZE))
     for best, found in ((0.49, None), (0.5, (1.0, 2.0, 3.0, 4.0))):
         outputs = {"box": np.array([[1, 2, 3, 4, best]]), "score": np.array([best])}
-        assert decode_box(network, outputs, placed) == found
+        assert decode_box(detector("xyxy", "pixels", score), SIZE, outputs, placed) == found
 
 
 def test_no_rows_is_no_box() -> None:
     """A network that puts out no box at all found nothing."""
-    network = detector("xyxy", "pixels", {}, "stretch")
-    _, placed = to_input(np.zeros((*SIZE, 3), np.uint8), network.input)
-    assert decode_box(network, {"box": np.zeros((1, 0, 4))}, placed) is None
+    network = detector("xyxy", "pixels", None)
+    placed = placement_of(SIZE, spec(*SIZE))
+    assert decode_box(network, SIZE, {"box": np.zeros((1, 0, 4))}, placed) is None
+
+
+def cropped(image: Any, box: Box, margin: float) -> Any:
+    """The crop of a box."""
+    return crop(image, area_of(box, margin, image.shape[1], image.shape[0]))
 
 
 @given(images, st.tuples(*[st.floats(-500, 500)] * 4), st.floats(0, 1))
-def test_crop_is_inside_and_never_empty(image: Any, box: tuple[float, float, float, float], margin: float) -> None:
+def test_crop_is_inside_and_never_empty(image: Any, box: Box, margin: float) -> None:
     """Whatever the box, the crop is a part of the image of at least one pixel."""
-    cut = crop(image, box, margin)
+    cut = cropped(image, box, margin)
     assert cut.shape[0] >= 1
     assert cut.shape[1] >= 1
     assert cut.base is image or np.shares_memory(cut, image)
@@ -179,13 +216,13 @@ def test_crop_is_inside_and_never_empty(image: Any, box: tuple[float, float, flo
 def test_crop_has_its_margin() -> None:
     """A crop holds its box and the margin on each side, where the image has it."""
     image = np.arange(100 * 100, dtype=np.uint16).reshape(100, 100)
-    assert np.array_equal(crop(image, (40, 50, 60, 60), 0.1), image[49:61, 38:62])
-    assert np.array_equal(crop(image, (90, 50, 110, 60), 0.0), image[50:60, 90:])
+    assert np.array_equal(cropped(image, (40, 50, 60, 60), 0.1), image[49:61, 38:62])
+    assert np.array_equal(cropped(image, (90, 50, 110, 60), 0.0), image[50:60, 90:])
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
 def test_undecodable_image_is_named(tmp_path: Path, content: bytes) -> None:
-    """A file that cannot be decoded is told by its name and size."""
+    """A file that cannot be decoded is named, with its size."""
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UnreadableImage, match=rf"a\.png \({len(content)} bytes\)"):
         read_image(tmp_path / "a.png")

@@ -119,7 +119,8 @@ def test_numbers_and_plain_objects_are_a_remark(tmp_path: Path) -> None:
         nested={"a": {"b": 1}},
         calibration_images=300,
     )
-    assert notes.remarks == ("quantized operations 59; tuning: cpu znver4, new trials 0; reverted none",)
+    said = "quantized operations 59; tuning: cpu znver4, new trials 0; reverted none; calibration images 300"
+    assert notes.remarks == (said,)
     assert notes.calibration_images == 300
     assert notes.tables == ()
     assert notes.details == {

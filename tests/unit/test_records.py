@@ -14,10 +14,12 @@ from jsonschema import Draft202012Validator
 
 from dockyard.judge.comparison import compare_runs
 from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.measurements import steps_of_rounds
 from dockyard.judge.record_files import SCHEMA, publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
+from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.artifact_cache import folder_of
 from dockyard.run.datasets import DataSet
@@ -27,10 +29,13 @@ from dockyard.run.runner import run_plan
 from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.job import Job
+from shared.contract.measurement import Scope
+from shared.contract.model import steps_of
 from shared.contract.recipe import Optimization, Recipe, Search
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
-from tests.builders import failed, record, streams
+from shared.contract.stages import PipelineBenchmark
+from tests.builders import failed, latency, quality, record, streams
 from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_result
 
 DIGESTS = {"digits": {"test": "0" * 64}}
@@ -157,6 +162,16 @@ def test_notes_of_conversion_and_method(digits_records: DigitsRecords) -> None:
     )
     details = {"conversion": {"nodes": 3}, "passes": [1]}
     assert records["int8"].notes == {"digits": Notes(("converted", "quantized"), (table,), 300, details)}
+
+
+def test_as_much_as_a_toolchain_may_say(digits_records: DigitsRecords) -> None:
+    """Conversion and method may each say as much as a result may hold: their record fits its schema."""
+    table = Table("t" * 1000, ("c" * 200,) * 20, (("x" * 1000,) * 20,))
+    notes = Notes(("r" * 2000,) * 100, (table,) * 100, 0, {"log": ["x"]})
+    said = changed(notes=notes)
+    records = digits_records({"digits/convert": said, "digits/int8/optimize": said})
+    assert len(records["int8"].notes["digits"].tables) == 200
+    assert errors(records["int8"]) == []
 
 
 def test_records_are_read_as_they_were_written(digits_records: DigitsRecords, tmp_path: Path) -> None:
@@ -306,6 +321,32 @@ def test_only_the_artifact_counts(digits_records: DigitsRecords) -> None:
     assert statuses(records) == {"reference": "measured", "baseline": "measured", "int8": "failed"}
     assert "digits/int8/benchmark/2 measured ffff" in records["int8"].reason
     assert records["int8"].stage == "benchmark"
+
+
+def pipeline_answer(job: Job, folder: Path) -> Any:
+    """A good answer of any job; a pipeline's benchmark brings times by step and a quality."""
+    result = good_result(job, folder)
+    if isinstance(job.parameters, PipelineBenchmark):
+        steps = {step: [1, 1] for step in steps_of(job.parameters.nodes)}
+        result = replace(result, quality=quality([1.0]), measurement=latency(9, 9, **steps))
+    return encode(result)
+
+
+def test_records_of_a_pipeline(
+    workspace: Workspace, digits_data: dict[str, DataSet], records_of: RecordsOf
+) -> None:
+    """A pipeline's record has both networks' artifacts and keys, its own quality, and its times by step."""
+    recipe = replace(load_recipe(workspace, "lp_intel.json"), optimizations=(Optimization("fp16"),))
+    plan = make_plan(workspace, recipe)
+    digits_data.update(dict.fromkeys(plan.models, digits_data["digits"]))
+    one = records_of(plan, {"": pipeline_answer})["fp16"]
+    assert (one.model, one.scope, one.status) == ("license_plate", Scope.PIPELINE, RecordStatus.MEASURED)
+    assert set(one.artifacts) == {"lp_detector", "lp_reader"}
+    assert len({artifact.cache_key for artifact in one.artifacts.values()} - {None}) == 2
+    assert one.quality == quality([1.0])
+    assert steps_of_rounds(one.latencies) == list(steps_of(plan.pipeline.nodes if plan.pipeline else ()))
+    assert (one.method, one.dataset_ns, one.optimize_s) == ("fp16", (), 2.0)
+    assert errors(one) == []
 
 
 def results_of(folder: Path) -> dict[str, bytes]:

@@ -1,36 +1,51 @@
-"""A search tries each method with its options, keeps the Pareto front, chooses a pipeline's combination and minds its budget."""
+"""A search tries each method with its options, keeps the Pareto front, chooses a pipeline's combination and
+minds its budget.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.records import make_records
-from dockyard.plan.plan import Plan, Planned, make_plan
-from dockyard.recipe.catalog import load_recipe
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import Plan, PlannedJob
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import Workspace
 from dockyard.run import search
+from dockyard.run.decisions import Point
 from dockyard.run.outcome import Outcome
-from dockyard.run.search import Point, front
-from shared.contract.job import Artifact
+from dockyard.run.runner import INTERRUPTED
+from shared.contract.artifact import Artifact
 from shared.contract.recipe import Measure, Recipe, Search
-from tests.fakes import quality
+from shared.contract.record import Record, RecordStatus
+from shared.contract.result import Result, Status
+from shared.contract.stages import Evaluate, NetworkBenchmark, PipelineBenchmark, artifacts_of
+from tests.fakes import latency, quality
 
-clouds = st.lists(st.builds(Point, st.uuids().map(str), st.floats(1, 100), st.floats(0, 1)), min_size=1, max_size=12)
+DECISIONS = RoundDecisions()
+
+clouds = st.lists(
+    st.builds(Point, st.uuids().map(str), st.floats(1, 100), st.floats(0, 1)), min_size=1, max_size=12
+)
 
 
 @given(clouds)
 def test_front_is_what_none_beats(cloud: list[Point]) -> None:
-    """No point of the front is beaten, each point off it is beaten by one of the front, the fastest comes first."""
-    kept = front(cloud)
+    """No point of the front is beaten, each point off it is beaten by one of the front, the fastest comes
+    first.
+    """
+    kept = DECISIONS.front(cloud)
     assert kept
-    assert not [p for p in kept if any(q.beats(p) for q in cloud)]
-    assert all(any(q.beats(p) for q in kept) for p in cloud if p not in kept)
-    assert [p.time for p in kept] == sorted(p.time for p in kept)
+    for point in cloud:
+        beaten = any(DECISIONS.beats(other, point) for other in kept)
+        assert beaten is (point not in kept)
+    assert [point.time_ns for point in kept] == sorted(point.time_ns for point in kept)
 
 
 class Clock:
@@ -46,29 +61,55 @@ class Clock:
 Figures = Mapping[tuple[str, str], tuple[int, float]]
 
 
-def explored(plan: Plan, figures: Figures, seconds: float = 1.0) -> tuple[list[Planned], dict[str, Outcome]]:
-    """Run a search whose jobs take some seconds and find these times (ns) and qualities by model and variant."""
+def explored(
+    plan: Plan, figures: Figures, seconds: float = 1.0, most: int | None = None
+) -> tuple[list[PlannedJob], dict[str, Outcome]]:
+    """Run a search whose jobs take some seconds and find these times (ns) and qualities by model and variant.
+
+    The job after the first `most` is interrupted, and the run ends there.
+    """
     done: dict[str, Outcome] = {}
     clock, ran = Clock(), []
-    batches: Iterator[list[Planned]] = search.explore(plan, done, clock)
+    batches: Iterator[list[PlannedJob]] = search.search_batches(plan, done, DECISIONS, clock)
     for batch in batches:
         for planned in batch:
-            job = planned.job
+            if len(ran) == most:
+                stage = planned.job.stage.name
+                done[planned.job.id] = Outcome(planned, Status.FAILED, INTERRUPTED, stage)
+                return ran, done
             clock.now += seconds
-            time, value = figures.get((job.model, planned.variant), (100, 1.0))
-            measured = dict.fromkeys(job.networks, Artifact(()).sha256)
-            result: dict[str, Any] = {"artifact": [], "measured": measured, "timing": {"samples_ns": {"total": [time] * 3}}}
-            if job.stage == "evaluate" or job.model not in plan.networks:
-                result["quality"] = {**quality([1.0]), "metrics": {"accuracy": value}}
             ran.append(planned)
-            done[job.id] = Outcome(planned, "done", result=result)
+            done[planned.job.id] = Outcome(planned, Status.DONE, result=found(planned, figures))
     return ran, done
 
 
+def found(planned: PlannedJob, figures: Figures) -> Result:
+    """What a job of a search finds."""
+    parameters = planned.job.parameters
+    time, value = figures.get((planned.job.model, planned.variant or ""), (100, 1.0))
+    measured = {files.network.name: Artifact().sha256 for files in artifacts_of(parameters)}
+    result = Result(Status.DONE, measured=measured)
+    if isinstance(parameters, (NetworkBenchmark, PipelineBenchmark)):
+        result = replace(result, measurement=latency(time, time, time))
+    if isinstance(parameters, (Evaluate, PipelineBenchmark)):
+        result = replace(result, quality=replace(quality([1.0]), metrics={"accuracy": value}))
+    return result
+
+
+def records_of(plan: Plan, done: Mapping[str, Outcome], model: str = "digits") -> dict[str, Record]:
+    """The records of a model by variant."""
+    records = make_records(plan, "run", list(done.values()), {})
+    return {record.variant: record for record in records if record.model == model}
+
+
+def is_benchmark(planned: PlannedJob) -> bool:
+    return planned.job.stage.name == "benchmark"
+
+
 @pytest.fixture
-def plan(digits: Recipe) -> Plan:
+def plan(workspace: Workspace, digits: Recipe) -> Plan:
     """A search for the example model."""
-    return make_plan(replace(digits, optimizations=(), search=Search(1000)))
+    return make_plan(workspace, replace(digits, optimizations=(), search=Search(1000)))
 
 
 FIGURES = {
@@ -83,69 +124,91 @@ FIGURES = {
 
 def test_candidates_are_the_targets(plan: Plan) -> None:
     """Every method of the toolchain is tried with each set of options that the target names."""
-    offered = {name: len(plan.target.methods[name]["search"]["2026.4"]) for name in plan.target.methods}
-    assert {m: sum(o.method == m for o in plan.methods.values()) for m in offered} == offered
-    assert [p.job.stage for p in plan.jobs if p.job.stage == "benchmark"] == []
+    offered = {name: len(method.search.get("2026.4", ())) for name, method in plan.target.methods.items()}
+    tried = [optimization.method for optimization in plan.optimizations.values()]
+    assert {method: tried.count(method) for method in offered} == offered
+    assert not any(is_benchmark(planned) for planned in plan.jobs)
 
 
 def test_front_is_measured_in_all_rounds(plan: Plan) -> None:
-    """Each candidate is timed in one round beside the reference; the front and the reference in all of them."""
+    """Each candidate is timed in one round beside the reference; the front and the reference in all of them.
+    """
     ran, _ = explored(plan, FIGURES)
-    rounds = {v: sum(p.job.stage == "benchmark" and p.variant == v for p in ran) for v in plan.variants}
-    assert {v for v, n in rounds.items() if n == plan.recipe.measure.rounds} >= {"reference", "baseline", "fp16", "int8"}
+    measured = [planned.variant for planned in ran if is_benchmark(planned)]
+    rounds = {variant: measured.count(variant) for variant in plan.variants}
+    in_all = {variant for variant, number in rounds.items() if number == plan.recipe.measure.rounds}
+    assert in_all >= {"reference", "baseline", "fp16", "int8"}
     assert (rounds["bf16"], rounds["int8-2"]) == (1, 1)
 
 
 def test_dominated_is_recorded(plan: Plan) -> None:
     """A candidate off the front has its record, which says by whom it is beaten and keeps its quality."""
     _, done = explored(plan, FIGURES)
-    records = {r.variant: r for r in make_records(plan, "run", "fake", list(done.values()), {})}
+    records = records_of(plan, done)
     assert list(records) == plan.variants
-    assert records["int8-2"].status == "not measured"
+    assert records["int8-2"].status == RecordStatus.NOT_MEASURED
     assert "int8 took 0.00 ms at 0.9700, this one 0.00 ms at 0.9600" in records["int8-2"].reason
     assert records["int8-2"].quality is not None
-    assert (records["int8"].status, records["reference"].status) == ("measured", "measured")
+    assert records["int8"].status == records["reference"].status == RecordStatus.MEASURED
 
 
 def test_budget_ends_the_trying(plan: Plan) -> None:
     """What the budget does not reach is recorded as not measured; what was tried is measured all the same."""
     tight = replace(plan, recipe=replace(plan.recipe, search=Search(10)))
     ran, done = explored(tight, FIGURES, seconds=1.0)
-    tried = {p.variant for p in ran if p.job.stage == "optimize"}
+    tried = {planned.variant for planned in ran if planned.job.stage.name == "optimize"}
     assert "baseline" in tried
-    assert len(tried) < len(plan.methods)
-    limits = [p.time_limit_s for p in ran if p.time_limit_s is not None]
+    assert len(tried) < len(plan.optimizations)
+    limits = [planned.time_limit_s for planned in ran if planned.time_limit_s is not None]
     assert limits == sorted(limits, reverse=True)
     assert min(limits) > 0
-    records = {r.variant: r for r in make_records(tight, "run", "fake", list(done.values()), {})}
-    assert {records[v].reason for v in plan.methods if v not in tried} == {search.SPENT}
-    assert records["baseline"].status == "measured"
+    records = records_of(tight, done)
+    untried = [variant for variant in plan.optimizations if variant not in tried]
+    assert {records[variant].reason for variant in untried} == {search.BUDGET_SPENT}
+    assert records["baseline"].status == RecordStatus.MEASURED
+
+
+def test_interrupted_search_says_that_the_run_ended(plan: Plan) -> None:
+    """What an interrupted search did not reach was not tried because the run ended, not for want of time."""
+    _, done = explored(plan, FIGURES, most=8)
+    reasons = {variant: record.reason for variant, record in records_of(plan, done).items()}
+    assert search.BUDGET_SPENT not in reasons.values()
+    assert INTERRUPTED in reasons.values()
+    last = list(plan.optimizations)[-1]
+    assert "the run ended" in reasons[last]
 
 
 @pytest.fixture
-def pair() -> Plan:
+def pair(workspace: Workspace) -> Plan:
     """A search for a pipeline among two methods."""
-    plan = make_plan(replace(load_recipe("lp_intel.json"), optimizations=(), search=Search(1000), measure=Measure(max_rounds=3)))
-    return replace(plan, methods={name: plan.methods[name] for name in ("baseline", "int8")})
+    recipe = load_recipe(workspace, "lp_intel.json")
+    recipe = replace(recipe, optimizations=(), search=Search(1000), measure=Measure(max_rounds=3))
+    plan = make_plan(workspace, recipe)
+    chosen = {name: plan.optimizations[name] for name in ("baseline", "int8")}
+    return replace(plan, optimizations=chosen)
 
 
 def test_combination_holds_end_to_end(pair: Plan) -> None:
     """One network may give up accuracy that the other does not need: the combination is judged as a whole."""
-    figures = {
-        **{(n, "baseline"): (50, 0.99) for n in pair.networks},
-        **{(n, "int8"): (20, 0.90) for n in pair.networks},
+    figures: dict[tuple[str, str], tuple[int, float]] = {
         ("license_plate", "reference"): (300, 0.95),
         ("license_plate", "int8+int8"): (50, 0.90),
         ("license_plate", "int8+baseline"): (80, 0.95),
         ("license_plate", "baseline+int8"): (80, 0.93),
         ("license_plate", "baseline+baseline"): (110, 0.95),
     }
+    for network in pair.networks:
+        figures[network, "baseline"] = (50, 0.99)
+        figures[network, "int8"] = (20, 0.90)
     ran, done = explored(pair, figures)
-    whole = [p.variant for p in ran if p.job.model == "license_plate" and p.round == 1]
+    whole = [
+        planned.variant for planned in ran if planned.job.model == "license_plate" and planned.round == 1
+    ]
     assert whole[:2] == ["reference", "int8+int8"]
-    records = {r.variant: r for r in make_records(pair, "run", "fake", list(done.values()), {}) if r.model == "license_plate"}
-    assert (records["int8+baseline"].status, len(records["int8+baseline"].rounds_ns)) == ("measured", 3)
-    assert records["baseline+baseline"].status == "not measured"
-    assert records["int8+baseline"].options == {"lp_detector": {"method": "int8"}, "lp_reader": {"method": "baseline"}}
-    job = next(p for p in ran if p.variant == "int8+baseline")
+    records = records_of(pair, done, "license_plate")
+    chosen = records["int8+baseline"]
+    assert (chosen.status, len(chosen.rounds)) == (RecordStatus.MEASURED, 3)
+    assert chosen.options == {"lp_detector": {"method": "int8"}, "lp_reader": {"method": "baseline"}}
+    assert records["baseline+baseline"].status == RecordStatus.NOT_MEASURED
+    job = next(planned for planned in ran if planned.variant == "int8+baseline")
     assert job.needs == ["lp_detector/int8/optimize", "lp_reader/baseline/optimize"]

@@ -76,7 +76,7 @@ def test_same_times_are_no_gain(raw: list[list[int]]) -> None:
 def test_speedup_is_the_factor(raw: list[list[int]], factor: int) -> None:
     """A reference that takes n times as long gives the speedup n, in all rounds."""
     measured = [latency(*times) for times in raw]
-    slower = [latency(*(factor * time for time in times)) for times in raw]
+    slower = [latency(*(np.asarray(times) * factor).tolist()) for times in raw]
     assert bounds(speedup_of(slower, measured)) == pytest.approx((factor,) * 3)
 
 
@@ -97,7 +97,7 @@ def test_ratio_by_hand() -> None:
 @given(scores)
 def test_interval_contains_the_drop(pairs: list[tuple[float, float]]) -> None:
     """The bootstrap interval contains the mean drop, which is the difference of the means."""
-    reference, variant = [p[0] for p in pairs], [p[1] for p in pairs]
+    reference, variant = zip(*pairs)
     drop, low, high = bounds(paired_bootstrap(reference, variant))
     assert low - 1e-9 <= drop <= high + 1e-9
     assert drop == pytest.approx(np.mean(reference) - np.mean(variant), abs=1e-9)
@@ -106,7 +106,7 @@ def test_interval_contains_the_drop(pairs: list[tuple[float, float]]) -> None:
 @given(scores)
 def test_interval_is_symmetric(pairs: list[tuple[float, float]]) -> None:
     """Swapping the sides mirrors drop and interval."""
-    reference, variant = [p[0] for p in pairs], [p[1] for p in pairs]
+    reference, variant = zip(*pairs)
     drop, low, high = bounds(paired_bootstrap(reference, variant))
     assert bounds(paired_bootstrap(variant, reference)) == pytest.approx((-drop, -high, -low), abs=1e-9)
 

@@ -12,10 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.recipe.places import TARGETS
+from dockyard.recipe.workspace import PRODUCT
 
-sys.path.insert(0, str(TARGETS / "tvm-llvm"))
-from tiles import LANES, MOST_ACCUMULATORS, MOST_ROWS, ORDERS, Shape, Tile, first_tile, lanes, neighbour, random_tile, tile_of
+sys.path.insert(0, str(PRODUCT / "targets" / "tvm-llvm"))
+from tiles import (
+    LANES,
+    MOST_ACCUMULATORS,
+    MOST_ROWS,
+    ORDERS,
+    Shape,
+    Tile,
+    first_tile,
+    lanes,
+    neighbour,
+    random_tile,
+    tile_of,
+)
 
 EXTENTS = st.just(1) | st.sampled_from([2, 3, 5, 7, 29, 31, 113, 509]) | st.integers(1, 300)
 SHAPES = st.builds(
@@ -109,7 +121,10 @@ def test_lanes_divide(extent: int, widest: int) -> None:
     assert not [v for v in LANES if found < v <= widest and extent % v == 0]
 
 
-@pytest.mark.parametrize(("extent", "widest", "expected"), [(1000, 16, 8), (64, 16, 16), (64, 8, 8), (64, 4, 4), (3, 16, 1), (1, 16, 1)])
+@pytest.mark.parametrize(
+    ("extent", "widest", "expected"),
+    [(1000, 16, 8), (64, 16, 16), (64, 8, 8), (64, 4, 4), (3, 16, 1), (1, 16, 1)],
+)
 def test_lanes_of_known_extents(extent: int, widest: int, expected: int) -> None:
     """A thousand classes take vectors of eight, an image's three channels none."""
     assert lanes(extent, widest) == expected

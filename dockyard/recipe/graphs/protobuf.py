@@ -1,114 +1,80 @@
-"""Protocol Buffers, read by their published wire format: https://protobuf.dev/programming-guides/encoding.
+"""Messages of Protocol Buffers, by the few fields that are read: Google's package skips all others.
 
-Whoever reads a message knows the numbers of the few fields that they need; all others are skipped. Google's
-own package does as much, but loading it takes a fifth of the time that a whole plan does.
+So neither TensorFlow nor ONNX is needed to look into their files. The package is loaded when a message is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-VARINT, FIXED_64, LENGTH, FIXED_32 = 0, 1, 2, 5
-"""How a value is written, as the lowest three bits of its field's tag say; 3 and 4 are groups, out of use."""
-
-FIXED_BYTES = {FIXED_64: 8, FIXED_32: 4}
-MAX_FIELD = (1 << 29) - 1
-
-VARINT_BITS = 64
-VARINT_MASK = (1 << VARINT_BITS) - 1
-VARINT_SHIFTS = range(0, VARINT_BITS + 6, 7)
-MORE = 0x80
-"""A byte of a number with this bit is not its last."""
-
-Value = int | memoryview
-"""A number, or what stands for a text, for bytes or for a message."""
+Message = Any
+"""A message that was read, its fields as attributes; its class is made at run time, so no checker knows it."""
 
 
 @dataclass(frozen=True)
-class Message:
-    """A message; its fields go by their number in the schema.
+class Field:
+    """A field of a message.
 
-    Every method raises ValueError for damaged bytes. A field that is absent or of another type is empty.
+    Attributes:
+        number: as the format's .proto file has it.
+        type: bool, int32, int64 or string, or the name of a message in the same schema.
+        repeated: there may be many.
     """
 
-    fields: Mapping[int, Sequence[Value]]
-
-    @staticmethod
-    def parse(content: bytes | memoryview) -> Message:
-        """Return the message that the bytes are."""
-        fields: dict[int, list[Value]] = {}
-        for number, value in _fields(memoryview(content)):
-            fields.setdefault(number, []).append(value)
-        return Message(fields)
-
-    def has(self, field: int) -> bool:
-        """Tell whether a field of bytes is there."""
-        return bool(self._chunks(field))
-
-    def messages(self, field: int) -> list[Message]:
-        """Return a repeated message."""
-        return [Message.parse(chunk) for chunk in self._chunks(field)]
-
-    def message(self, field: int) -> Message:
-        """Return a message that is not repeated; one that is there several times is merged, by joining."""
-        chunks = self._chunks(field)
-        return Message.parse(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-
-    def texts(self, field: int) -> list[str]:
-        """Return a repeated text."""
-        try:
-            return [str(chunk, "utf-8") for chunk in self._chunks(field)]
-        except UnicodeDecodeError:
-            raise ValueError("not a protobuf: a text that is no UTF-8") from None
-
-    def text(self, field: int) -> str:
-        """Return a text that is not repeated: the last one counts."""
-        return (self.texts(field) or [""])[-1]
-
-    def number(self, field: int) -> int:
-        """Return a signed integer of 64 bits: the last one counts."""
-        numbers = [value for value in self.fields.get(field, ()) if isinstance(value, int)]
-        value = (numbers or [0])[-1]
-        return value - (1 << VARINT_BITS) if value >> (VARINT_BITS - 1) else value
-
-    def _chunks(self, field: int) -> list[memoryview]:
-        return [value for value in self.fields.get(field, ()) if isinstance(value, memoryview)]
+    number: int
+    type: str
+    repeated: bool = False
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, Value]]:
-    """Yield number and value of each field, those of a fixed size left out."""
-    place, end = 0, len(content)
-    while place < end:
-        tag, place = _varint(content, place, end)
-        number, kind = tag >> 3, tag & 7
-        if not 0 < number <= MAX_FIELD:
-            raise ValueError(f"not a protobuf: a field of the number {number}")
-        if kind == LENGTH:
-            size, start = _varint(content, place, end)
-            place = start + size
-            if place <= end:
-                yield number, content[start:place]
-        elif kind == VARINT:
-            value, place = _varint(content, place, end)
-            yield number, value
-        elif kind in FIXED_BYTES:
-            place += FIXED_BYTES[kind]
-        else:
-            raise ValueError(f"not a protobuf: a field of the type {kind}")
-    if place > end:
-        raise ValueError("not a protobuf: a field goes beyond its end")
+Schema = Mapping[str, Mapping[str, Field]]
+"""Fields by their names, by the name of the message."""
 
 
-def _varint(content: memoryview, place: int, end: int) -> tuple[int, int]:
-    """Return the number at a place, seven bits in each byte, the lowest first, and the place after it."""
-    value = 0
-    for shift in VARINT_SHIFTS:
-        if place >= end:
-            raise ValueError("not a protobuf: it ends within a number")
-        byte = content[place]
-        place += 1
-        if byte < MORE:
-            return (value | byte << shift) & VARINT_MASK, place
-        value |= (byte - MORE) << shift
-    raise ValueError(f"not a protobuf: a number of more than {len(VARINT_SHIFTS)} bytes")
+class NestedTooDeeply(ValueError):
+    """Messages lie within messages, more than the hundred that the package follows."""
+
+
+def parse(schema: Schema, message: str, content: bytes) -> Message:
+    """Parse a message of a schema.
+
+    Raises:
+        NestedTooDeeply: see there.
+        ValueError: the bytes are no protobuf, or a text in them is no UTF-8.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        return _message_class(schema, message).FromString(content)
+    except DecodeError as error:
+        # The package has one error for all that can be wrong; only its text has the reason.
+        if "MaxDepth" in str(error):
+            raise NestedTooDeeply("a protobuf nested too deeply") from None
+        raise ValueError("not a protobuf") from None
+
+
+def _message_class(schema: Schema, message: str) -> Any:
+    """Return the class of a message, made anew: under a millisecond, and a plan reads only a few graphs."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    entry = descriptor_pb2.FieldDescriptorProto
+    scalars = {
+        "bool": entry.TYPE_BOOL,
+        "int32": entry.TYPE_INT32,
+        "int64": entry.TYPE_INT64,
+        "string": entry.TYPE_STRING,
+    }
+    file = descriptor_pb2.FileDescriptorProto(name="graph.proto", package="graph", syntax="proto3")
+    for name, fields in schema.items():
+        described = file.message_type.add(name=name)
+        for field_name, field in fields.items():
+            added = described.field.add(name=field_name, number=field.number)
+            added.label = entry.LABEL_REPEATED if field.repeated else entry.LABEL_OPTIONAL
+            if field.type in scalars:
+                added.type = scalars[field.type]
+            else:
+                added.type, added.type_name = entry.TYPE_MESSAGE, f".graph.{field.type}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"graph.{message}"))

@@ -1,4 +1,4 @@
-"""What a run tells is told as it is, on a terminal and elsewhere."""
+"""What goes on in a run is displayed as it is, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from dockyard.plan.plan import Plan
-from dockyard.run import live_display as console_module
 from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
+from shared.contract.result import Status
 
 
 def terminal(stream: io.StringIO) -> Console:
@@ -29,16 +29,16 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
     assert stream.getvalue().count(text) >= 2
 
 
-def test_outcomes_are_told(digits_plan: Plan) -> None:
+def test_outcomes_are_displayed(digits_plan: Plan) -> None:
     """Each job's end is a line: how long it took, that it was reused, or why it is not done."""
     stream = io.StringIO()
     convert = digits_plan.jobs[1]
     with LiveDisplay(Console(file=stream, width=200)) as display:
         display.job(convert, 2, 15)
-        display.outcome(Outcome(convert, "done", seconds=1.25))
-        display.outcome(Outcome(convert, "done", cached=True))
-        display.outcome(Outcome(convert, "failed", "output 'digit' differs\nmore", "convert"))
-        display.outcome(Outcome(digits_plan.jobs[2], "failed", "output 'digit' differs", "convert"))
+        display.outcome(Outcome(convert, Status.DONE, seconds=1.25))
+        display.outcome(Outcome(convert, Status.DONE, cached=True))
+        display.outcome(Outcome(convert, Status.FAILED, "output 'digit' differs\nmore", "convert"))
+        display.outcome(Outcome(digits_plan.jobs[2], Status.FAILED, "output 'digit' differs", "convert"))
     assert [line.strip() for line in stream.getvalue().splitlines()] == [
         "digits/convert/intel-openvino-2026.4: 1.2 s",
         "digits/convert/intel-openvino-2026.4: reused",
@@ -47,11 +47,10 @@ def test_outcomes_are_told(digits_plan: Plan) -> None:
     ]
 
 
-def test_never_silent(digits_plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_never_silent(digits_plan: Plan) -> None:
     """Where there is no terminal a line says again and again what goes on and how far it is."""
-    monkeypatch.setattr(console_module, "PLAIN_INTERVAL_S", 0.02)
     stream = io.StringIO()
-    with LiveDisplay(Console(file=stream, width=200)) as display:
+    with LiveDisplay(Console(file=stream, width=200), interval_s=0.02) as display:
         display.job(digits_plan.jobs[0], 1, 15)
         display.progress("evaluate digits", 3, 200)
         deadline = time.monotonic() + 10
