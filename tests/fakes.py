@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-
 from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine
 from dockyard.plan.plan import PlannedJob
 from dockyard.run.outcome import Outcome
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.codec import decode, encode
 from shared.contract.job import Job
-from shared.contract.measurement import Latency, Protocol, Quality, SampleScore, Scope
+from shared.contract.measurement import Protocol
 from shared.contract.model import InputSpec
 from shared.contract.result import OutputDifference, Result, Status
 from shared.contract.stages import Convert, Evaluate, Optimize, PipelineBenchmark, artifacts_of
+from shared.inference.arrays import Array
+from tests.builders import latency, quality
 
 Document = dict[str, Any]
 Answer = Callable[[Job, Path], "Document | BaseException | None"]
@@ -33,8 +33,7 @@ E = TypeVar("E", bound=BaseException)
 def attempt(
     kind: type[E], call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 ) -> tuple[R | None, E | None]:
-    """Return what a call returns, or its error of that kind, where either is right; other errors are raised.
-    """
+    """Return what a call returns, or its error of that kind, where either is right; others are raised."""
     try:
         return call(*args, **kwargs), None
     except kind as error:
@@ -60,17 +59,6 @@ def artifact_of(folder: Path) -> Artifact:
             name = str(path.relative_to(folder))
             files.append(ArtifactFile(name, hashlib.sha256(content).hexdigest(), len(content)))
     return Artifact(tuple(files))
-
-
-def quality(scores: list[float], metric: str = "accuracy") -> Quality:
-    """The quality of a set whose samples have these scores."""
-    samples = [SampleScore(f"images/{i}.png", {metric: score}, "3") for i, score in enumerate(scores)]
-    return Quality(metric, {metric: sum(scores) / len(scores)}, tuple(samples))
-
-
-def latency(*totals_ns: int, protocol: Protocol = Protocol.REPEAT) -> Latency:
-    """The latency of a network's calls."""
-    return Latency(Scope.NETWORK, protocol, {"total": totals_ns})
 
 
 def good_result(job: Job, folder: Path) -> Result:
@@ -196,7 +184,7 @@ class FakeSession:
         self.input = spec
         self._outputs = outputs
 
-    def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, image: Array) -> dict[str, Array]:
         return dict(self._outputs(image) if callable(self._outputs) else self._outputs)
 
 

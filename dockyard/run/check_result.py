@@ -52,6 +52,9 @@ def _check_whole(parameters: Parameters, result: Result) -> None:
     missing = [name for name in stage.brings if not _is_there(getattr(result, name))]
     if missing:
         raise InputProblem(f"a done {stage.name} without {missing[0]}")
+    for table in result.notes.tables:
+        if any(len(row) != len(table.columns) for row in table.rows):
+            raise InputProblem(f"a table with rows of another length than its heads: {table.title[:80]}")
     if isinstance(result.measurement, Latency):
         _check_latency(parameters, result.measurement)
     if isinstance(result.measurement, Throughput):
@@ -87,6 +90,8 @@ def _check_throughput(throughput: Throughput) -> None:
 def _check_quality(quality: Quality) -> None:
     if quality.main not in quality.metrics:
         raise InputProblem("a quality without its main metric")
+    if len({sample.id for sample in quality.samples}) < len(quality.samples):
+        raise InputProblem("a quality with two samples of one name")
     for name, value in quality.metrics.items():
         if name == SET_METRIC:
             _check_pixels(value, quality.samples)

@@ -117,11 +117,13 @@ def summarize(workspace: Workspace, database: Database) -> DatabaseSummary:
     best = None
     if tasks and all(task["best_ms"] is not None for task in tasks):
         best = float(sum(task["best_ms"] * task["weight"] for task in tasks))
+    done = sum(task["done"] for task in tasks)
+    trials = sum(task["trials"] for task in tasks)
     return DatabaseSummary(
         cpu=document["cpu"],
         tasks=len(tasks),
-        tasks_done=sum(task["done"] for task in tasks),
-        trials=sum(task["trials"] for task in tasks),
+        tasks_done=done,
+        trials=trials,
         best_ms=best,
         kilobytes=len(packed) / 1e3,
     )

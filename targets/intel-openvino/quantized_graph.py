@@ -68,13 +68,13 @@ def shrink(model: Any) -> None:
     """
     for op in model.get_ops():
         if op.get_type_name() == "FakeQuantize":
-            _share_ranges(op)
+            _join_ranges(op)
     for op in model.get_ops():
         if op.get_type_name() == "Constant" and op.get_element_type().get_type_name() == "f32":
             _halve(op)
 
 
-def _share_ranges(quantizer: Any) -> None:
+def _join_ranges(quantizer: Any) -> None:
     """Let a FakeQuantize read its output range from its input range where they are the same."""
     for of_input, of_output in ((1, 3), (2, 4)):
         first, second = (quantizer.input_value(port).get_node() for port in (of_input, of_output))

@@ -13,7 +13,9 @@ from typing import Dict
 
 import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported
+# Both are read at import. ONNX Runtime would write an id of this machine and send what it is used for.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import tensorflow as tf
 from errors import error_summary

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import numpy as np
+
+# ONNX Runtime imports graphs here: it would write an id of this machine and send what it is used for.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import tvm
 from artifact import FORMAT, LIBRARY_FILE, LoadedLibrary
 from errors import error_summary

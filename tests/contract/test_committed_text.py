@@ -61,8 +61,9 @@ def test_no_package_index_is_named() -> None:
 def test_this_machines_index_is_not_named() -> None:
     """The mirror that this machine uses is in no file."""
     settings = package_index.pip_settings()
-    urls = " ".join(settings.get(k, "") for k in ("index-url", "extra-index-url", "proxy")).split()
-    hosts = {h for h in (urlsplit(url).hostname for url in urls) if h and "." in h}
+    urls = " ".join(settings.get(key, "") for key in ("index-url", "extra-index-url", "proxy")).split()
+    named = [urlsplit(url).hostname for url in urls]
+    hosts = {host for host in named if host and "." in host}
     found = lines_with(re.compile("|".join(map(re.escape, sorted(hosts))))) if hosts else []
     assert found == []
 

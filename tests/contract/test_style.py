@@ -1,5 +1,4 @@
-"""What ruff has no rule for: a statement holds one comprehension, so that a reader takes one step at a time.
-"""
+"""What ruff has no rule for: one comprehension in a statement, so that a reader takes one step at a time."""
 
 from __future__ import annotations
 

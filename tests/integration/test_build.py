@@ -56,8 +56,7 @@ def qualities(built: BuildResult) -> dict[tuple[str, str], Any]:
 def test_a_model_of_ones_own_goes_the_whole_way_in_both_engines(
     docker_executor: object, venv_executor: object, recipe_file: Recipe, tmp_path: Path
 ) -> None:
-    """The example of the documentation, a model folder without Python, has the same quality in both engines.
-    """
+    """The documentation's example, a model folder without Python, has the same quality in both engines."""
     recipe = recipe_file(DIGITS)
     in_docker, _ = run(new_workspace(tmp_path / "docker"), recipe, "docker")
     in_venv, printed = run(new_workspace(tmp_path / "venv"), recipe, "venv")
@@ -111,8 +110,7 @@ def test_only_one_method_leaves_the_published_results(
 def test_a_search_keeps_the_front_within_its_budget(
     venv_executor: object, workspace: Workspace, recipe_file: Recipe
 ) -> None:
-    """A search measures what no other candidate beats, gives every candidate its record, and minds its time.
-    """
+    """A search measures what no other candidate beats, records each candidate, and minds its time."""
     recipe = recipe_file({**DIGITS, "optimizations": {"search": {"time_budget_s": 40}}})
     built, _ = run(workspace, recipe, "venv")
     found = {record.variant: record for record in records(built)}
@@ -167,8 +165,7 @@ def test_the_pipeline_is_measured_whole(pipeline: BuildResult) -> None:
 
 
 def test_the_reference_has_the_quality_of_its_model_card(pipeline: BuildResult) -> None:
-    """TensorFlow on the test split: IoU at least 0.80, exact readings at least 0.95, countries at least 0.98.
-    """
+    """On the test split TensorFlow has IoU of 0.80, exact readings of 0.95, countries of 0.98 at least."""
     references = [record for record in records(pipeline) if record.variant == "reference"]
     metrics = {record.model: record.quality.metrics for record in references if record.quality}
     assert metrics["lp_detector"]["iou"] >= 0.80

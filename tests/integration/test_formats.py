@@ -1,5 +1,4 @@
-"""A model in any format goes the whole way on every toolchain of OpenVINO; what cannot says why, in a line.
-"""
+"""A model in any format goes the whole way on every toolchain of OpenVINO, or says why not, in a line."""
 
 from __future__ import annotations
 
@@ -111,8 +110,7 @@ def compared(record: Record) -> list[str]:
 def test_every_format_has_the_quality_of_the_frozen_graph(
     build: Build, of_the_frozen_graph: dict[str, Record], file: str
 ) -> None:
-    """The digits in each format predict what the frozen graph does, in the reference and in both toolchains.
-    """
+    """The digits in each format predict what the frozen graph does, in the reference and both toolchains."""
     records, printed = build(file)
     assert set(records) == {"reference", "baseline", "baseline@2023.3"}, printed
     for variant, record in records.items():
@@ -151,13 +149,12 @@ def test_the_report_names_what_the_reference_ran_in(build: Build, workspace: Wor
         ("custom.onnx", "com.example:Mystery(-1) is not a registered function/op"),
         (
             "lambda.keras",
-            "ValueError: Requested the deserialization of a `Lambda` layer whose `function` is a Python lambda",
+            "ValueError: Requested the deserialization of a `Lambda` layer whose `function` is a Python",
         ),
     ],
 )
 def test_what_the_reference_cannot_run(build: Build, file: str, message: str) -> None:
-    """An unknown operator, or Python code in a layer, fails every variant, with the tool's reason in a line.
-    """
+    """An unknown operator or Python code in a layer fails every variant, with the tool's reason in a line."""
     records, printed = build(file)
     assert set(records) == {"reference", "baseline", "baseline@2023.3"}
     for record in records.values():
@@ -169,8 +166,7 @@ def test_what_the_reference_cannot_run(build: Build, file: str, message: str) ->
 
 
 def test_what_a_toolchain_cannot_convert(build: Build) -> None:
-    """An operator that only TensorFlow has fails each toolchain, with its reason; the reference is measured.
-    """
+    """An operator that only TensorFlow has fails each toolchain, and says so; the reference is measured."""
     records, _ = build("betainc.pb")
     assert records.pop("reference").status == RecordStatus.MEASURED
     outcomes = {variant: (record.status, record.stage) for variant, record in records.items()}

@@ -1,5 +1,4 @@
-"""What a container leaves in a folder that is followed is on the host, however it ends, and before it does.
-"""
+"""What a container leaves in a followed folder is on the host, however it ends, and before it does."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from shared.contract.codec import encode
 from shared.contract.measurement import Latency, Protocol, Scope, Throughput
 from shared.contract.result import Notes, Result, Status, Table
 from shared.contract.stages import Evaluate, Parameters
-from tests.fakes import Document, latency, quality
+from tests.builders import latency, quality
+from tests.fakes import Document
 
 KERNELS = Table("Where the time goes", ("kernel", "ms"), (("fused_conv", "0.250"),), folded=True)
 RESULT = Result(
@@ -30,6 +32,7 @@ RESULT = Result(
     notes=Notes(("tuned for znver4",), (KERNELS,), calibration_images=300),
 )
 DOCUMENT: Document = encode(RESULT)
+TWICE = replace(quality([0.5]), samples=quality([0.5]).samples * 2)
 TABLE = DOCUMENT["notes"]["tables"][0]
 
 
@@ -66,6 +69,8 @@ def with_notes(**changes: object) -> bytes:
         with_notes(tables=[{**TABLE, "rows": [["fused_conv", 0.25]]}]),
         with_notes(tables=[{**TABLE, "title": "x" * 5000}]),
         with_notes(tables=[{"title": "no columns"}]),
+        with_notes(tables=[{**TABLE, "rows": [["fused_conv"]]}]),
+        json.dumps({**DOCUMENT, "quality": encode(TWICE)}).encode(),
         with_notes(remarks=["x"] * 1000),
         with_notes(calibration_images=-1),
         with_notes(kernels=[]),

@@ -69,7 +69,8 @@ def test_all_goes_well(start: Run, digits_plan: Plan, workspace: Workspace) -> N
     """Every job of the plan runs once, in its order, and leaves no folder behind."""
     engine = FakeExecutor()
     outcomes = list(start(engine))
-    assert engine.ran == [p.job.id for p in digits_plan.jobs] == [o.planned.job.id for o in outcomes]
+    assert engine.ran == [planned.job.id for planned in digits_plan.jobs]
+    assert engine.ran == [outcome.planned.job.id for outcome in outcomes]
     assert {o.status for o in outcomes} == {"done"}
     assert list((workspace.state / "jobs").iterdir()) == []
     assert engine.prepared == [("tensorflow", "2.21"), ("intel-openvino", "2026.4")]
@@ -103,7 +104,7 @@ def failing(reason: str, status: str = "failed") -> Callable[[Job, Path], Any]:
 
 @pytest.mark.parametrize("status", ["failed", "not measured"])
 def test_dependents_carry_the_reason(start: Run, status: str) -> None:
-    """What needs a job that failed, or could not be measured, is not run and has its status, reason and log."""
+    """What needs a job that failed, or was not measured, is not run and has its status, reason and log."""
     engine = FakeExecutor({"digits/int8/optimize": failing("no room in the accumulator", status)})
     outcomes = by_id(list(start(engine)))
     for name in ("optimize", "evaluate", "benchmark/1", "benchmark/2", "benchmark/3"):

@@ -26,7 +26,7 @@ from shared.contract.recipe import Measure, Recipe, Search
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
 from shared.contract.stages import Evaluate, NetworkBenchmark, PipelineBenchmark, artifacts_of
-from tests.fakes import latency, quality
+from tests.builders import latency, quality
 
 DECISIONS = RoundDecisions()
 
@@ -45,7 +45,8 @@ def test_front_is_what_none_beats(cloud: list[Point]) -> None:
     for point in cloud:
         beaten = any(DECISIONS.beats(other, point) for other in kept)
         assert beaten is (point not in kept)
-    assert [point.time_ns for point in kept] == sorted(point.time_ns for point in kept)
+    times = [point.time_ns for point in kept]
+    assert times == sorted(times)
 
 
 class Clock:
@@ -131,8 +132,7 @@ def test_candidates_are_the_targets(plan: Plan) -> None:
 
 
 def test_front_is_measured_in_all_rounds(plan: Plan) -> None:
-    """Each candidate is timed in one round beside the reference; the front and the reference in all of them.
-    """
+    """Each candidate is timed in one round beside the reference; the front and the reference in all."""
     ran, _ = explored(plan, FIGURES)
     measured = [planned.variant for planned in ran if is_benchmark(planned)]
     rounds = {variant: measured.count(variant) for variant in plan.variants}

@@ -1,4 +1,4 @@
-"""The generator of damaged surfaces: the same pixels from the same seed, clean masks, polygons that agree with them."""
+"""The generator of damaged surfaces: the same pixels from the same seed, clean masks, true polygons."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def test_a_seed_gives_the_same_pixels_and_another_index_others(generator: Module
     assert np.array_equal(first.pixels, again.pixels)
     assert np.array_equal(first.mask, again.mask)
     assert generator.jpeg_bytes(first) == generator.jpeg_bytes(again)
-    for other in (generator.sample_rng(7, "test", 4), generator.sample_rng(7, "validation", 3), generator.sample_rng(8, "test", 3)):
+    for sample in ((7, "test", 4), (7, "validation", 3), (8, "test", 3)):
+        other = generator.sample_rng(*sample)
         assert not np.array_equal(first.pixels, generator.render_surface(other).pixels)
 
 
@@ -55,11 +56,12 @@ def test_masks_are_of_the_pictures_size_and_hold_0_and_255(generator: ModuleType
         assert surface.mask.shape == (480, 640)
         assert surface.mask.dtype == np.uint8
         assert set(np.unique(surface.mask)) <= {0, 255}
-    assert {kind for surface in surfaces for kind, _ in surface.damages} == {"scratch", "dent", "rust", "crack"}
+    kinds = {kind for surface in surfaces for kind, _ in surface.damages}
+    assert kinds == {"scratch", "dent", "rust", "crack"}
 
 
 def test_polygons_cover_what_the_masks_cover(generator: ModuleType, tmp_path: Path) -> None:
-    """The polygons, read back and painted as the project does, agree with the masks at a mean IoU above 0.97."""
+    """The polygons, read back and painted, agree with the masks at a mean IoU above 0.97."""
     agreement = []
     for surface in _surfaces(generator):
         path = tmp_path / "a.json"
@@ -76,7 +78,7 @@ def test_polygons_cover_what_the_masks_cover(generator: ModuleType, tmp_path: Pa
 
 
 def test_the_folder_of_a_split_is_read_as_a_segmentation_set(generator: ModuleType, tmp_path: Path) -> None:
-    """What is written for a sample is the picture, its mask without loss, and its polygons, under one name."""
+    """A sample is written as the picture, its mask without loss, and its polygons, under one name."""
     folder = tmp_path / "surfaces" / "test"
     for kind in ("images", "masks", "labelme"):
         (folder / kind).mkdir(parents=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Message = Any
-"""A message that was read, its fields as attributes; its class is made at run time, so no checker knows it."""
+"""A message that was read, its fields as attributes; its class is made while running: no checker knows it."""
 
 
 @dataclass(frozen=True)
