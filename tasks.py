@@ -211,7 +211,7 @@ def compare(_: Context, a: str, b: str, workspace: str = "", debug: bool = False
     """Compare two runs of the same recipe: speedups and quality, side by side."""
     from rich.console import Console
 
-    from dockyard.judge.comparison import compare_runs
+    from dockyard.judge.compare_runs import compare_runs
     from dockyard.recipe.workspace import find_workspace
     from dockyard.report.terminal import comparison_table
 

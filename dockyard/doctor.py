@@ -110,7 +110,7 @@ def _engine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
 def _image(workspace: Workspace, target: str, toolchain: str, context: str | None) -> Finding:
     tag = images.image_tag(target, toolchain)
     if images.current_image(workspace, target, toolchain, context=context) is None:
-        advice = f"made on first use, or now: invoke images --target {target}"
+        advice = f"made on first use, or now: ./inv images --target {target}"
         return Finding("note", f"image {tag} is not there or out of date", advice)
     return Finding("ok", f"image {tag}")
 

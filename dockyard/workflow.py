@@ -152,7 +152,7 @@ def _clear_leftovers(workspace: Workspace, display: Display) -> None:
 
 @contextmanager
 def _one_at_a_time(workspace: Workspace) -> Iterator[None]:
-    """Two runs beside each other would measure each other."""
+    """Hold the workspace's lock: two builds at once would disturb each other's times."""
     workspace.state.mkdir(exist_ok=True)
     with (workspace.state / "lock").open("w") as file:
         try:
@@ -161,6 +161,6 @@ def _one_at_a_time(workspace: Workspace) -> Iterator[None]:
             raise EnvironmentProblem(
                 "another build is running in this workspace",
                 workspace.display_path(workspace.state / "lock"),
-                "wait for it: two would measure each other",
+                "wait for it: two at once would disturb each other's times",
             ) from None
         yield

@@ -11,11 +11,11 @@ from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import (
     Latency,
     Measurement,
-    Protocol,
     Quality,
     SampleScore,
     Scope,
     Throughput,
+    TimingProtocol,
 )
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
 
@@ -28,7 +28,9 @@ def quality(scores: Sequence[float], metric: str = "accuracy") -> Quality:
     return Quality(metric, {metric: sum(scores) / len(scores)}, tuple(samples))
 
 
-def latency(*totals_ns: int, protocol: Protocol = Protocol.REPEAT, **steps_ns: Sequence[int]) -> Latency:
+def latency(
+    *totals_ns: int, protocol: TimingProtocol = TimingProtocol.REPEAT, **steps_ns: Sequence[int]
+) -> Latency:
     """The latency of calls; with the times of a pipeline's steps, that of a pipeline."""
     steps = {step: tuple(times) for step, times in steps_ns.items()}
     scope = Scope.PIPELINE if steps else Scope.NETWORK

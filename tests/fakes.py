@@ -16,7 +16,7 @@ from dockyard.run.outcome import Outcome
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.codec import decode, encode
 from shared.contract.job import Job
-from shared.contract.measurement import Protocol
+from shared.contract.measurement import TimingProtocol
 from shared.contract.model import InputSpec
 from shared.contract.result import OutputDifference, Result, Status
 from shared.contract.stages import Convert, Evaluate, Optimize, PipelineBenchmark, artifacts_of
@@ -70,12 +70,12 @@ def good_result(job: Job, folder: Path) -> Result:
             (outputs / "reference.npz").write_bytes(b"inputs and outputs")
         parts = {
             "quality": quality([1.0, 1.0, 0.0, 1.0]),
-            "measurement": latency(5, 6, protocol=Protocol.DATASET),
+            "measurement": latency(5, 6, protocol=TimingProtocol.DATASET),
         }
     elif isinstance(parameters, (Convert, Optimize)):
         (outputs / "model.bin").write_text(f"{job.stage.name} {job.method}")
         if isinstance(parameters, Convert):
-            parts = {"conversion": (OutputDifference("digit", 0.0, 1e-3, True),)}
+            parts = {"differences": (OutputDifference("digit", 0.0, 1e-3, True),)}
     elif not isinstance(parameters, PipelineBenchmark):
         total = 4_000_000 if job.method == "reference" else 1_000_000
         parts = {"measurement": latency(total, total + 10, total + 20)}

@@ -33,7 +33,7 @@ def measured_artifact(workspace: Workspace, record: Record, network: str) -> Pat
     if not folder.is_dir():
         place = workspace.display_path(folder)
         raise InputProblem(f"the artifact of '{network}' is not kept any more ({place})", where, advice)
-    changed = _first_change(folder, measured.files)
+    changed = _first_change(folder, measured.artifact)
     if changed:
         raise InputProblem(f"{changed} since it was measured", workspace.display_path(folder), advice)
     return folder

@@ -111,7 +111,7 @@ def _fetch_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) 
     raise EnvironmentProblem(
         f"there is no base image: {PUBLIC_DEBIAN} cannot be pulled ({reason})",
         _where(docker.context),
-        "without a registry: apt-get install mmdebstrap, then invoke images --bootstrap",
+        "without a registry: apt-get install mmdebstrap, then ./inv images --bootstrap",
     )
 
 

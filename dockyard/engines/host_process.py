@@ -38,7 +38,11 @@ class HostProcess:
         """Tell whether it has certainly ended, seen from process `here`; of other hosts nothing is."""
         if self.host != here.host:
             return False
-        return self.boot != here.boot or _started(self.pid) not in (self.started, "")
+        if self.boot != here.boot:
+            return True
+        started = _started(self.pid)
+        is_unknown = started == ""
+        return not is_unknown and started != self.started
 
 
 def from_text(text: str) -> HostProcess | None:

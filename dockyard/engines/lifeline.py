@@ -14,7 +14,7 @@ _WATCH = 'read -r group || exit 0; read -r over || kill -s KILL -- "-$group"'
 
 @contextmanager
 def lifeline() -> Iterator[Callable[[int], None]]:
-    """Give a function that takes a process group, which ends if this process dies before the body is over."""
+    """Yield `watch(group)`: a process group is killed if this process dies before the body is over."""
     with subprocess.Popen(
         ["sh", "-c", _WATCH],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A time limit on what goes on meanwhile."""
+"""A time limit on a block of code; a job's is the recipe's `measure.time_limit_s`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def time_limit(seconds: float, end: Callable[[], None]) -> Iterator[threading.Event]:
-    """Call `end` once when the body takes longer; the event then tells so."""
+    """Call `end` once when the body takes longer; the event is set then."""
     expired = threading.Event()
 
     def expire() -> None:

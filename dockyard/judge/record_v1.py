@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.contract.measurement import Latency, Protocol, Scope
+from shared.contract.measurement import Latency, Scope, TimingProtocol
 from shared.contract.record import RECORD_VERSION
 
 VERSION = 1
@@ -26,10 +26,11 @@ Document = Mapping[str, Any]
 
 def to_version_2(document: Document) -> dict[str, Any]:
     """Return a document of version 1, which its schema has accepted, as one of version 2."""
-    changed = {key: value for key, value in document.items() if key != "rounds_ns"}
+    changed = {key: value for key, value in document.items() if key not in ("rounds_ns", "conversion")}
     scope = Scope(document.get("scope", Scope.NETWORK.value))
     changed["version"] = RECORD_VERSION
     changed["stage"] = document.get("stage") or None
+    changed["differences"] = document.get("conversion", [])
     changed["rounds"] = [_latency(samples, scope) for samples in document.get("rounds_ns", [])]
     changed["artifacts"] = _artifacts(document.get("artifacts", {}))
     changed["notes"] = {network: _notes(noted) for network, noted in document.get("notes", {}).items()}
@@ -38,14 +39,16 @@ def to_version_2(document: Document) -> dict[str, Any]:
 
 def _latency(samples: Mapping[str, Sequence[int]], scope: Scope) -> dict[str, Any]:
     """Return a round: a network was timed on one input many times, a pipeline once on each sample."""
-    protocol = Protocol.REPEAT if scope == Scope.NETWORK else Protocol.DATASET
+    protocol = TimingProtocol.REPEAT if scope == Scope.NETWORK else TimingProtocol.DATASET
     kept = dict(samples)
     return {"kind": Latency.kind, "scope": scope.value, "protocol": protocol.value, "samples_ns": kept}
 
 
 def _artifacts(artifacts: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
     """Return each network's files; the keys that they were kept under are not known any more."""
-    return {network: {"files": {"files": files}, "cache_key": None} for network, files in artifacts.items()}
+    return {
+        network: {"artifact": {"files": files}, "cache_key": None} for network, files in artifacts.items()
+    }
 
 
 def _notes(noted: Document) -> dict[str, Any]:

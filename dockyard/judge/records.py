@@ -10,7 +10,7 @@ from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.work import Work, work_on
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.recipe.hashing import content_bytes
-from dockyard.recipe.targets import REFERENCE
+from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.artifact_cache import code_hash
 from dockyard.run.outcome import Outcome
 from dockyard.run.search import BUDGET_SPENT, reason_left
@@ -39,7 +39,7 @@ def make_records(
         digests: of each split, by model.
     """
     done = {outcome.planned.job.id: outcome for outcome in outcomes}
-    targets = {REFERENCE, *plan.targets}
+    targets = {REFERENCE_TARGET, *plan.targets}
     code = {target: code_hash(plan.workspace, target) for target in targets}
     records = []
     for model in plan.models:
@@ -74,8 +74,10 @@ def _record(
     """
     method, options, target, toolchain = _method_of(plan, work)
     status, reason = _status(plan, work, done)
-    bad, telling = work.bad, work.telling_result
-    stage = bad.stage if bad else BENCHMARK.name if status == RecordStatus.FAILED else None
+    failure, measured_by = work.first_failure, work.representative_result
+    stage = failure.stage if failure else None
+    if failure is None and status == RecordStatus.FAILED:
+        stage = BENCHMARK.name  # every job was done; what the clock ran on was not what was made
     return Record(
         run=run,
         recipe={"name": plan.recipe.name, **plan.recipe.to_json()},
@@ -90,16 +92,16 @@ def _record(
         measured_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         reason=reason,
         stage=stage,
-        log=bad.log if bad else (),
+        log=failure.log if failure else (),
         warnings=tuple(_warnings(plan, work)),
-        device=telling.device,
-        versions=telling.versions,
+        device=measured_by.device,
+        versions=measured_by.versions,
         identity={**work.identity, "code_sha256": code[target]},
-        settings=telling.settings,
+        settings=measured_by.settings,
         graphs=dict(_graphs(plan, work)),
         artifacts=dict(_artifacts(plan, work)),
         data=data,
-        conversion=work.differences,
+        differences=work.differences,
         notes=dict(_notes(work)),
         quality=work.quality,
         scope=Scope.PIPELINE if work.is_pipeline else Scope.NETWORK,
@@ -112,7 +114,7 @@ def _record(
 def _method_of(plan: Plan, work: Work) -> tuple[str, Mapping[str, Any], str, str]:
     """Return method, options, target and toolchain; a combination has the options of each network."""
     if not work.optimizations:
-        return REFERENCE_VARIANT, {}, REFERENCE, plan.reference_toolchain
+        return REFERENCE_VARIANT, {}, REFERENCE_TARGET, plan.reference_toolchain
     first = next(iter(work.optimizations.values()))
     if all(optimization == first for optimization in work.optimizations.values()):
         return first.method, first.options, first.target, first.toolchain
@@ -122,17 +124,17 @@ def _method_of(plan: Plan, work: Work) -> tuple[str, Mapping[str, Any], str, str
 
 def _status(plan: Plan, work: Work, done: Mapping[str, Outcome]) -> tuple[RecordStatus, str]:
     """Return a record's status, and the reason why it is not measured."""
-    bad = work.bad
-    if bad is not None:
-        declined = bad.status == Status.NOT_MEASURED
-        return RecordStatus.NOT_MEASURED if declined else RecordStatus.FAILED, bad.reason
+    failure = work.first_failure
+    if failure is not None:
+        declined = failure.status == Status.NOT_MEASURED
+        return RecordStatus.NOT_MEASURED if declined else RecordStatus.FAILED, failure.reason
     is_candidate = plan.recipe.search is not None and work.variant != REFERENCE_VARIANT
     if is_candidate and (reason := reason_left(plan, work.model, work.variant, done, RoundDecisions())):
         return RecordStatus.NOT_MEASURED, reason
     if not work.measured:
         was_passed_over = is_candidate and _candidates_were_chosen(done)
         return RecordStatus.NOT_MEASURED, BUDGET_SPENT if was_passed_over else RUN_ENDED
-    if wrong := work.other_bytes:
+    if wrong := work.artifact_mismatch:
         return RecordStatus.FAILED, wrong
     return RecordStatus.MEASURED, ""
 

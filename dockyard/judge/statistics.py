@@ -1,4 +1,4 @@
-"""Statistics of raw figures, computed after the measurement; what they mean is said elsewhere."""
+"""Drop, speedup and stability, from raw scores and times; the verdict on them is in `verdicts`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def ratio_of_medians(rounds: Sequence[float], other: Sequence[float]) -> Interva
     return Interval(float(np.median(ones) / np.median(others)), min(ratios), max(ratios))
 
 
-def paired_bootstrap(reference: Sequence[float], variant: Sequence[float], seed: int = 0) -> Interval:
+def drop_with_interval(reference: Sequence[float], variant: Sequence[float], seed: int = 0) -> Interval:
     """Return the mean drop (reference - variant) of paired scores and its 95 % percentile bootstrap interval.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).

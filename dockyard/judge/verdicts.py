@@ -8,7 +8,7 @@ from enum import Enum
 
 from dockyard.judge.devices import device_name, full_device_name, same_device
 from dockyard.judge.measurements import fps_of, speedup_of, times_of
-from dockyard.judge.statistics import Interval, Times, flips, paired_bootstrap
+from dockyard.judge.statistics import Interval, Times, drop_with_interval, flips
 from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.codec import decode
 from shared.contract.measurement import Quality
@@ -103,11 +103,18 @@ def judge(records: Sequence[Record]) -> list[Assessment]:
     assessments = [_assess(record, references.get(_run_and_model(record))) for record in records]
     fastest: dict[tuple[str, str], Assessment] = {}
     for one in assessments:
-        key = one.recipe_name, one.record.model
+        key = _recipe_and_model(one)
         if one.verdict == Verdict.MEETS and (key not in fastest or _fps(one) > _fps(fastest[key])):
             fastest[key] = one
-    winners = {id(one) for one in fastest.values()}
-    return [replace(one, verdict=Verdict.RECOMMENDED) if id(one) in winners else one for one in assessments]
+    judged = []
+    for one in assessments:
+        is_fastest = fastest.get(_recipe_and_model(one)) is one
+        judged.append(replace(one, verdict=Verdict.RECOMMENDED) if is_fastest else one)
+    return judged
+
+
+def _recipe_and_model(one: Assessment) -> tuple[str, str]:
+    return one.recipe_name, one.record.model
 
 
 def requirement_met(assessments: Sequence[Assessment]) -> bool:
@@ -125,7 +132,7 @@ def _fps(one: Assessment) -> float:
 
 
 def _size_mb(record: Record) -> float:
-    return sum(artifact.files.megabytes for artifact in record.artifacts.values())
+    return sum(recorded.artifact.megabytes for recorded in record.artifacts.values())
 
 
 def _assess(record: Record, reference: Record | None) -> Assessment:
@@ -167,7 +174,7 @@ def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessme
     compared = replace(
         alone,
         reference_quality=reference.quality.metrics.get(metric) if reference.quality else None,
-        drop=paired_bootstrap([theirs[sample] for sample in mine], list(mine.values())),
+        drop=drop_with_interval([theirs[sample] for sample in mine], list(mine.values())),
         flipped=tuple(flips(theirs, mine)),
         size_ratio=alone.size_mb / reference_mb if reference_mb else None,
     )

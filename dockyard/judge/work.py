@@ -40,15 +40,15 @@ class Work:
     measured: tuple[Outcome, ...]
 
     @property
-    def bad(self) -> Outcome | None:
+    def first_failure(self) -> Outcome | None:
         """The first job that is not done; a pipeline's own jobs carry on what its networks' came to."""
         before = () if self.is_pipeline else self.conversions.values()
         return next((outcome for outcome in (*before, *self.own) if outcome.status != Status.DONE), None)
 
     @property
-    def telling_result(self) -> Result:
+    def representative_result(self) -> Result:
         """The first result that says on what it ran: a round's, the evaluation's or that of the bad job."""
-        candidates = (*self.measured, self.evaluated, self.bad)
+        candidates = (*self.measured, self.evaluated, self.first_failure)
         return next((outcome.result for outcome in candidates if outcome and outcome.result), NO_RESULT)
 
     @property
@@ -86,7 +86,7 @@ class Work:
         """Each output beside the reference's: of the converted graphs, then of the artifact."""
         outcomes = (*self.conversions.values(), self.evaluated)
         results = [outcome.result for outcome in outcomes if outcome and outcome.result]
-        return tuple(row for result in results for row in result.conversion)
+        return tuple(row for result in results for row in result.differences)
 
     @property
     def optimize_s(self) -> float:
@@ -94,7 +94,7 @@ class Work:
         return sum(outcome.result.duration_s for outcome in self.made.values() if outcome.result)
 
     @property
-    def other_bytes(self) -> str:
+    def artifact_mismatch(self) -> str:
         """Which job measured other bytes than those of the artifact; empty where none did."""
         for network, made in self.made.items():
             expected = made.result.artifact.sha256 if made.result else None

@@ -16,7 +16,7 @@ from dockyard.plan.plan import (
     TuningInput,
 )
 from dockyard.plan.resolve import method_of
-from dockyard.recipe.targets import REFERENCE, with_defaults
+from dockyard.recipe.targets import REFERENCE_TARGET, with_defaults
 from shared.contract.job import Job
 from shared.contract.model import Network
 from shared.contract.recipe import Optimization
@@ -110,7 +110,7 @@ def measure_once(plan: Plan, model: str, variant: str, number: int) -> PlannedJo
 def _job(plan: Plan, model: str, variant: str, job_id: str, parameters: Parameters) -> Job:
     """Return a job of a variant, in the toolchain that the variant is of."""
     if variant == REFERENCE_VARIANT:
-        optimization = Optimization(variant, toolchain=plan.reference_toolchain, target=REFERENCE)
+        optimization = Optimization(variant, toolchain=plan.reference_toolchain, target=REFERENCE_TARGET)
     else:
         optimization = _optimization_of(plan, model, variant)
     return Job(

@@ -9,6 +9,7 @@ from dockyard.plan.jobs import measure_round, prepare_reference, prepare_variant
 from dockyard.plan.plan import Plan
 from dockyard.plan.resolve import (
     adapt,
+    check_formats,
     conversion_place,
     resolve_conversions,
     resolve_networks,
@@ -18,7 +19,7 @@ from dockyard.plan.resolve import (
 )
 from dockyard.recipe.models import load_model
 from dockyard.recipe.recipes import data_folder
-from dockyard.recipe.targets import REFERENCE, load_target
+from dockyard.recipe.targets import REFERENCE_TARGET, load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import Pipeline
@@ -65,6 +66,8 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
         conversions[name] = conversion_options(networks[name], given[name], place)
     if recipe.data is not None:
         data_folder(workspace, recipe)
+    reference = load_target(workspace, REFERENCE_TARGET, where)
+    check_formats(networks, targets, reference, f"{where}: $.target")
     optimizations = resolve_optimizations(recipe, targets, toolchain)
     if only is not None:
         if only not in optimizations:
@@ -77,7 +80,7 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
         recipe=recipe,
         targets=targets,
         toolchain=toolchain,
-        reference_toolchain=load_target(workspace, REFERENCE, where).default_toolchain,
+        reference_toolchain=reference.default_toolchain,
         networks=networks,
         conversions=conversions,
         pipeline=model if isinstance(model, Pipeline) else None,

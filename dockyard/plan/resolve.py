@@ -7,7 +7,7 @@ from typing import Any
 
 from dockyard.recipe import documents
 from dockyard.recipe.models import check_network, check_pipeline, load_model
-from dockyard.recipe.targets import REFERENCE, JsonSchema, Method, Target, load_target
+from dockyard.recipe.targets import REFERENCE_TARGET, JsonSchema, Method, Target, load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import Model, Network, Pipeline
@@ -22,10 +22,10 @@ def resolve_targets(workspace: Workspace, recipe: Recipe) -> dict[str, Target]:
     for number, optimization in enumerate(recipe.optimizations):
         if optimization.target:
             places.setdefault(optimization.target, f"{recipe.file}: $.optimizations[{number}].target")
-    if REFERENCE in places:
+    if REFERENCE_TARGET in places:
         raise InputProblem(
-            f"'{REFERENCE}' is the reference, not a target to optimize for",
-            places[REFERENCE],
+            f"'{REFERENCE_TARGET}' is the reference, not a target to optimize for",
+            places[REFERENCE_TARGET],
             "every plan measures it beside the variants",
         )
     return {name: load_target(workspace, name, where) for name, where in places.items()}
@@ -92,6 +92,23 @@ def adapt(workspace: Workspace, network: Network, conversion: Mapping[str, Any],
         except InputProblem as problem:
             raise InputProblem(problem.what, where, problem.advice) from None
     return adapted
+
+
+def check_formats(networks: Mapping[str, Network], targets: Targets, reference: Target, where: str) -> None:
+    """Check that every target reads every network's graph, as it is or as the ONNX that the reference makes.
+
+    Raises:
+        InputProblem: a graph that a target does not read and the reference does not convert.
+    """
+    for network in networks.values():
+        for name, target in targets.items():
+            if network.format not in (*target.formats, *reference.formats):
+                raise InputProblem(
+                    f"the graph of {network.name} is {network.format}, which {name} does not read",
+                    where,
+                    f"{name} reads {', '.join(target.formats)}; what makes ONNX of a graph for it reads "
+                    f"{', '.join(reference.formats)}",
+                )
 
 
 def resolve_optimizations(recipe: Recipe, targets: Targets, own_toolchain: str) -> dict[str, Optimization]:

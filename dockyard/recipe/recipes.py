@@ -1,4 +1,7 @@
-"""Recipes: found by name or path, read, checked."""
+"""Recipes: found by name or path, read, checked against the schema.
+
+Whether their targets, toolchains, methods and options exist is checked by `dockyard.plan.resolve`.
+"""
 
 from __future__ import annotations
 

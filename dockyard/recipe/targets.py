@@ -10,7 +10,7 @@ from dockyard.recipe import documents
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem, nearest
 
-REFERENCE = "tensorflow"
+REFERENCE_TARGET = "tensorflow"
 """The target that everything is compared with."""
 
 JsonSchema = Mapping[str, Any]

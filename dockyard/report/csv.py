@@ -77,5 +77,5 @@ def _is_of_frames(one: Assessment) -> bool:
 
 
 def _artifact_hashes(one: Assessment) -> list[str]:
-    artifacts = [artifact.files for artifact in one.record.artifacts.values()]
+    artifacts = [recorded.artifact for recorded in one.record.artifacts.values()]
     return [artifact.sha256 for artifact in artifacts if artifact.files]

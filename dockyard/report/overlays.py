@@ -13,7 +13,7 @@ from PIL import Image
 
 from dockyard.judge.verdicts import Assessment
 from dockyard.report.content import Remark
-from dockyard.report.masks import Mask, Overlay, Pixels, overlays_of
+from dockyard.report.mask_pictures import Mask, Overlay, Pixels, overlays_of
 
 WIDTH, HEAD = 2.1, 0.7
 """Inches of a column's width and of the heads."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import rich.table
 from rich.console import Console
 
-from dockyard.judge.comparison import ComparedVariant
+from dockyard.judge.compare_runs import ComparedVariant
 from dockyard.judge.verdicts import Assessment
 from dockyard.report import cells
 from dockyard.report.cells import Column

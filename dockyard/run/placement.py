@@ -15,13 +15,13 @@ class Placement:
     What was measured on two devices is never compared: a reference that ran elsewhere gives no speedup.
 
     Attributes:
-        device: the executor on the device that the recipe is for.
-        elsewhere: the executors of targets that do not run on that device.
+        default: the executor of every target that `elsewhere` does not name.
+        elsewhere: the executors of targets that do not run on the default's device, by target.
     """
 
-    device: Executor
+    default: Executor
     elsewhere: Mapping[str, Executor] = field(default_factory=dict)
 
     def executor_of(self, target: str) -> Executor:
         """Return the executor that does a target's jobs."""
-        return self.elsewhere.get(target, self.device)
+        return self.elsewhere.get(target, self.default)

@@ -140,13 +140,15 @@ def _do(run: _Run, planned: PlannedJob, log: deque[str]) -> Outcome:
     """Do a job, or take what an earlier run made of the same."""
     job = planned.job
     executor = run.placement.executor_of(job.target)
+    identity = _prepare(run, executor, planned)
+    cache_key = _note_cache_key(run, executor, planned)  # of which the identity is a part
     outcome = Outcome(
         planned,
         Status.DONE,
         executor=executor.name,
         device=executor.device,
-        identity=_prepare(run, executor, planned),  # before the key, which it is part of
-        cache_key=_note_cache_key(run, executor, planned),
+        identity=identity,
+        cache_key=cache_key,
     )
     if job.stage.is_cached and not run.force and outcome.cache_key is not None:
         kept = artifact_cache.find(run.plan.workspace, outcome.cache_key)
@@ -157,12 +159,13 @@ def _do(run: _Run, planned: PlannedJob, log: deque[str]) -> Outcome:
     with tempfile.TemporaryDirectory(prefix=job.id.replace("/", "-") + "-", dir=jobs) as name:
         folder = Path(name)
         job_folder.fill(run.plan, planned, run.data, run.done, folder)
-        left = _execute(run, executor, planned, folder, log)
-        result = read_result(folder, left, job.parameters)
-        if left.expired and planned.time_limit_s == _time_limit(run, planned):
+        job_exit = _execute(run, executor, planned, folder, log)
+        result = read_result(folder, job_exit, job.parameters)
+        if _has_spent_budget(run, planned, job_exit):
             result = replace(result, status=Status.NOT_MEASURED, reason=BUDGET_SPENT)
         if result.status == Status.DONE and job.stage.is_cached and _tuning_of(planned) is not None:
-            # Of the databases as they are now: what is made of them is made, until one of them changes.
+            # Tuning has changed the databases, which are part of the key. Kept under the key of the changed
+            # ones, the artifact is found by the next build, until one of them changes again.
             outcome = replace(outcome, cache_key=_note_cache_key(run, executor, planned))
         outputs = _keep_outputs(run, outcome, result, folder / "outputs")
     return replace(
@@ -173,7 +176,7 @@ def _do(run: _Run, planned: PlannedJob, log: deque[str]) -> Outcome:
         result=result,
         outputs=outputs,
         log=() if result.status == Status.DONE else tuple(log),
-        seconds=left.seconds,
+        seconds=job_exit.seconds,
     )
 
 
@@ -209,8 +212,8 @@ def _execute(run: _Run, executor: Executor, planned: PlannedJob, folder: Path, l
         return executor.run(job.target, job.toolchain, folder, limits, on_line, followed)
     finally:
         if tuning:
-            left = folder / job_folder.TUNING
-            for refused in tuning_store.keep(run.plan.workspace, left, job.model, job.target):
+            databases = folder / job_folder.TUNING
+            for refused in tuning_store.keep(run.plan.workspace, databases, job.model, job.target):
                 run.display.say(f"  {job.id}: {refused}")
                 log.append(refused)
 
@@ -219,6 +222,11 @@ def _time_limit(run: _Run, planned: PlannedJob) -> int:
     """Return the seconds that a job may take: the recipe's limit, or what is left of a search's budget."""
     limit = run.plan.recipe.measure.time_limit_s
     return limit if planned.time_limit_s is None else min(limit, planned.time_limit_s)
+
+
+def _has_spent_budget(run: _Run, planned: PlannedJob, job_exit: JobExit) -> bool:
+    """Tell whether a search's budget, and not the recipe's limit, ended a job."""
+    return job_exit.expired and planned.time_limit_s == _time_limit(run, planned)
 
 
 def _tuning_of(planned: PlannedJob) -> Tuning | None:

@@ -17,7 +17,7 @@ class Scope(str, Enum):
     PIPELINE = "pipeline"
 
 
-class Protocol(str, Enum):
+class TimingProtocol(str, Enum):
     """How a latency was taken: one input many times, or each sample of the test split once."""
 
     REPEAT = "repeat"
@@ -34,7 +34,7 @@ class Latency:
 
     kind: ClassVar[str] = "latency"
     scope: Scope
-    protocol: Protocol
+    protocol: TimingProtocol
     samples_ns: Mapping[str, Tuple[int, ...]]
 
     @property

@@ -26,11 +26,11 @@ class RecordedArtifact:
     """What was measured of one network.
 
     Attributes:
-        files: of the artifact; of the reference, its graph.
+        artifact: its files; of the reference, its graph.
         cache_key: under which the artifact is kept, for delivery; None for the reference, or without one.
     """
 
-    files: Artifact
+    artifact: Artifact
     cache_key: Optional[str] = None
 
 
@@ -53,7 +53,7 @@ class Record:
         graphs: SHA-256 of each network's graph.
         artifacts: of each network.
         data: digest of each split.
-        conversion: the check of the converted graph against the reference.
+        differences: of each output from the reference's, of the converted graphs and of the artifact.
         notes: what the toolchain says of its work, by network.
         scope: what a time covers.
         rounds: raw measurements, one for each round.
@@ -83,7 +83,7 @@ class Record:
     graphs: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, RecordedArtifact] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
-    conversion: Tuple[OutputDifference, ...] = ()
+    differences: Tuple[OutputDifference, ...] = ()
     notes: Mapping[str, Notes] = field(default_factory=dict)
     quality: Optional[Quality] = None
     scope: Scope = Scope.NETWORK

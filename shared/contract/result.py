@@ -80,7 +80,7 @@ class Result:
         duration_s: seconds that the stage took.
         artifact: the files it left.
         measured: SHA-256 of the artifact of each network that was loaded.
-        conversion: each output beside the reference's.
+        differences: of each output from the reference's.
     """
 
     status: Status
@@ -91,7 +91,7 @@ class Result:
     duration_s: float = 0.0
     artifact: Artifact = field(default_factory=Artifact)
     measured: Mapping[str, str] = field(default_factory=dict)
-    conversion: Tuple[OutputDifference, ...] = ()
+    differences: Tuple[OutputDifference, ...] = ()
     notes: Notes = field(default_factory=Notes)
     quality: Optional[Quality] = None
     measurement: Optional[Measurement] = None

@@ -163,7 +163,7 @@ class Stage:
     is_cached: bool = False
 
 
-CONVERT = Stage("convert", ("artifact", "conversion"), is_cached=True)
+CONVERT = Stage("convert", ("artifact", "differences"), is_cached=True)
 OPTIMIZE = Stage("optimize", ("artifact",), is_cached=True)
 EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))

@@ -7,10 +7,10 @@ from time import perf_counter_ns
 from typing import Dict, List, Sequence, Tuple
 
 from shared.contract.dataset import Sample, read_split
-from shared.contract.measurement import TOTAL, Latency, Protocol, Quality, SampleScore, Scope
+from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, TimingProtocol
 from shared.contract.model import steps_of
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
-from shared.harness.masks import masks_of_part
+from shared.harness.mask_scoring import masks_of_part
 from shared.harness.progress import report, track
 from shared.harness.reference import load_reference
 from shared.harness.scoring import quality_of, score, score_masks
@@ -35,7 +35,7 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
     time_calls(session, image, parameters.warmup, parameters.seconds / 2)
     report("measure", 0, 0)
     times = time_calls(session, image, parameters.runs, parameters.seconds)
-    return Latency(Scope.NETWORK, Protocol.REPEAT, {TOTAL: tuple(times)})
+    return Latency(Scope.NETWORK, TimingProtocol.REPEAT, {TOTAL: tuple(times)})
 
 
 def time_calls(session: Session, image: Array, runs: int, seconds: float) -> List[int]:
@@ -81,7 +81,7 @@ def benchmark_pipeline(
             times[step].append(taken)
         scores.append(_score(last, passage, sample))
     samples_ns = {step: tuple(taken) for step, taken in times.items()}
-    return Latency(Scope.PIPELINE, Protocol.DATASET, samples_ns), quality_of(last.network.task, scores)
+    return Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns), quality_of(last.network.task, scores)
 
 
 def _score(last: LoadedNode, passage: Passage, sample: Sample) -> SampleScore:

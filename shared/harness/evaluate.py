@@ -12,7 +12,7 @@ import numpy as np
 from shared.contract.dataset import read_split
 from shared.contract.measurement import MaskPicture, Quality, SampleScore
 from shared.contract.model import Network
-from shared.harness.masks import picture, pictured
+from shared.harness.mask_scoring import picture, pictured
 from shared.harness.progress import track
 from shared.harness.reference import Kept
 from shared.harness.scoring import quality_of, score

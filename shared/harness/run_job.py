@@ -23,7 +23,7 @@ from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.codec import decode, encode
 from shared.contract.errors import DockyardError, JobFailed
 from shared.contract.job import JOB_VERSION, Job
-from shared.contract.measurement import TOTAL, Latency, Protocol, Scope
+from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.result import Result, Status
 from shared.contract.stages import (
     Convert,
@@ -158,7 +158,7 @@ def _convert(work: _Work, parameters: Convert) -> Result:
         Status.FAILED if reason else Status.DONE,
         reason=f"the converted graph disagrees with the reference: {reason}" if reason else "",
         settings=_settings(session),
-        conversion=rows,
+        differences=rows,
         notes=product.notes,
     )
 
@@ -193,7 +193,7 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
     rows = () if parameters.tolerance is None else compare(session, parameters.tolerance, work.folder)
     reason = disagreement(rows)
     if reason:
-        return Result(Status.FAILED, f"not the reference's outputs: {reason}", conversion=rows)
+        return Result(Status.FAILED, f"not the reference's outputs: {reason}", differences=rows)
     test = work.folder / parameters.test
     found = evaluate(network, session, test, parameters.samples, with_truth=parameters.is_reference)
     if parameters.is_reference:
@@ -201,9 +201,9 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
     return Result(
         Status.DONE,
         settings=_settings(session),
-        conversion=rows,
+        differences=rows,
         quality=found.quality,
-        measurement=Latency(Scope.NETWORK, Protocol.DATASET, {TOTAL: found.times_ns}),
+        measurement=Latency(Scope.NETWORK, TimingProtocol.DATASET, {TOTAL: found.times_ns}),
     )
 
 

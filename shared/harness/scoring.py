@@ -14,7 +14,7 @@ from shared.contract.dataset import Sample
 from shared.contract.measurement import Quality, SampleScore
 from shared.contract.model import Network
 from shared.contract.outputs import ClassificationOutputs, DetectionOutputs, Task, TextOutputs
-from shared.harness.masks import both_masks, count_pixels, true_mask
+from shared.harness.mask_scoring import both_masks, count_pixels, true_mask
 from shared.inference.arrays import Array
 from shared.inference.decoding import FoundBox, FoundClass, FoundText, Prediction
 from shared.inference.preprocess import Box

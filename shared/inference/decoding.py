@@ -16,7 +16,7 @@ from shared.contract.outputs import (
     TextOutputs,
 )
 from shared.inference.arrays import Array
-from shared.inference.masks import decode_mask
+from shared.inference.mask_decoding import decode_mask
 from shared.inference.preprocess import Box, Placement
 from shared.inference.session import Tensors
 

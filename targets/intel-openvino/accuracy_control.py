@@ -21,7 +21,7 @@ _REVERTED = re.compile(
     r"Reverted \d+ (?:layers|operations) to the [\w-]+\s+precision:\s*(.*)",
     re.DOTALL,
 )
-_RANKED = "otal number of quantized operations in the "
+_RANKED = re.compile("[Tt]otal number of quantized operations in the ")
 _STEP_BACK = "Re-calculating"
 _CLAIM = re.compile(r"accuracy drop|Algorithm completed", re.IGNORECASE)
 _NO_FIGURE = "-"
@@ -64,7 +64,7 @@ class Messages(logging.Handler):
 
 def event_of(line: str) -> Optional[Event]:
     """Return the event that a log line of NNCF or POT tells of, or None."""
-    if _RANKED in line:
+    if _RANKED.search(line):
         return Mark.RANKED
     if line.startswith(_STEP_BACK):
         return Mark.STEP_BACK
@@ -100,8 +100,11 @@ class History:
     @property
     def reverted(self) -> List[Tuple[str, Optional[float]]]:
         """Each operation that went back to float, with its cost; None where others went with it."""
-        single = [(step.operations, step.cost if len(step.operations) == 1 else None) for step in self.steps]
-        return [(name, cost) for names, cost in single for name in names]
+        found: List[Tuple[str, Optional[float]]] = []
+        for step in self.steps:
+            cost = step.cost if len(step.operations) == 1 else None
+            found.extend((name, cost) for name in step.operations)
+        return found
 
 
 def history_of(events: Sequence[Event]) -> History:
@@ -111,6 +114,8 @@ def history_of(events: Sequence[Event]) -> History:
         events: in their order. Before the ranking the scores are those of the float network and of the
             quantized one; after it, a score that follows names is that of the network without these.
     """
+    # Operations are pending from their return to float until the score of a pass without them. The scores of
+    # the ranking itself, one an operation, belong to no state. A step back undoes the last step.
     passes: List[float] = []
     steps: List[Step] = []
     before: Optional[float] = None

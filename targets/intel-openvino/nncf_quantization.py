@@ -40,6 +40,7 @@ def quantize(
     size = min(options["subset_size"], data.size("calibration"))
     images = list(track(_first(data, spec, size), "read calibration images", size))
     scope = options.get("ignored_scope", {})
+    # Each option is declared in target.json, with its default, for `int8` and for `int8-accuracy-aware`.
     common: Dict[str, Any] = {
         "preset": nncf.QuantizationPreset(options["preset"]),
         "target_device": nncf.TargetDevice(options["target_device"]),

@@ -131,7 +131,8 @@ class _Engine(IEEngine):  # type: ignore[misc]
             report(f"accuracy control, pass {self._passes}", 0, 0)
         found = super().predict(stats_layout, sampler, stat_aliases, metric_per_sample, print_progress)
         if metric_per_sample:
-            self._messages.pass_done(found[0][1][SCORE])
+            (_, averages), _ = found
+            self._messages.pass_done(averages[SCORE])
         return found
 
 

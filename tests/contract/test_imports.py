@@ -26,7 +26,7 @@ def named(requirements: Path) -> set[str]:
 def modules_of(packages: set[str]) -> set[str]:
     """The modules that installed packages bring."""
     installed = packages_distributions().items()
-    return {module for module, names in installed if packages & {name.lower() for name in names}}
+    return {module for module, names in installed if packages & set(map(str.lower, names))}
 
 
 HOST_MODULES = modules_of(named(ROOT / "requirements.in")) - {"cv2"}

@@ -31,11 +31,11 @@ from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import (
     Latency,
     MaskPicture,
-    Protocol,
     Quality,
     SampleScore,
     Scope,
     Throughput,
+    TimingProtocol,
 )
 from shared.contract.model import InputSpec, Network, PipelineNode, steps_of
 from shared.contract.outputs import (
@@ -246,7 +246,7 @@ results = st.builds(
     duration_s=st.floats(0, 1e6),
     artifact=st.builds(Artifact, st.lists(files, max_size=2).map(tuple)),
     measured=st.dictionaries(names, digests, max_size=2),
-    conversion=st.lists(
+    differences=st.lists(
         st.builds(OutputDifference, names, st.none() | fractions, fractions, st.booleans()), max_size=2
     ).map(tuple),
     notes=st.builds(
@@ -268,7 +268,7 @@ results = st.builds(
     | st.builds(
         Latency,
         st.sampled_from(Scope),
-        st.sampled_from(Protocol),
+        st.sampled_from(TimingProtocol),
         st.dictionaries(names, times, max_size=2),
     )
     | st.builds(Throughput, counts, counts, st.floats(1e-3, 1e6), times),
@@ -287,10 +287,10 @@ DOCUMENT = encode(
     Result(
         Status.DONE,
         artifact=Artifact((ArtifactFile("model.bin", "0" * 64, 3),)),
-        conversion=(OutputDifference("digit", 0.0, 1e-3, True),),
+        differences=(OutputDifference("digit", 0.0, 1e-3, True),),
         notes=Notes(("a remark",), (Table("a table", ("a",), (("b",),)),), 300),
         quality=Quality("iou", {"iou": 1.0}, (SampleScore("a", {"iou": 1.0}, "x", (1, 1)),)),
-        measurement=Latency(Scope.NETWORK, Protocol.REPEAT, {"total": (1,)}),
+        measurement=Latency(Scope.NETWORK, TimingProtocol.REPEAT, {"total": (1,)}),
     )
 )
 SAMPLE = DOCUMENT["quality"]["samples"][0]
@@ -331,8 +331,8 @@ def replaced(place: str, value: Any) -> Any:
         ("artifact.files.0.mode", 0o777),
         ("artifact.files", [{"path": "a"}]),
         ("measured", {"net": "no digest"}),
-        ("conversion.0.agrees", "yes"),
-        ("conversion.0.more", 1),
+        ("differences.0.agrees", "yes"),
+        ("differences.0.more", 1),
         ("notes.remarks", "one"),
         ("notes.remarks", ["x" * 2001]),
         ("notes.remarks", ["x"] * 101),

@@ -93,7 +93,7 @@ def test_the_record_leads_to_the_bytes(
     built, _ = run(workspace, recipe_file(DIGITS), "venv", only="int8")
     (record,) = (record for record in records(built) if record.variant == "int8")
     folder = measured_artifact(workspace, record, "digits")
-    names = {file.path for file in record.artifacts["digits"].files.files}
+    names = {file.path for file in record.artifacts["digits"].artifact.files}
     assert names == {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert MANIFEST_FILE in names
 
@@ -180,8 +180,8 @@ def test_conversion_costs_no_quality(pipeline: BuildResult) -> None:
     for one in pipeline.assessments:
         if one.record.variant == "baseline":
             assert one.flipped == ()
-            assert one.record.conversion
-            assert all(difference.agrees for difference in one.record.conversion)
+            assert one.record.differences
+            assert all(difference.agrees for difference in one.record.differences)
 
 
 def test_what_is_measured_is_what_ships(pipeline: BuildResult) -> None:

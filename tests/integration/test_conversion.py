@@ -33,8 +33,8 @@ def assert_agree(found: dict[str, Record]) -> None:
     assert reference.quality
     for record in found.values():
         assert record.status == RecordStatus.MEASURED, record.reason
-        assert record.conversion
-        assert all(row.agrees for row in record.conversion)
+        assert record.differences
+        assert all(row.agrees for row in record.differences)
         assert record.quality
         assert record.quality.metrics == pytest.approx(reference.quality.metrics, abs=1e-6)
 
@@ -90,7 +90,7 @@ def test_float16_weights_halve_the_file(
 ) -> None:
     """The data type float16 halves the weights that every method starts from."""
     found = records(recipe_file, workspace, model="lp_reader", conversion={"data_type": "float16"})
-    sizes = {variant: record.artifacts["lp_reader"].files.megabytes for variant, record in found.items()}
+    sizes = {variant: record.artifacts["lp_reader"].artifact.megabytes for variant, record in found.items()}
     assert all(sizes[v] < 0.6 * sizes["reference"] for v in ("baseline", "baseline@2023.3"))
 
 
@@ -100,5 +100,5 @@ INNER, LOGITS = "functional_1/re_lu_1/Relu", "functional_1/dense_1/BiasAdd"
 def test_cut_at_an_output(venv_executor: object, recipe_file: RecipeFile, workspace: Workspace) -> None:
     """Cut before the softmax, the network gives the reference's logits and classifies as before."""
     found = records(recipe_file, workspace, model="digits", conversion={"outputs": {"digit": LOGITS}})
-    assert {row.output for row in found["baseline"].conversion} == {LOGITS}
+    assert {row.output for row in found["baseline"].differences} == {LOGITS}
     assert_agree(found)

@@ -437,7 +437,7 @@ def test_tensorflow_converts_to_onnx_and_is_checked(
     result = run_job(executor, job, job_folder(job, inputs))
     assert result.status == Status.DONE, result.reason
     assert [file.path for file in result.artifact.files] == ["manifest.json", "model.onnx"]
-    (output,) = result.conversion
+    (output,) = result.differences
     assert (output.output, output.agrees) == ("digit", True)
     assert output.difference is not None
     assert output.difference < 1e-4

@@ -103,7 +103,7 @@ def predictions(record: Record) -> list[Any]:
 
 def compared(record: Record) -> list[str]:
     """The outputs that were compared with the reference's."""
-    return [difference.output for difference in record.conversion]
+    return [difference.output for difference in record.differences]
 
 
 @pytest.mark.parametrize("file", [name for name in FORMATS if name != "digits.pb"])
@@ -117,9 +117,9 @@ def test_every_format_has_the_quality_of_the_frozen_graph(
         assert record.status == RecordStatus.MEASURED, record.reason
         assert predictions(record) == predictions(of_the_frozen_graph[variant])
         assert compared(record) == ([] if variant == "reference" else [FORMATS[file][2]])
-        assert all(difference.agrees for difference in record.conversion)
+        assert all(difference.agrees for difference in record.differences)
     ((model, artifact),) = records["reference"].artifacts.items()
-    (graph,) = artifact.files.files
+    (graph,) = artifact.artifact.files
     assert (graph.path, graph.sha256) == (file, records["reference"].graphs[model])
 
 
@@ -206,6 +206,6 @@ def test_the_reference_converts_to_onnx(
     result = read_result(folder, left, convert.parameters)
     assert result.status == Status.DONE, result
     assert result.notes.details["inputs_as_nchw"] is True
-    assert [(each.output, each.agrees) for each in result.conversion] == [("digit", True)]
+    assert [(each.output, each.agrees) for each in result.differences] == [("digit", True)]
     outline = read_outline(folder / "outputs" / "model.onnx", "ONNX", "model.onnx")
     assert (outline.inputs, outline.outputs) == ({"image": (1, 1, 32, 32)}, ("digit",))

@@ -18,7 +18,7 @@ from dockyard.recipe.workspace import Workspace
 from dockyard.run.check_result import read_result
 from dockyard.run.datasets import read_progress
 from shared.contract.codec import encode
-from shared.contract.measurement import Latency, Protocol, Scope, Throughput
+from shared.contract.measurement import Latency, Scope, Throughput, TimingProtocol
 from shared.contract.result import Notes, Result, Status, Table
 from shared.contract.stages import Evaluate, Parameters
 from tests.builders import latency, quality
@@ -28,7 +28,7 @@ KERNELS = Table("Where the time goes", ("kernel", "ms"), (("fused_conv", "0.250"
 RESULT = Result(
     Status.DONE,
     quality=quality([0.5], "iou"),
-    measurement=latency(5, protocol=Protocol.DATASET),
+    measurement=latency(5, protocol=TimingProtocol.DATASET),
     notes=Notes(("tuned for znver4",), (KERNELS,), calibration_images=300),
 )
 DOCUMENT: Document = encode(RESULT)
@@ -118,7 +118,7 @@ def test_pipeline_result_without_its_steps(
 ) -> None:
     """A pipeline's times must have every step of its nodes, or the report would have a hole."""
     plan = make_plan(workspace, load_recipe(workspace, "lp_intel.json"))
-    measured = Latency(Scope.PIPELINE, Protocol.DATASET, samples_ns)
+    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns)
     result = Result(Status.DONE, quality=quality([1.0], "exact"), measurement=measured)
     (tmp_path / "result.json").write_text(json.dumps(encode(result)))
     assert read_result(tmp_path, JobExit(0, 1.0), plan.jobs[-1].job.parameters).status == status

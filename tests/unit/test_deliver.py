@@ -42,7 +42,7 @@ def problem_of(workspace: Workspace, one: Record, network: str = "digits") -> In
 def test_the_measured_bytes_are_found(workspace: Workspace, kept: Record) -> None:
     """A record's artifact is found by its key, with each of its files as it was measured."""
     folder = measured_artifact(workspace, kept, "digits")
-    assert artifact_of(folder) == kept.artifacts["digits"].files
+    assert artifact_of(folder) == kept.artifacts["digits"].artifact
     assert (folder / "model.xml").read_text() == "graph"
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockyard.plan.make import make_plan
 from dockyard.recipe.graphs.outline import read_outline
 from dockyard.recipe.hashing import content_hash
 from dockyard.recipe.models import load_model
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem
 from shared.contract.model import Network
+from shared.contract.recipe import Optimization, Recipe
 from tests.fakes import attempt, frozen_graph
 
 FIXTURES = PRODUCT / "tests" / "fixtures"
@@ -356,3 +359,16 @@ def test_any_bytes_are_refused(tmp_path: Path, format: str, content: bytes, mark
     _, problem = attempt(InputProblem, read_outline, path, format, "models/own/graph")
     assert problem is not None
     assert problem.where == "models/own/graph"
+
+
+def test_a_graph_that_no_way_leads_to(put: Put, digits: Recipe) -> None:
+    """A graph that a target does not read, and that cannot be made ONNX, is refused with what would do."""
+    workspace = Workspace(put("digits.tflite").parent)
+    recipe = replace(
+        digits, model="tried", target="tvm-llvm", toolchain=None, optimizations=(Optimization("baseline"),)
+    )
+    with pytest.raises(InputProblem) as caught:
+        make_plan(workspace, recipe)
+    assert "TFLite, which tvm-llvm does not read" in caught.value.what
+    assert "tvm-llvm reads ONNX" in caught.value.advice
+    make_plan(workspace, replace(recipe, target="intel-openvino"))

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from shared.contract.artifact import MANIFEST_FILE, BuiltFor, Manifest
 from shared.contract.codec import decode, encode
 from shared.contract.job import Job
-from shared.contract.measurement import Latency, Protocol, Scope
+from shared.contract.measurement import Latency, Scope, TimingProtocol
 from shared.contract.model import DataLocation, InputSpec, Network, PipelineNode
 from shared.contract.outputs import ClassificationOutputs, NamedClasses, Task
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
@@ -254,7 +254,7 @@ def test_conversion_job(folder: Path) -> None:
     toolchain = Toolchain(SAME)
     result = run(folder, CONVERT, toolchain.capabilities())
     assert (result.status, result.notes, result.versions) == (Status.DONE, NOTES, {"fake": "1"})
-    assert [row.agrees for row in result.conversion] == [True, True]
+    assert [row.agrees for row in result.differences] == [True, True]
     assert [file.path for file in result.artifact.files] == [MANIFEST_FILE, "model.bin"]
     assert result.device["threads"] == 1
     assert toolchain.options == {"layout": "NHWC"}
@@ -358,7 +358,7 @@ def test_evaluation_job(folder: Path) -> None:
     found = [(sample.id, sample.prediction) for sample in result.quality.samples]
     assert found == [(f"images/{i}.png", "b") for i in range(3)]
     assert isinstance(result.measurement, Latency)
-    assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, Protocol.DATASET)
+    assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, TimingProtocol.DATASET)
     assert len(result.measurement.totals_ns) == 3
     assert not (folder / "outputs" / "reference.npz").exists()
 
@@ -378,7 +378,7 @@ def test_a_method_of_full_precision_is_held_to_the_reference(artifact: Path) -> 
     assert (result.status, result.quality) == (Status.FAILED, None)
     assert result.reason.startswith("not the reference's outputs: output 'digit' differs by 0.005")
     result = run(artifact, loose, toolchain.capabilities())
-    assert (result.status, len(result.conversion)) == (Status.DONE, 2)
+    assert (result.status, len(result.differences)) == (Status.DONE, 2)
 
 
 def test_reference_leaves_its_outputs(folder: Path) -> None:
@@ -394,7 +394,7 @@ def test_benchmark_job(folder: Path) -> None:
     parameters = NetworkBenchmark(FILES, REFERENCE, warmup=2, runs=7, seconds=0)
     result = run(folder, parameters, Toolchain(SAME).capabilities())
     assert isinstance(result.measurement, Latency)
-    assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, Protocol.REPEAT)
+    assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, TimingProtocol.REPEAT)
     assert len(result.measurement.totals_ns) == 7
     assert min(result.measurement.totals_ns) >= 0
 

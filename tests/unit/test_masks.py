@@ -17,13 +17,13 @@ from dockyard.engines import JobExit
 from dockyard.run.check_result import read_result
 from shared.contract.codec import encode
 from shared.contract.dataset import Sample
-from shared.contract.measurement import Latency, Protocol, Quality, SampleScore, Scope
+from shared.contract.measurement import Latency, Quality, SampleScore, Scope, TimingProtocol
 from shared.contract.model import DataLocation, InputSpec, Network
 from shared.contract.outputs import MaskOutput, SegmentationOutputs, Task
 from shared.contract.result import Result, Status
 from shared.contract.stages import Evaluate, NetworkFiles
 from shared.harness.evaluate import evaluate
-from shared.harness.masks import (
+from shared.harness.mask_scoring import (
     IMAGE_SIDE,
     MASK_SIDE,
     PICTURES,
@@ -35,7 +35,7 @@ from shared.harness.masks import (
 )
 from shared.harness.scoring import pixel_iou, score, set_metrics
 from shared.inference.decoding import FoundMask, predict
-from shared.inference.masks import decode_mask, over_image
+from shared.inference.mask_decoding import decode_mask, over_image
 from shared.inference.preprocess import Placement, UnreadableImage, to_input
 from tests.conftest import ROOT
 from tests.fakes import FakeSession
@@ -360,7 +360,7 @@ EVALUATE = Evaluate(NetworkFiles(network(SIGMOID), "inputs/net"), "inputs/data/t
 def refusal(rows: list[SampleScore], folder: Path, **metrics: float) -> str:
     """What the host says of an evaluation with these samples; nothing where it believes it."""
     quality = Quality("iou", {**set_metrics(rows), **metrics}, tuple(rows))
-    latency = Latency(Scope.NETWORK, Protocol.DATASET, {"total": (1,) * len(rows)})
+    latency = Latency(Scope.NETWORK, TimingProtocol.DATASET, {"total": (1,) * len(rows)})
     result = Result(Status.DONE, quality=quality, measurement=latency)
     (folder / "result.json").write_text(json.dumps(encode(result)))
     return read_result(folder, JobExit(0, 1.0), EVALUATE).reason.rpartition(": ")[2]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dockyard.report.masks import MAX_SIDE, BadPicture, decode
+from dockyard.report.mask_pictures import MAX_SIDE, BadPicture, decode
 from dockyard.report.overlays import FOUND, TRUE
 from shared.contract.measurement import MaskPicture
 from shared.contract.record import Record

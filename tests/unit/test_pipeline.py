@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.contract.dataset import Sample
-from shared.contract.measurement import Latency, Protocol, Quality, Scope
+from shared.contract.measurement import Latency, Quality, Scope, TimingProtocol
 from shared.contract.model import DataLocation, InputSpec, Network, PipelineNode, steps_of
 from shared.contract.outputs import (
     BoxOutput,
@@ -28,7 +28,7 @@ from shared.contract.outputs import (
 )
 from shared.contract.stages import PipelineBenchmark
 from shared.harness.benchmark import benchmark_pipeline
-from shared.harness.masks import masks_of_part
+from shared.harness.mask_scoring import masks_of_part
 from shared.inference.decoding import FoundBox, FoundMask
 from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
 from shared.inference.preprocess import crop, to_input
@@ -203,7 +203,11 @@ def test_texts_are_scored(frames: Path) -> None:
     latency, quality = measured(frames, *plate_pipeline())
     assert [sample.prediction for sample in quality.samples] == [None, "AB GB", "AB GB"]
     assert quality.metrics == {"exact": pytest.approx(1 / 3), "country": pytest.approx(1 / 3)}
-    assert (latency.scope, latency.protocol, quality.main) == (Scope.PIPELINE, Protocol.DATASET, "exact")
+    assert (latency.scope, latency.protocol, quality.main) == (
+        Scope.PIPELINE,
+        TimingProtocol.DATASET,
+        "exact",
+    )
 
 
 def test_each_frame_has_the_time_of_each_step(frames: Path) -> None:

@@ -13,7 +13,7 @@ from dockyard.judge.record_files import read_records
 from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import PRODUCT
 from shared.contract.errors import InputProblem
-from shared.contract.measurement import Latency, Protocol, Scope
+from shared.contract.measurement import Latency, Scope, TimingProtocol
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, Table
 
@@ -77,9 +77,9 @@ def test_measurement(tmp_path: Path) -> None:
     """A pipeline's rounds have their scope, protocol and steps; a network's were one input many times."""
     one = read(tmp_path)
     steps = {"total": (9, 10), "decode": (4, 5), "finder": (5, 5)}
-    assert one.rounds == (Latency(Scope.PIPELINE, Protocol.DATASET, steps),)
+    assert one.rounds == (Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps),)
     network = read(tmp_path, scope="network", rounds_ns=[{"total": [7]}])
-    assert network.rounds == (Latency(Scope.NETWORK, Protocol.REPEAT, {"total": (7,)}),)
+    assert network.rounds == (Latency(Scope.NETWORK, TimingProtocol.REPEAT, {"total": (7,)}),)
 
 
 def test_what_was_not_known_then(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_what_was_not_known_then(tmp_path: Path) -> None:
     assert {name: artifact.cache_key for name, artifact in one.artifacts.items()} == dict.fromkeys(
         ("finder", "reader")
     )
-    assert [file.path for file in one.artifacts["finder"].files.files] == ["m"]
+    assert [file.path for file in one.artifacts["finder"].artifact.files] == ["m"]
     assert read(tmp_path, status="failed", stage="convert").stage == "convert"
 
 

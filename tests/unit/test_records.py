@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from dockyard.judge.comparison import compare_runs
+from dockyard.judge.compare_runs import compare_runs
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import steps_of_rounds
 from dockyard.judge.record_files import SCHEMA, publish, read_records, write_records
@@ -102,7 +102,7 @@ def test_one_record_a_variant(digits_records: DigitsRecords) -> None:
     int8 = records["int8"]
     assert (int8.target, int8.toolchain, int8.method) == ("intel-openvino", "2026.4", "int8")
     assert (len(int8.rounds), len(int8.latencies)) == (3, 3)
-    assert int8.conversion[0].agrees
+    assert int8.differences[0].agrees
     assert int8.identity["lock"] == "lock of intel-openvino 2026.4"
     assert int8.data == DIGESTS["digits"]
     assert int8.dataset_ns == (5, 6)
@@ -120,18 +120,18 @@ def test_artifact_is_named_by_its_cache_key(digits_records: DigitsRecords, works
     """A record has the measured files and the key they are kept under; the reference has its graph."""
     records = digits_records({})
     artifact = records["int8"].artifacts["digits"]
-    assert [file.path for file in artifact.files.files] == ["model.bin"]
+    assert [file.path for file in artifact.artifact.files] == ["model.bin"]
     assert artifact.cache_key is not None
     assert (folder_of(workspace, artifact.cache_key) / "outputs" / "model.bin").is_file()
     reference = records["reference"].artifacts["digits"]
-    assert ([file.path for file in reference.files.files], reference.cache_key) == (["digits.pb"], None)
+    assert ([file.path for file in reference.artifact.files], reference.cache_key) == (["digits.pb"], None)
 
 
 def test_artifact_that_was_not_made(digits_records: DigitsRecords) -> None:
     """A variant that could not be made has no files and no key."""
     records = digits_records({"digits/int8/optimize": not_done("broken")})
     artifact = records["int8"].artifacts["digits"]
-    assert (artifact.files.files, artifact.cache_key) == ((), None)
+    assert (artifact.artifact.files, artifact.cache_key) == ((), None)
 
 
 def test_options_are_the_recipes(
@@ -191,7 +191,7 @@ def test_records_are_read_as_they_were_written(digits_records: DigitsRecords, tm
         ("speed", 1, "unknown key 'speed'"),
         ("status", "done", "'done' is not valid here"),
         ("notes", {"digits": {"kernels": []}}, "unknown key 'kernels'"),
-        ("artifacts", {"digits": {"files": {"files": []}, "cache_key": "../.."}}, "does not match"),
+        ("artifacts", {"digits": {"artifact": {"files": []}, "cache_key": "../.."}}, "does not match"),
         ("rounds", [{"kind": "latency"}], "is missing"),
         ("rounds", [{"kind": "latency", "scope": "stream"}], "is missing"),
         ("recipe", {"name": "digits"}, "is missing"),
@@ -218,12 +218,12 @@ def test_failure_has_stage_reason_and_log(digits_records: DigitsRecords) -> None
 def test_wrong_conversion_fails_every_variant(digits_records: DigitsRecords) -> None:
     """When the converted graph disagrees with the reference every variant has failed, and by how much."""
     rows = (OutputDifference("digit", 0.4, 1e-3, False),)
-    answer = not_done("output 'digit' differs by 0.4", conversion=rows)
+    answer = not_done("output 'digit' differs by 0.4", differences=rows)
     records = digits_records({"digits/convert/intel-openvino-2026.4": answer})
     for variant in ("baseline", "int8"):
         assert (records[variant].status, records[variant].stage) == (RecordStatus.FAILED, "convert")
         assert records[variant].reason == "output 'digit' differs by 0.4"
-        assert records[variant].conversion == rows
+        assert records[variant].differences == rows
     assert records["reference"].status == RecordStatus.MEASURED
 
 

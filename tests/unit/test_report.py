@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dockyard.judge.comparison import ComparedVariant
+from dockyard.judge.compare_runs import ComparedVariant
 from dockyard.judge.record_files import write_records
 from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import Workspace

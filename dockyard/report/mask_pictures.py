@@ -103,23 +103,23 @@ def _by_sample(one: Assessment) -> dict[str, MaskPicture]:
     return {picture.id: picture for picture in one.record.quality.pictures}
 
 
-def decode(text: str | None, form: str) -> Pixels:
+def decode(text: str | None, encoding: str) -> Pixels:
     """Decode a kept picture: JPEG to uint8 RGB [height, width, 3], PNG to uint8 gray [height, width].
 
     Args:
         text: the picture in base64.
-        form: `JPEG` or `PNG`.
+        encoding: `JPEG` or `PNG`.
 
     Raises:
         BadPicture: none, no base64, no such picture, one too large.
     """
     try:
-        with Image.open(BytesIO(base64.b64decode(text or "", validate=True)), formats=[form]) as picture:
+        with Image.open(BytesIO(base64.b64decode(text or "", validate=True)), formats=[encoding]) as picture:
             if max(picture.size) > MAX_SIDE:
                 raise BadPicture(f"a picture of {picture.width} x {picture.height} pixels")
-            return np.asarray(picture.convert("RGB" if form == "JPEG" else "L"))
+            return np.asarray(picture.convert("RGB" if encoding == "JPEG" else "L"))
     except (ValueError, OSError, SyntaxError, EOFError, IndexError, OverflowError) as error:
-        raise BadPicture(f"no {form} picture ({type(error).__name__})") from None
+        raise BadPicture(f"no {encoding} picture ({type(error).__name__})") from None
     except Image.DecompressionBombError:
         raise BadPicture("a picture far too large") from None
 

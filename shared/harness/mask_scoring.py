@@ -14,7 +14,7 @@ from shared.contract.model import Network
 from shared.contract.outputs import SegmentationOutputs
 from shared.inference.arrays import Array
 from shared.inference.decoding import FoundMask
-from shared.inference.masks import over_image
+from shared.inference.mask_decoding import over_image
 from shared.inference.preprocess import Area, UnreadableImage, read_image
 
 PICTURES = 6
@@ -63,6 +63,8 @@ def both_masks(network: Network, found: FoundMask, sample: Sample) -> Tuple[Arra
     inner = (height, width)
     if network.input.resize == "letterbox":
         inner = (round(truth.shape[0] * placement.scale_y), round(truth.shape[1] * placement.scale_x))
+        # A letterbox centres the image: twice the padding and the image leave 0 pixels, or 1 at an odd side.
+        # Anything else: the annotation has other proportions than the image.
         left_over = (height - 2 * placement.top - inner[0], width - 2 * placement.left - inner[1])
         if not all(0 <= pixels <= 1 for pixels in left_over):
             raise UnreadableImage(
