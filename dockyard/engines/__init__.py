@@ -17,6 +17,8 @@ OnLine = Callable[[str], None]
 class Limits:
     """What one job may take: seconds, MB of memory, processes and threads, MB of output.
 
+    The engine `venv` holds a job to the seconds alone.
+
     `host_network` lets it see this machine's network, which only a job that tunes on other machines needs.
     """
 
@@ -32,9 +34,9 @@ class FollowedFolder:
     """A folder of the job that is fetched now and then while it runs, and at its end, however that comes.
 
     Attributes:
-        name: of the folder, in the job's.
-        suffix: of the files that are fetched; each takes the place of the one before at once.
-        limit_mb: of all of them together.
+        name: the folder's path below the job's.
+        suffix: what the names of the fetched files end with; each takes the place of the one before at once.
+        limit_mb: the largest size of all of them together.
     """
 
     name: str
@@ -47,7 +49,7 @@ class JobExit:
     """How a job's process ended.
 
     Attributes:
-        exit_code: of the entry script.
+        exit_code: the entry script's.
         seconds: from its start to its end, imports included.
         reason: the executor's own, when it was the executor or the kernel that ended it.
         expired: it was ended at its time limit.

@@ -20,7 +20,7 @@ class HostProcess:
 
     Attributes:
         host: all that see the same processes under the same ids have the same: a machine, a container.
-        boot: of the machine; empty where the system gives it no id.
+        boot: the id of the machine's boot; empty where the system gives it no id.
         pid: process id.
         started: when, as the system counts it: a later process may get the same id.
     """

@@ -23,10 +23,10 @@ class ImageBuild:
 
     Attributes:
         folder: with the Dockerfile, and all that the build sees.
-        stage: of the Dockerfile.
+        stage: the Dockerfile's stage to build.
         tag: the image's name.
-        arguments: of the Dockerfile.
-        labels: of the image.
+        arguments: values of the Dockerfile's ARGs.
+        labels: what the image is labelled with.
     """
 
     folder: Path

@@ -19,7 +19,7 @@ class RoundDecisions:
         """Return the models of which another round is to be measured.
 
         Args:
-            variants: of each model, those that are measured.
+            variants: by model, the names of those that are measured.
         """
         measured = {}
         for model in plan.models:

@@ -36,7 +36,7 @@ def make_records(
     Args:
         run: its name.
         outcomes: in the order they came; jobs that never ran are missing.
-        digests: of each split, by model.
+        digests: the digest of each split, by model.
     """
     done = {outcome.planned.job.id: outcome for outcome in outcomes}
     targets = {REFERENCE_TARGET, *plan.targets}

@@ -28,7 +28,7 @@ class Times:
     """Milliseconds of all calls of all rounds.
 
     Attributes:
-        median: of the rounds' medians.
+        median: the median of the rounds' medians.
         runs, rounds: how many calls and rounds there are.
         stability: the rounds' largest distance from their median, as a fraction of it.
     """
@@ -93,7 +93,7 @@ def drop_with_interval(reference: Sequence[float], variant: Sequence[float], see
 
     Args:
         reference, variant: scores of the same samples in the same order, at least one.
-        seed: of the resampling.
+        seed: what the resampling starts from.
     """
     drops = np.asarray(reference, np.float64) - np.asarray(variant, np.float64)
     draws = np.random.default_rng(seed).integers(0, len(drops), (BOOTSTRAP_RESAMPLES, len(drops)))

@@ -54,8 +54,8 @@ class Assessment:
         drop: loss of the main metric against the reference, with its 95 % paired bootstrap interval.
         flipped: samples right on one side only.
         speedup: over the reference, measured in the same run, with the smallest and largest of its rounds.
-        size_mb: of the artifacts, in MB.
-        size_ratio: of that to the reference's.
+        size_mb: the size of the artifacts, in MB.
+        size_ratio: that size over the reference's.
     """
 
     record: Record

@@ -22,7 +22,7 @@ class Work:
     """What was done for one variant of one model.
 
     Attributes:
-        optimizations: of each network; none for the reference.
+        optimizations: the optimization of each network; none for the reference.
         conversions, made: outcomes of each network's `convert` and `optimize`, where there are any.
         own: outcomes of the model's and variant's own jobs, in the order they came.
         evaluated: None for a pipeline, and where it did not come so far.

@@ -60,8 +60,8 @@ class PlannedJob:
 
     Attributes:
         inputs: by path below the job's `inputs/`.
-        variant: that it is for; None for a conversion, which is for all variants of a toolchain.
-        round: of a measuring job.
+        variant: which variant the job is for; None for a conversion, which is for all of a toolchain.
+        round: the number of the measuring round; None for a job that measures no time.
         time_limit_s: where a search's budget ends before the recipe's limit.
     """
 
@@ -87,7 +87,7 @@ class Plan:
         networks: by name, in the order they are measured, as the recipe's conversion has them run.
         conversions: the options of each network's conversion for the recipe's own target; others have none.
         pipeline: or None.
-        optimizations: of each variant, by the variant's name; target and toolchain filled in.
+        optimizations: what the recipe asks for, by the variant's name; target and toolchain filled in.
         jobs: in the order they run; a search goes on from there.
     """
 

@@ -27,8 +27,8 @@ def load_model(workspace: Workspace, name: str, where: str) -> Model:
     A pipeline's networks are not loaded: `check_pipeline` looks at them.
 
     Args:
-        workspace: that it is found in.
-        name: of its folder.
+        workspace: where it is looked up.
+        name: its folder's name.
         where: what asks for it, for the message that there is none.
 
     Raises:
@@ -53,9 +53,9 @@ def check_network(workspace: Workspace, network: Network, folder: Path) -> None:
     """Check what model.json says of a network, as far as a schema cannot, and its graph against it.
 
     Args:
-        workspace: that it is in, for the paths of messages.
+        workspace: the one it lies in; messages name paths below it.
         network: as model.json has it, or as a recipe's conversion has it run.
-        folder: of the model.
+        folder: the model's folder.
 
     Raises:
         InputProblem: with the place and the nearest valid name.

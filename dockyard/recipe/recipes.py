@@ -45,7 +45,7 @@ def load_recipe(workspace: Workspace, name: str) -> Recipe:
     """Read a recipe and check it: JSON, known keys, types.
 
     Args:
-        workspace: that it is found in.
+        workspace: where it is looked up.
         name: as `find_recipe` takes it.
 
     Raises:

@@ -31,7 +31,7 @@ def cache_key(
 
     Args:
         planned: the job.
-        identity: of the toolchain (`Executor.prepare`).
+        identity: what identifies the toolchain (`Executor.prepare`).
         executor: its name.
         inputs: input path -> what identifies its content (a checksum, a digest, an earlier job's key).
         code: `code_hash` of the job's target.

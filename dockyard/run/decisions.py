@@ -37,7 +37,7 @@ class Decisions(Protocol):
         """Return the models of which another round is to be measured.
 
         Args:
-            variants: of each model, those that are measured.
+            variants: by model, the names of those that are measured.
         """
 
     def beats(self, point: Point, other: Point) -> bool:

@@ -15,16 +15,16 @@ class Outcome:
     """What came of one job.
 
     Attributes:
-        stage: that is not done: the job's own, or that of the earlier job it needed; None where all is done.
+        stage: the one that is not done: the job's own, or that of the earlier job it needed; else None.
         reason: why it is not done.
         result: checked; None where there is none.
         outputs: the folder it left, or None.
         log: its last lines.
-        cache_key: of the hash of all that went into it; None where it did not come so far.
+        cache_key: the hash of all that went into the job; None where it did not come so far.
         cached: the outputs were made by an earlier run.
         executor, device: name and device of the executor that ran it; None where none did.
-        identity: of its toolchain.
-        seconds: that its process took, from start to end.
+        identity: what identifies its toolchain (`Executor.prepare`).
+        seconds: how long its process took, from start to end.
     """
 
     planned: PlannedJob

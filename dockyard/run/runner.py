@@ -63,7 +63,7 @@ def run_plan(
     """Run the plan's jobs, and those that their outcomes call for: more rounds, or the steps of a search.
 
     Args:
-        data: of each model (`datasets.prepare`).
+        data: each model's data set (`datasets.prepare`).
         scratch: an empty folder for outputs that only this run needs.
         force: make artifacts anew that an earlier run has left.
 

@@ -84,8 +84,9 @@ def _combine(plan: Plan, pipeline: str, done: Done, decisions: Decisions, budget
         variant = COMBINED.join(point.variant for point in parts)
         yield from budget.within([measure_once(plan, pipeline, variant, 1)])
         found = quality(plan, pipeline, variant, done)
-        is_known = found is not None and reference is not None
-        if is_known and reference - found <= plan.recipe.requirements.max_drop:
+        if found is None or reference is None:
+            continue
+        if reference - found <= plan.recipe.requirements.max_drop:
             meeting += 1
         if meeting == ENOUGH_COMBINATIONS:
             return

@@ -58,7 +58,7 @@ class Manifest:
     """What whoever loads an artifact must know; `manifest.json` beside its files, and one of them.
 
     Attributes:
-        format: of the files, as `openvino-ir`.
+        format: what the files are, for example `openvino-ir`.
         target, toolchain: what made it.
         input: how an image becomes the network's input, less what was folded into the network.
         built_for: the device it was built for; None where it runs on any device of its target.

@@ -19,7 +19,7 @@ class Job:
         id: `<model>/<variant>/<stage>`, with `/<round>` for measuring rounds.
         model: a network, or the pipeline.
         threads: inference threads; 0 takes every CPU that the process may use.
-        parameters: of its stage.
+        parameters: the stage's parameters.
     """
 
     id: str

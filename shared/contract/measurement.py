@@ -77,7 +77,7 @@ class SampleScore:
         scores: by metric, 0 to 1.
         prediction: a text, or a box in pixels of the image (x_min, y_min, x_max, y_max); None where
             nothing was found.
-        pixels: of a mask and the true one: the intersection and the union.
+        pixels: how many the intersection and the union of a mask and the true one have.
     """
 
     id: str

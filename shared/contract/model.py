@@ -70,7 +70,7 @@ class Network:
 
     Attributes:
         graph: the file or folder of the graph, relative to the model's folder.
-        sha256: of the file, or over the folder's files.
+        sha256: the file's, or one over the folder's files.
     """
 
     name: str
@@ -128,7 +128,7 @@ class PipelineNode:
     """One network of a pipeline.
 
     Attributes:
-        name: of its steps in timings, as `detector`.
+        name: the node's name, which its steps in timings begin with, for example `detector`.
         network: a folder under models/.
         input: `image` for the whole image, or an earlier node that detects: its best box is cropped.
         crop_margin: share of the box's width and height added on each side before the crop.

@@ -106,7 +106,7 @@ class MaskOutput:
         kind: `softmax` (a channel for each class) or `sigmoid` (one channel of probabilities).
         foreground: the class that is scored, for softmax.
         threshold: from which a pixel counts, for sigmoid.
-        labels: of the labelme polygons that count; None counts all.
+        labels: the labels of the labelme polygons that count; None counts all.
     """
 
     tensor: str

@@ -73,7 +73,7 @@ class Measure:
         max_rounds: rounds at most, when the medians do not agree.
         runs: timed calls of the network in a round at least, one input many times.
         warmup: calls before them at least, not timed.
-        seconds: that the timed calls of a round take at least, and the calls before them half as long.
+        seconds: how long the timed calls of a round take at least, and the calls before them half as long.
         images: test images of the pipeline's rounds; 0 takes the whole test split.
         samples: test samples that quality is judged on, the first; 0 takes the whole test split.
         time_limit_s: seconds that one job may take.
@@ -101,7 +101,7 @@ class Recipe:
         optimizations: to try; empty for a search.
         search: or None.
         conversion: how a network is converted; for a pipeline, by the name of the network.
-        tracker: of the machines that are tuned on; None for this machine.
+        tracker: where the machines that are tuned on register; None tunes on this machine.
         file: path in messages.
     """
 

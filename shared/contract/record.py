@@ -42,7 +42,7 @@ class Record:
         run: identifies the run, the same for all records that were measured side by side.
         recipe: the recipe as it was run, defaults filled in, with its `name`.
         variant: the method, numbered where a recipe has it twice; `reference` for the reference.
-        options: of the method, as the recipe gives them.
+        options: the method's options, as the recipe gives them.
         engine: the executor that measured it: the engine, with the Docker context where one was named.
         reason: why it is not measured.
         stage: the stage that failed; None where none did.
@@ -51,9 +51,9 @@ class Record:
         device: what was read from it in the first measuring round.
         identity: `lock` and `image_digest` of the toolchain; `code_sha256` of the code that ran.
         graphs: SHA-256 of each network's graph.
-        artifacts: of each network.
+        artifacts: what was measured, by network.
         data: digest of each split.
-        differences: of each output from the reference's, of the converted graphs and of the artifact.
+        differences: how far outputs are from the reference's, of the converted graphs, then of the artifact.
         notes: what the toolchain says of its work, by network.
         scope: what a time covers.
         rounds: raw measurements, one for each round.

@@ -42,7 +42,7 @@ class Notes:
     Attributes:
         remarks: sentences for the report.
         tables: for the report.
-        calibration_images: that were used, where the method calibrates.
+        calibration_images: how many were used, where the method calibrates.
         details: kept in the record, not shown.
     """
 
@@ -75,12 +75,12 @@ class Result:
     Attributes:
         reason: why it is not done.
         device: what was read from the machine it ran on.
-        versions: of the vendor's packages.
+        versions: the versions of the vendor's packages.
         settings: what the network ran with; of a pipeline by network.
         duration_s: seconds that the stage took.
         artifact: the files it left.
         measured: SHA-256 of the artifact of each network that was loaded.
-        differences: of each output from the reference's.
+        differences: how far each output is from the reference's.
     """
 
     status: Status

@@ -48,7 +48,7 @@ class Tolerance:
 
     Attributes:
         reference: file below the job's folder with real inputs and the reference's outputs for them.
-        limit: of the largest absolute difference over the reference's largest absolute value.
+        limit: of the largest absolute difference, as a fraction of the reference's largest absolute value.
     """
 
     reference: str
@@ -61,7 +61,7 @@ class Convert:
 
     Attributes:
         options: of the conversion, as the target's `conversion` in target.json has them.
-        tolerance: that the converted graph is held to.
+        tolerance: how near the converted graph has to be to the reference.
     """
 
     kind: ClassVar[str] = "convert"
@@ -75,7 +75,7 @@ class Optimize:
     """A method, from what `convert` left.
 
     Attributes:
-        options: of the method, every default filled in.
+        options: the method's options, every default filled in.
         data: folder below the job's of each split that the method may see.
         tuning: None where the method does not tune.
     """
@@ -113,7 +113,7 @@ class NetworkBenchmark:
     Attributes:
         inputs: file below the job's folder with real inputs.
         warmup, runs: calls before the clock counts, and timed calls, at least.
-        seconds: that the timed calls take at least, and the calls before them half as long.
+        seconds: how long the timed calls take at least, and the calls before them half as long.
     """
 
     kind: ClassVar[str] = "benchmark"
@@ -130,7 +130,7 @@ class PipelineBenchmark:
 
     Attributes:
         nodes: in the order they run.
-        artifacts: of every network that a node names.
+        artifacts: one of every network that a node names.
         test: folder below the job's with the test split.
         warmup: frames before the clock counts.
         images: the first so many; None takes all.

@@ -27,7 +27,7 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
     A time covers one call: input ready in host memory to outputs in host memory.
 
     Args:
-        folder: of the job.
+        folder: the job's folder.
     """
     pixels, _ = load_reference(folder / parameters.inputs)
     image = to_array(pixels[0], session.input)
@@ -58,7 +58,7 @@ def benchmark_pipeline(
 
     Args:
         nodes: those of the parameters, loaded.
-        folder: of the job.
+        folder: the job's folder.
 
     Returns:
         The time of each step and image, and the quality for the last node's task. Where a box was missing the

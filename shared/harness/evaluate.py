@@ -29,8 +29,8 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        quality: of the split.
-        times_ns: of each call of the network alone, in nanoseconds.
+        quality: the quality on the split.
+        times_ns: how long each call of the network alone took, in nanoseconds.
         kept: inputs and outputs of the first samples.
     """
 

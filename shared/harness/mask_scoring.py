@@ -81,7 +81,7 @@ def _axis(cells: int, side: int, start: float, inner: int, pixels: int) -> Tuple
     Args:
         cells, side: of the output and of the input.
         start, inner: where the image begins in the input, and how much of it is image.
-        pixels: of the annotation.
+        pixels: how many the annotation has along the axis.
     """
     centres = (np.arange(cells) + 0.5) * side / cells - start
     on_image = (centres >= 0) & (centres < inner)

@@ -59,7 +59,7 @@ def compare(session: Session, tolerance: Tolerance, folder: Path) -> Tuple[Outpu
     """Run a network of full precision on the reference's inputs and compare every output.
 
     Args:
-        folder: that the tolerance's file is below.
+        folder: the job's folder, which holds the tolerance's file.
     """
     images, expected = load_reference(folder / tolerance.reference)
     produced = [session.run(to_array(pixels, session.input)) for pixels in images]

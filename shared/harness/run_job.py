@@ -118,7 +118,7 @@ class _Work:
     """A job at work.
 
     Attributes:
-        folder: of the job.
+        folder: the job's folder.
         output: for what the stage leaves.
         threads: inference threads.
     """

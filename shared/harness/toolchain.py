@@ -28,7 +28,7 @@ class Product:
     """What a toolchain made into an output folder; the harness writes the manifest from it, beside the files.
 
     Attributes:
-        format: of the files, as `openvino-ir`.
+        format: what the files are, for example `openvino-ir`.
         input: how an image becomes the network's input, less what was folded into the network.
         settings: what the target's own loader must know beside, as JSON that is the same each time.
         built_for: the device that the files run on; None where they run on any device of the target.
@@ -69,7 +69,7 @@ class Tuning:
         output: folder for those that are new or changed. It is looked at while the job runs and kept however
             the job ends: replace a file at once (a temporary file whose name does not end in `.json.gz`, then
             a rename), after each round.
-        tracker: of the machines that are tuned on; None for this machine.
+        tracker: where the machines that are tuned on register; None tunes on this machine.
     """
 
     databases: Path
@@ -112,8 +112,8 @@ class Optimizer(Protocol):
         """Optimize what `convert` left in the folder `source` with a method into the folder `output`.
 
         Args:
-            manifest: of what `convert` left.
-            options: of the method, every default filled in.
+            manifest: the manifest of what `convert` left.
+            options: the method's options, every default filled in.
 
         Raises:
             Unsupported: this device cannot do what the method needs.
@@ -137,7 +137,7 @@ class Tuner(Protocol):
         """Do what `Optimizer.optimize` does, going on from `tuning.databases`.
 
         Args:
-            threads: that the result will run with.
+            threads: how many the result will run with.
         """
 
 

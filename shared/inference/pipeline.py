@@ -69,7 +69,7 @@ def run_pipeline(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> Pass
 
     Args:
         encoded: the image file.
-        name: of the image, for messages.
+        name: the image's name, for messages.
 
     Raises:
         UnreadableImage: the file cannot be decoded.

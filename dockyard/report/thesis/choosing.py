@@ -35,8 +35,8 @@ def column_of(own: Sequence[Assessment], toolchain: str, methods: Sequence[str])
     fewest options, of the newest run. The reference is the one beside the first method.
 
     Args:
-        own: of the model: the target's variants and the references.
-        methods: of the thesis's table, in its order.
+        own: the model's assessments: the target's variants and the references.
+        methods: the methods of the thesis's table, in its order.
     """
     toolchains = _toolchains_of_runs(own)
     newest_first = sorted(own, key=run_of, reverse=True)

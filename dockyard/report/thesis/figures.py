@@ -23,7 +23,7 @@ def their_cell(column: str, figures: Mapping[str, Any], method: str, images: int
     """Return a figure of the thesis.
 
     Args:
-        figures: of a model on one CPU, by method.
+        figures: the thesis's figures of a model on one CPU, by method.
         images: the number of images behind a total, or None where the thesis has times of one image.
     """
     entry, base = figures.get(method), figures.get(BASES.get(column, method))
@@ -57,7 +57,7 @@ def our_cells(
     """Return our figures of a variant.
 
     Args:
-        metrics: that the thesis has.
+        metrics: the metrics that the thesis has.
         others: the variants of its model and toolchain, of any run.
     """
     if one is None or not is_measured(one):
