@@ -28,9 +28,11 @@ class LoadedLibrary:
     """A compiled network in Relax's virtual machine.
 
     Args:
-        folder: of the artifact.
-        spec: how an image becomes its input.
+        network: the network that was compiled; its tensors name the outputs.
+        folder: the artifact's folder.
+        spec: how an image becomes the network's input.
         built_for: the CPU that it was compiled for.
+        threads: number of threads that it runs with.
 
     Raises:
         Unsupported: this machine cannot run it.

@@ -8,7 +8,12 @@ from typing import Any, List, Mapping, Optional, Protocol, Sequence
 
 @dataclass(frozen=True)
 class Candidate:
-    """A schedule to be tried, and the tile that it was made from, if any."""
+    """A schedule to be tried.
+
+    Attributes:
+        schedule: TVM's `Schedule`.
+        tile: the tile that it was made from, as JSON; None for a schedule by rules.
+    """
 
     schedule: Any
     tile: Optional[Mapping[str, Any]] = None

@@ -27,7 +27,7 @@ def link(output: str, objects: List[str], options: Optional[Any] = None) -> None
 
 
 def scheduled(module: tvm.IRModule, target: Target, database: Optional[Any] = None) -> tvm.IRModule:
-    """Give every function a schedule: the best of a tuning database, else the project's own.
+    """Give functions a schedule, the best of a tuning database or else the project's own; return the module.
 
     Args:
         database: a MetaSchedule database, or None.

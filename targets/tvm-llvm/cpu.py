@@ -18,8 +18,8 @@ def target_of(llvm: Mapping[str, Any], threads: int) -> Target:
     """Return the target to compile for.
 
     Args:
-        llvm: `mcpu`, `mtriple`, `mattr`, `num-cores` of a recipe; what is missing is this machine's.
-        threads: that will run it.
+        llvm: a recipe's `mcpu`, `mtriple`, `mattr` and `num-cores`; what is missing is this machine's.
+        threads: number of threads that will run the network, where there is no `num-cores`.
     """
     if "mtriple" in llvm and "mcpu" not in llvm:
         raise ValueError("an LLVM triple without a CPU: give mcpu beside mtriple")
@@ -45,12 +45,12 @@ def architecture(target: Target) -> str:
 
 
 def features(target: Target) -> List[str]:
-    """Return the checked features that a target's CPU has."""
+    """Return those of CHECKED_FEATURES that a target's CPU has."""
     if architecture(target) != "x86_64":
         return []
     return [feature for feature in CHECKED_FEATURES if codegen.llvm_cpu_has_features(feature, target)]
 
 
 def widest_vector(target: Target) -> int:
-    """Return the floats that a vector of a target's CPU holds."""
+    """Return how many floats a vector of a target's CPU holds."""
     return 16 if "avx512f" in features(target) else 8 if "avx2" in features(target) else 4

@@ -1,6 +1,6 @@
 """Tuning databases: one `<cpu>.json.gz` for a model and an LLVM CPU, with the best schedule of each function.
 
-`tasks` has by the function's hash how many candidates were tried, `workloads` and `records` are
+`tasks` says by the function's hash how many candidates were tried; `workloads` and `records` are
 MetaSchedule's own JSON.
 """
 
@@ -27,14 +27,14 @@ class Task:
     """What was done for one function.
 
     Attributes:
-        name: of the function.
-        weight: calls of it in the network.
+        name: the function's name.
+        weight: calls of the function in a run of the network.
         trials: candidates tried.
-        best_ms: of the best, or None.
-        done: nothing more is to be gained.
+        best_ms: milliseconds of the fastest candidate; None before there is one.
+        done: whether nothing more is to be gained.
         workload, record: MetaSchedule's JSON of the function and of the best schedule; None before there is
             one.
-        tile: that the best schedule was made from, or None.
+        tile: the tile that the best schedule was made from, as JSON; None for a schedule by rules.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Task:
     tile: Optional[Mapping[str, Any]] = None
 
     def progress(self) -> Dict[str, Any]:
-        """Return how far it is, as JSON."""
+        """Return how far the search is, as JSON."""
         return {
             "trials": self.trials,
             "best_ms": self.best_ms,
@@ -58,7 +58,12 @@ class Task:
 
 @dataclass
 class TuningDatabase:
-    """The tasks of a CPU by the hash of their function."""
+    """What tuning found on one CPU.
+
+    Attributes:
+        cpu: LLVM's name of the CPU.
+        tasks: the tasks, by the hash of their function (`key_of`).
+    """
 
     cpu: str
     tasks: Dict[str, Task] = field(default_factory=dict)
@@ -76,14 +81,15 @@ class TuningDatabase:
         """Return the tasks to begin another CPU's database with.
 
         Args:
-            good_enough: what has a record is done; else all is open and not yet timed.
+            good_enough: whether a task with a record counts as done; otherwise all are tuned anew, each
+                beginning with the tile that it has.
         """
         if good_enough:
             return {key: replace(task, done=task.record is not None) for key, task in self.tasks.items()}
         return {key: replace(task, trials=0, best_ms=None, done=False) for key, task in self.tasks.items()}
 
     def trials(self, keys: Iterable[str]) -> int:
-        """Return the candidates tried for some functions."""
+        """Return how many candidates were tried for the functions with these keys."""
         return sum(self.tasks[key].trials for key in keys if key in self.tasks)
 
     def is_done(self, key: str) -> bool:

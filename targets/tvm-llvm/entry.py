@@ -26,10 +26,10 @@ from shared.inference.cpu import unfit
 from shared.inference.session import Session
 
 RELAX_FILE = "relax.json"
-"""What the methods start from: the fused Relax module."""
+"""The fused Relax module with Winograd's convolutions, which "scheduled" and "tuned" start from."""
 
 PLAIN_FILE = "plain.json"
-"""The same as TVM makes it, without Winograd's convolutions."""
+"""The fused Relax module as TVM makes it, without Winograd's convolutions, which "baseline" starts from."""
 
 
 def versions() -> Dict[str, str]:
@@ -100,7 +100,7 @@ class TvmLlvm:
 
 
 def own_threads() -> int:
-    """Return the CPUs that this process may use."""
+    """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -108,8 +108,8 @@ def build(module: Any, target: Any, output: Path, by_hand: bool, records: Option
     """Compile a module into an artifact; return the CPU that it is for.
 
     Args:
-        by_hand: give the project's schedules to functions that have no tuned one.
-        records: a MetaSchedule database, or None.
+        by_hand: whether functions without a tuned schedule get the project's own.
+        records: a MetaSchedule database of tuned schedules, or None.
     """
     import compilation
     import cpu

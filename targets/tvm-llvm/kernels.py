@@ -1,4 +1,4 @@
-"""Where a compiled network's time goes, by the clock."""
+"""How long each kernel of a compiled network takes, measured on this machine."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from artifact import LoadedLibrary
 from notes import Kernel
 
 RUNS = 20
+"""Runs of the network, the first of which warms up and is not counted."""
 
 
 def slowest(session: LoadedLibrary) -> List[Kernel]:
-    """Return the kernels, the slowest first.
+    """Return a network's kernels, the slowest first.
 
-    The virtual machine calls back before and after each kernel; a kernel's time is the median of its runs.
+    The virtual machine calls back before and after each kernel. The calls of a kernel in a run are added up;
+    its time is the median over the runs.
     """
     image = np.random.default_rng(0).random(session.input.shape, np.float32)
     taken: List[DefaultDict[str, List[float]]] = []

@@ -28,7 +28,7 @@ DATABASES = {
 
 
 class Stopped(str, Enum):
-    """Why a tuning ended."""
+    """Why a tuning ended, as records have it; REASONS has the words for it."""
 
     TRIALS = "trials"
     EARLY = "early"
@@ -53,12 +53,13 @@ class TuningSummary:
     """A tuning that a network was compiled with.
 
     Attributes:
-        cpu: LLVM's name of it.
-        database: that it went on from.
-        tasks: functions that are tuned.
-        trials: of them in the database.
-        new_trials: made for this network; the others are from the database.
-        seconds: that it took.
+        cpu: LLVM's name of the CPU.
+        database: the database that it went on from.
+        tasks: number of functions that are tuned.
+        trials: candidates tried for these functions, those already in the database included.
+        new_trials: candidates tried by this tuning.
+        seconds: time that it took.
+        stopped: why it ended.
     """
 
     cpu: str
@@ -83,9 +84,10 @@ class Kernel:
     """A kernel of a compiled network, timed on the device.
 
     Attributes:
-        ms: milliseconds a run of the network.
-        fraction: of the time of all kernels.
-        calls: a run.
+        name: the kernel's name.
+        ms: milliseconds in a run of the network, all calls together.
+        fraction: its part of the time of all kernels, 0 to 1.
+        calls: number of calls in a run of the network.
     """
 
     name: str
@@ -98,8 +100,8 @@ def compiled_notes(network: str, kernels: Sequence[Kernel], tuning: Optional[Tun
     """Return the notes of a compiled network.
 
     Args:
-        kernels: the slowest first; none where this machine cannot run it.
-        tuning: None where it was not tuned.
+        kernels: the network's kernels, the slowest first; none where this machine cannot run it.
+        tuning: the tuning that it was compiled with; None where it was not tuned.
     """
     details = {"kernels": [asdict(kernel) for kernel in kernels]} if kernels else {}
     summary = {} if tuning is None else {"tuning": asdict(tuning)}

@@ -1,6 +1,6 @@
-"""From ONNX to Relax, as CPUs like it.
+"""From ONNX to Relax, in a form that suits CPUs.
 
-That is channels last, constants folded, and what follows a convolution fused into it.
+Channels are last, constants are folded, and elementwise operators are fused into the operator before them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def folded(model: Any) -> Any:
 
 
 def prepare(module: tvm.IRModule) -> tvm.IRModule:
-    """Fold constants and change the layout."""
+    """Return a module with constants folded and convolutions' channels last."""
     steps = [
         transform.DecomposeOpsForInference(),
         transform.FoldConstant(),

@@ -11,18 +11,19 @@ from tvm.target import Target
 
 SEED = 1
 NO_END = 1 << 30
+"""Trials that the search is told it has: the tuning ends it."""
 
 
 class RuleSearch:
-    """The schedules of one function that MetaSchedule's default rules for CPUs generate.
+    """A search through the schedules of one function that MetaSchedule's default rules for CPUs generate.
 
     Args:
-        module: of the function.
+        module: the module with the function.
         costs: MetaSchedule's cost model, shared by all functions.
-        records: what is known already (a MetaSchedule database).
-        target: that they are for.
-        threads: that may search.
-        batch: candidates in a round.
+        records: a MetaSchedule database of what is known already.
+        target: the CPU that the schedules are for.
+        threads: number of threads that may search.
+        batch: candidates that are proposed at once.
     """
 
     def __init__(

@@ -1,42 +1,44 @@
-"""The search through a function's tiles: the best known varied, the most promising by a cost model tried."""
+"""The search through a function's tiles: the best known are mutated, and a cost model picks which to try."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import asdict
-from math import log2, prod
+from math import ceil, log2, prod
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import xgboost
 from candidates import Candidate
 from schedules import shape_of, tiled
-from tiles import Shape, Tile, first_tile, neighbour, random_tile
+from tiles import ContractionShape, Tile, first_tile, neighbour, random_tile
 
 from shared.inference.arrays import Array
 
 POOL = 1024
-"""Tiles that the cost model ranks in each round."""
+"""Tiles that are drawn for each batch, for the cost model to rank."""
 
 PARENTS = 8
-"""Of the best known tiles, that are varied."""
+"""Number of the fastest tiles, of those measured so far, that the pool is mutated from."""
 
-STRANGERS = 0.3
-"""Fraction of the pool that varies none."""
+RANDOM_FRACTION = 0.3
+"""Fraction of the pool drawn at random instead of mutated from a good tile."""
+
+EXPLORATION = 0.15
+"""Fraction of a batch chosen at random from the pool, against errors of the cost model."""
 
 SEED = 1
 
-UNRANKED = 0.15
-"""Fraction of a round's tiles that are tried without asking the cost model, which may be wrong."""
+FLOAT_BYTES = 4
 
 
 class CostModel:
-    """Gradient-boosted trees from what a tile does to how near it comes to its function's best.
+    """Gradient-boosted trees that predict a tile's speed as a fraction of its function's best measured speed.
 
-    They learn over all functions.
+    One model learns from the tiles of all functions.
 
     Args:
-        threads: that it may train with.
+        threads: number of threads that it may train with.
     """
 
     def __init__(self, threads: int) -> None:
@@ -45,11 +47,16 @@ class CostModel:
         self._model: Optional[Any] = None
 
     def learn(self, function: int, features: List[float], seconds: float) -> None:
-        """Take over a measured time."""
+        """Add a measured tile to the training data.
+
+        Args:
+            function: an id of the function, the same for all of its tiles.
+            features: the tile's, as the function `features` returns them.
+        """
         self._rows.setdefault(function, []).append((features, seconds))
 
     def train(self) -> None:
-        """Learn anew from all that was measured."""
+        """Train a new model on all measured tiles."""
         rows, scores = [], []
         for measured in self._rows.values():
             best = min(seconds for _, seconds in measured)
@@ -61,38 +68,41 @@ class CostModel:
             self._model = xgboost.train(settings, matrix, num_boost_round=60)
 
     def rank(self, features: List[List[float]]) -> Array:
-        """Return how near each row should come to the best speed, 0 to 1; all alike before it learned."""
+        """Return the predicted fraction of the best speed, about 0 to 1, for each row of features.
+
+        Before the first training all are zero.
+        """
         if self._model is None:
             return np.zeros(len(features), np.float32)
-        found: Array = self._model.predict(xgboost.DMatrix(np.array(features, np.float32)))
-        return found
+        predicted: Array = self._model.predict(xgboost.DMatrix(np.array(features, np.float32)))
+        return predicted
 
 
 class NoModel(CostModel):
-    """Ranks nothing: tiles are tried as they come."""
+    """Stands in for a cost model and never learns: tiles are tried in the order in which they were drawn."""
 
     def train(self) -> None:
         pass
 
 
-def features(tile: Tile, shape: Shape, threads: int) -> List[float]:
-    """Return what decides a tile's speed.
+def features(tile: Tile, shape: ContractionShape, threads: int) -> List[float]:
+    """Return the numbers from which the cost model predicts a tile's speed.
 
-    The register tile, what it loads for each product, what lies in the caches, the balance of the threads.
+    They describe the register tile, its loads for each multiply-add, the bytes that it keeps in the caches,
+    and how evenly the threads are loaded. Sizes are logarithms to base 2.
     """
-    floats = 4
     y, x, w = tile.rows[2], tile.columns[2], tile.width
     loads = (y * x + w) / (y * x * w)
     chunks = tile.rows[0] * tile.columns[0] * tile.channels[0]
-    balance = chunks / (threads * -(-chunks // threads))
-    weights = w * shape.lanes * shape.sums * floats
+    balance = chunks / (threads * ceil(chunks / threads))
+    weights = w * shape.lanes * shape.reduction * FLOAT_BYTES
     panel = weights * tile.channels[1]
-    inputs = shape.sums / max(1, prod(shape.window)) * floats
+    inputs = shape.reduction / max(1, prod(shape.window)) * FLOAT_BYTES
     rows, columns = tile.rows[1] * y, tile.columns[1] * x
-    outputs = w * shape.lanes * rows * columns * floats
+    outputs = w * shape.lanes * rows * columns * FLOAT_BYTES
     scales: List[float] = [tile.accumulators, y, x, w, *tile.rows, *tile.columns, *tile.channels]
     scales += [chunks, weights, panel, inputs * rows * columns]
-    scales += [rows, columns, shape.rows, shape.columns, shape.vectors, shape.sums, outputs]
+    scales += [rows, columns, shape.rows, shape.columns, shape.vectors, shape.reduction, outputs]
     flags: List[float] = [loads, balance, tile.outer == "yxf", tile.inner == "yxf"]
     flags += [tile.inline, shape.grouped, shape.lanes, threads]
     logarithms = [log2(max(scale, 1e-9)) for scale in scales]
@@ -100,14 +110,14 @@ def features(tile: Tile, shape: Shape, threads: int) -> List[float]:
 
 
 class TileSearch:
-    """The tiles of one function.
+    """A search through the tiles of one function (`candidates.Search`).
 
     Args:
-        module: of the function.
-        costs: shared by all functions.
+        module: the module with the function, as its `main`.
+        costs: the cost model, shared by all functions.
         known: the best tile of an earlier search, or None.
-        threads: that will run it.
-        widest: floats of the CPU's vectors.
+        threads: number of threads that will run the network.
+        widest: floats that a vector of the CPU holds.
     """
 
     def __init__(
@@ -119,8 +129,9 @@ class TileSearch:
         self._costs, self._threads, self._widest = costs, threads, widest
         self._rng = random.Random(SEED)
         self._first = [first_tile(self._shape)] + ([known] if known else [])
+        # Seconds of each tile that was tried; None for one that could not be built or run.
         self._seen: Dict[Tile, Optional[float]] = {}
-        self._tried: List[Tile] = []
+        self._tried: List[Tile] = []  # those proposed last, whose times come next
 
     def propose(self, count: int) -> List[Candidate]:
         """Return candidates that were not tried before; fewer where there are no more."""
@@ -136,22 +147,28 @@ class TileSearch:
                 self._costs.learn(id(self), self._features(tile), taken)
 
     def _choose(self, count: int) -> List[Tile]:
+        """Return new tiles: the first ones, then the best ranked of a pool, then some from it at random."""
         chosen = [tile for tile in self._first if tile not in self._seen][:count]
-        pool = dict.fromkeys(self._vary() for _ in range(POOL))
+        parents = self._fastest()
+        pool = dict.fromkeys(self._draw(parents) for _ in range(POOL))
         fresh = [tile for tile in pool if tile not in self._seen and tile not in chosen]
         described = [self._features(tile) for tile in fresh]
         scores = self._costs.rank(described) if fresh else np.zeros(0)
         ranked = [fresh[i] for i in np.argsort(-scores, kind="stable")]
-        chosen += ranked[: max(0, count - len(chosen) - round(UNRANKED * count))]
+        chosen += ranked[: max(0, count - len(chosen) - round(EXPLORATION * count))]
         left = [tile for tile in fresh if tile not in chosen]
         return chosen + self._rng.sample(left, min(len(left), count - len(chosen)))
 
-    def _vary(self) -> Tile:
-        best = sorted((s, i) for i, s in enumerate(self._seen.values()) if s is not None)[:PARENTS]
-        if not best or self._rng.random() < STRANGERS:
+    def _fastest(self) -> List[Tile]:
+        """Return the fastest tiles measured so far, PARENTS of them at most."""
+        timed = {tile: seconds for tile, seconds in self._seen.items() if seconds is not None}
+        return sorted(timed, key=lambda tile: timed[tile])[:PARENTS]
+
+    def _draw(self, parents: List[Tile]) -> Tile:
+        """Return a random tile, or a mutation of one of the parents."""
+        if not parents or self._rng.random() < RANDOM_FRACTION:
             return random_tile(self._shape, self._rng)
-        parent = list(self._seen)[self._rng.choice(best)[1]]
-        return neighbour(parent, self._shape, self._rng)
+        return neighbour(self._rng.choice(parents), self._shape, self._rng)
 
     def _features(self, tile: Tile) -> List[float]:
         return features(tile, self._shape, self._threads)

@@ -13,19 +13,22 @@ from typing import Any, List, Mapping, Optional, Tuple
 from shared.contract.codec import decode
 
 LANES = (16, 8, 4)
-"""Floats of a vector: 512, 256 and 128 bits."""
+"""Floats in a vector of 512, 256 and 128 bits."""
 
 MOST_ACCUMULATORS = 28
-"""Of the 32 vector registers of AVX-512 and NEON; the others hold weights and inputs."""
+"""Vector registers that may hold sums, of the 32 of AVX-512 and NEON; the others hold weights and inputs."""
 
 MOST_ROWS = 4
-"""Of the register tile: more make it no better, and the code long."""
+"""Rows of a register tile at most: more make it no faster, and its unrolled code long."""
 
 ORDERS = ("yxf", "fyx")
-"""Channels innermost (an input tile meets all weights) or outermost (a tile of weights meets all inputs)."""
+"""Loop orders of rows (y), columns (x) and channels (f), the outermost first.
 
+With channels innermost, a tile of inputs meets all weights; with channels outermost, a tile of weights meets
+all inputs.
+"""
 
-EXCHANGED = (
+MUTATIONS = (
     {"rows"},
     {"columns"},
     {"channels", "width"},
@@ -34,7 +37,7 @@ EXCHANGED = (
     {"rows", "columns"},
     {"inline"},
 )
-"""The parts of a tile that a neighbour has from another one, one set at a time."""
+"""Sets of a tile's attributes; a neighbour takes one of the sets from another random tile."""
 
 
 def lanes(extent: int, widest: int) -> int:
@@ -51,12 +54,13 @@ class Tile:
     """How a contraction is cut up.
 
     Attributes:
-        rows, columns: outer, middle and innermost extents; the innermost are the register tile's.
-        channels: outer and middle extents, in groups of `width` vectors.
+        rows, columns: extents of the outer, the middle and the innermost loop; the innermost are the register
+            tile's.
+        channels: extents of the outer and the middle loop, in groups of `width` vectors.
         width: vectors of channels in the register tile.
-        outer: order of the outer loops over rows (y), columns (x) and channels (f), which run in parallel.
-        inner: order of the middle loops, within one thread.
-        inline: compute the padding where it is read.
+        outer: order of the outer loops (one of ORDERS), which run in parallel.
+        inner: order of the middle loops (one of ORDERS), which run within one thread.
+        inline: whether the padding is computed where it is read instead of stored first.
     """
 
     rows: Tuple[int, ...]
@@ -79,35 +83,51 @@ def tile_of(document: Optional[Mapping[str, Any]]) -> Optional[Tile]:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A contraction's extents.
+class ContractionShape:
+    """The extents of a convolution or a matrix product, and what tiles may be chosen for it.
 
     Attributes:
-        rows, columns, vectors: of the output, its channels in vectors.
-        sums: products in each sum.
-        window: of those, along each axis but the channels'.
-        lanes: floats of a vector.
-        grouped: each channel reads its own inputs alone (depthwise).
-        paddings: whether the padding may be computed where it is read.
+        rows, columns: extents of the output.
+        vectors: number of vectors that hold the output's channels.
+        reduction: length of the reduction axes' product, the multiply-adds for each output.
+        window: kernel extents, the reduction axes without the input channels; empty for a matrix product.
+        lanes: floats in a vector.
+        grouped: whether an output reads a single input channel, as in a depthwise convolution.
+        paddings: allowed values of `Tile.inline`, the one of the first tile in front.
     """
 
     rows: int
     columns: int
     vectors: int
-    sums: int
+    reduction: int
     window: Tuple[int, ...]
     lanes: int
     grouped: bool
     paddings: Tuple[bool, ...]
 
 
-def first_tile(shape: Shape) -> Tile:
-    """Return the tile that loads least for each product: the search begins with it."""
+def first_tile(shape: ContractionShape) -> Tile:
+    """Return the register tile with the highest arithmetic intensity; ties go to the one with most columns.
+
+    The search begins with it, and what is not tuned is compiled with it.
+    """
     every = product(divisors(shape.vectors), divisors(shape.rows), divisors(shape.columns))
     sizes = [(w, y, x) for w, y, x in every if y <= MOST_ROWS and w * y * x <= MOST_ACCUMULATORS]
-    width, y, x = max(sizes, key=lambda s: (s[0] * s[1] * s[2] / (s[0] + s[1] * s[2]), s[2]))
+    width, y, x = max(sizes, key=lambda size: (arithmetic_intensity(*size), size[2]))
     rows, columns = (shape.rows // y, 1, y), (1, shape.columns // x, x)
     return Tile(rows, columns, (1, shape.vectors // width), width, "yxf", "fyx", shape.paddings[0])
+
+
+def arithmetic_intensity(width: int, rows: int, columns: int) -> float:
+    """Return the multiply-adds for each vector or scalar that a register tile loads.
+
+    A step of the reduction loads `width` vectors of weights and one input, a scalar, for each pixel.
+
+    Args:
+        width: vectors of channels.
+        rows, columns: pixels.
+    """
+    return width * rows * columns / (width + rows * columns)
 
 
 def divisors(number: int) -> List[int]:
@@ -115,8 +135,8 @@ def divisors(number: int) -> List[int]:
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
-def random_tile(shape: Shape, rng: random.Random) -> Tile:
-    """Return any tile whose sums fit the registers."""
+def random_tile(shape: ContractionShape, rng: random.Random) -> Tile:
+    """Return a random tile whose sums fit the registers."""
     width = rng.choice([w for w in divisors(shape.vectors) if w <= MOST_ACCUMULATORS // 2])
     x = rng.choice([d for d in divisors(shape.columns) if d * width <= MOST_ACCUMULATORS])
     y = rng.choice([d for d in divisors(shape.rows) if d <= MOST_ROWS and d * x * width <= MOST_ACCUMULATORS])
@@ -128,14 +148,17 @@ def random_tile(shape: Shape, rng: random.Random) -> Tile:
 
 
 def cut(extent: int, rng: random.Random) -> Tuple[int, int]:
-    """Cut an extent in two at random."""
+    """Return an outer and an inner extent, chosen at random, whose product is the given one."""
     inner = rng.choice(divisors(extent))
     return extent // inner, inner
 
 
-def neighbour(tile: Tile, shape: Shape, rng: random.Random) -> Tile:
-    """Return a tile with some parts of another random one."""
+def neighbour(tile: Tile, shape: ContractionShape, rng: random.Random) -> Tile:
+    """Return a mutated tile, which takes some attributes from a random one.
+
+    A mutation whose sums do not fit the registers is dropped; the tile then comes back as it is.
+    """
     other = random_tile(shape, rng)
-    parts = rng.choice(EXCHANGED)
-    mixed = replace(tile, **{part: getattr(other, part) for part in parts})
-    return mixed if mixed.accumulators <= MOST_ACCUMULATORS else tile
+    names = rng.choice(MUTATIONS)
+    mutated = replace(tile, **{name: getattr(other, name) for name in names})
+    return mutated if mutated.accumulators <= MOST_ACCUMULATORS else tile

@@ -20,26 +20,28 @@ from tvm.target import Target
 from shared.contract.stages import Tracker
 
 BUILD_TIMEOUT_S = 20.0
+"""Seconds that a candidate may take to build."""
 
 BUILDS_PER_PROCESS = 256
-"""A process that compiles keeps some memory of every candidate."""
+"""Candidates that one process builds before it is replaced: it keeps some memory of each of them."""
 
 MIN_REPEAT_MS = 20
-"""Milliseconds of a measurement at least: shorter ones measure the clock and the waking of threads."""
+"""Milliseconds that a measurement lasts at least: a shorter one times the clock and the waking of threads."""
 
 TRACKER_TIMEOUT_S = 5.0
+"""Seconds that a tracker may take to answer."""
 
 SESSION_TIMEOUT_S = 30.0
-"""What a candidate waits for a machine at most."""
+"""Seconds that a candidate waits for a free machine at most."""
 
 ATTEMPTS = 2
-"""Machines that a candidate is tried on, should they fail under it.
+"""Machines that a candidate is tried on at most, each after the one before failed.
 
-One that crashes ends TVM's RPC server for good.
+A candidate that crashes ends TVM's RPC server on its machine for good.
 """
 
 OWN_FAULTS = ("RPCSessionTimeoutError", "Error caught from RPC call")
-"""In the messages of a machine that is well: the candidate took too long, or raised an error."""
+"""Parts of the messages that blame the candidate, not its machine: it took too long, or raised an error."""
 
 
 class NoMachine(Exception):
@@ -75,12 +77,12 @@ class Machines(Protocol):
 
 
 class Bench:
-    """Builds candidates and takes their times.
+    """Builds candidates and measures their times.
 
     Args:
-        target: that they are built for.
-        runner: `number`, `repeat` and `timeout_s` of a measurement.
-        tracker: of the machines that measure; None for this machine.
+        target: the CPU that they are built for.
+        runner: how they are measured: the method's options `number`, `repeat` and `timeout_s`.
+        tracker: the tracker of the machines that measure; None for this machine.
 
     Raises:
         NoMachine: the tracker does not answer or knows no machine with that key.
@@ -107,6 +109,7 @@ class Bench:
         One that cannot be built or run has None.
 
         Args:
+            modules: the candidates, each a module with one function.
             arguments: MetaSchedule's description of the function's arguments, the same for all.
 
         Raises:
@@ -122,7 +125,7 @@ class Bench:
         return [next(times) if path else None for path in built]
 
     def _build(self, modules: Sequence[Any]) -> List[str]:
-        """Return the library of each candidate, or an empty text."""
+        """Return the path of each candidate's library; empty for one that cannot be built."""
         wanted = [(module, self._target) for module in modules]
         answers = list(self._builders.map_with_error_catching(lambda one: build_one(*one), wanted))
         return [str(answer.value) if answer.status == StatusKind.COMPLETE else "" for answer in answers]
@@ -133,7 +136,7 @@ class ThisMachine:
 
     Args:
         evaluator: MetaSchedule's description of a measurement.
-        timeout_s: of a candidate.
+        timeout_s: seconds that a candidate may take.
     """
 
     def __init__(self, evaluator: Any, timeout_s: int) -> None:
@@ -148,9 +151,9 @@ class MachinesAtTracker:
     """Runs candidates on the machines that registered at a tracker, one on each at a time.
 
     Args:
-        tracker: where the machines registered, and as what.
+        tracker: the address where the machines registered, and the key that they registered with.
         evaluator: MetaSchedule's description of a measurement.
-        timeout_s: of a candidate, sending it included.
+        timeout_s: seconds that a candidate may take, sending it included.
 
     Raises:
         NoMachine: there is none.
@@ -200,16 +203,23 @@ class MachinesAtTracker:
         return [found.get(i) for i in range(len(inputs))]
 
     def _use(self, count: int) -> None:
-        """Keep as many processes as there are machines, with a limit: without one they wait for ever."""
+        """Use as many processes as there are machines.
+
+        They get a time limit: without one they would wait for ever.
+        """
         self._runner.pool.shutdown()
         self._runner.pool = PopenPoolExecutor(count, SESSION_TIMEOUT_S + self._timeout_s)
         self._count = count
 
 
 def random_arguments(session: Any, device: Any, described: Sequence[Any], repeat: int) -> List[List[Any]]:
-    """Make a function's arguments on a machine.
+    """Return random arguments of a function, on a machine, for each of its measurements.
 
     MetaSchedule's own way needs a library that TVM's runtime alone does not load.
+
+    Args:
+        described: kind, dtype and shape of each argument.
+        repeat: how many sets of arguments to make.
     """
     rng = np.random.default_rng(0)
     found = []

@@ -1,7 +1,7 @@
-"""Tuning with MetaSchedule: rounds of candidates, built and measured in processes of their own.
+"""Tuning with MetaSchedule: batches of candidates, built and measured in processes of their own.
 
 It goes on until nothing is to be gained. The search runs in a child process, which its parent ends at the
-time budget, whatever it is doing; what it found is in the database then, which is written after every round.
+time budget, whatever it is doing; what it found is in the database then, which is written after every batch.
 """
 
 from __future__ import annotations
@@ -39,20 +39,22 @@ from shared.contract.stages import Tracker
 from shared.harness.progress import report
 from shared.harness.toolchain import Options, Tuning
 
-ROUND = 16
+BATCH = 16
 """Candidates of one function that are built and measured together."""
 
 GAIN = 0.01
-"""A smaller fraction of a function's time counts as none."""
+"""Fraction of a function's time below which a gain counts as none."""
 
-EARLY = 10
+TRIALS_SPENT = 0
+"""Exit code of a search that made all its trials."""
+
+ALL_DONE = 10
 """Exit code of a search whose functions were all done before the trials were spent."""
 
 NO_MACHINE = 11
 """Exit code of a search that has no machine to measure on, or none any more."""
 
-
-ENDINGS = {0: Stopped.TRIALS, EARLY: Stopped.EARLY, NO_MACHINE: Stopped.NO_MACHINE}
+ENDINGS = {TRIALS_SPENT: Stopped.TRIALS, ALL_DONE: Stopped.EARLY, NO_MACHINE: Stopped.NO_MACHINE}
 """Why a search stopped, by its exit code; any other is a crash."""
 
 
@@ -63,9 +65,9 @@ def tune(
 
     Args:
         module: the fused Relax module, as `tvm.ir.save_json` writes it.
-        options: of the method, every default filled in.
+        options: the method's options, every default filled in.
         tuning: the databases to go on from, and where to leave what was found.
-        threads: that the network will run with.
+        threads: number of threads that the network will run with.
 
     Raises:
         ValueError: the database was made by another release of TVM.
@@ -96,7 +98,10 @@ def tune(
 
 
 def first_database(target: Target, options: Options, tuning: Tuning) -> Tuple[TuningDatabase, Origin]:
-    """Return the database to go on from: the CPU's own, one of the portable one's tasks, or a new one."""
+    """Return the database to go on from, and which one it is.
+
+    It is the CPU's own, one that begins with the portable database's tasks, or a new one.
+    """
     name = cpu.mcpu(target)
     own = databases.find(tuning.databases, name)
     if own is not None:
@@ -151,9 +156,11 @@ def end(pid: int) -> None:
 
 
 def functions(module: Any, target: Target, space: str) -> List[Any]:
-    """Return MetaSchedule's tasks of a module.
+    """Return MetaSchedule's tasks of a module, one for each function that is tuned.
 
-    Those are all, or the convolutions and matrix products that the project's own space is for.
+    Args:
+        space: "default" for all functions; "dockyard" for the convolutions and matrix products that the
+            project's own schedules are for.
     """
     tasks = extract_tasks(module, target)
     if space == "default":
@@ -177,15 +184,15 @@ def search(request: Mapping[str, Any]) -> int:
         report_progress(tuned, min(spent, options["trials"]), options, time.monotonic() - started)
         chosen = next_task(tuned)
         if chosen is None:
-            return EARLY
+            return ALL_DONE
         if spent >= options["trials"]:
-            return 0
-        chosen.round(bench, min(ROUND, options["trials"] - spent))
+            return TRIALS_SPENT
+        chosen.try_batch(bench, min(BATCH, options["trials"] - spent))
         database.write(output)
 
 
 def begin(tasks: List[Any], database: TuningDatabase, options: Options, target: Target) -> List[Tuned]:
-    """Return the functions with what the database has of them, which it goes on from."""
+    """Return the functions to tune, each with its state in the database; a new one gets an empty state."""
     modules = [task.dispatched[0] for task in tasks]
     states = []
     for task, module in zip(tasks, modules):
@@ -199,24 +206,32 @@ def begin(tasks: List[Any], database: TuningDatabase, options: Options, target: 
 def make_searches(
     modules: List[Any], states: List[Task], database: TuningDatabase, options: Options, target: Target
 ) -> List[Search]:
-    """Return the search of each function."""
+    """Return the search of each function; all share one cost model."""
     threads, learns = len(os.sched_getaffinity(0)), options["cost_model"] == "xgb"
     if options["space"] == "dockyard":
         costs = CostModel(threads) if learns else NoModel(threads)
         cores, widest = int(target.attrs["num-cores"]), cpu.widest_vector(target)
         known = zip(modules, states)
         return [TileSearch(module, costs, tile_of(state.tile), cores, widest) for module, state in known]
-    of_all = ms.cost_model.XGBModel(num_tuning_cores=threads) if learns else ms.cost_model.RandomModel()
-    return [RuleSearch(each, of_all, database.memory(), target, threads, ROUND) for each in modules]
+    shared = ms.cost_model.XGBModel(num_tuning_cores=threads) if learns else ms.cost_model.RandomModel()
+    return [RuleSearch(each, shared, database.memory(), target, threads, BATCH) for each in modules]
 
 
 def next_task(tuned: List[Tuned]) -> Optional[Tuned]:
-    """Return the function that promises to gain most milliseconds: first those that were never tried."""
+    """Return the function that promises to gain most milliseconds, or None where all are done.
+
+    Those that were never tried come first.
+    """
     return max((each for each in tuned if not each.state.done), key=Tuned.promise, default=None)
 
 
 def report_progress(tuned: List[Tuned], spent: int, options: Options, seconds: float) -> None:
-    """Report the functions done, the best times of those that were tried together, the time left."""
+    """Report how many functions are done, the sum of the best times of all that have one, and the time left.
+
+    Args:
+        spent: trials made.
+        seconds: time since the search began.
+    """
     states = [each.state for each in tuned]
     tried_ms = sum(state.weight * state.best_ms for state in states if state.best_ms is not None)
     done = sum(state.done for state in states)
@@ -229,10 +244,11 @@ class Tuned:
     """A function that is being tuned.
 
     Args:
-        module: of the function.
-        state: what was done for it before.
-        search: through its schedules.
-        target, options: of the tuning.
+        module: the module with the function.
+        state: what the database has of it; kept up to date.
+        search: the search through its schedules.
+        target: the CPU to tune for.
+        options: the method's options.
     """
 
     def __init__(self, module: Any, state: Task, search: Search, target: Target, options: Options) -> None:
@@ -240,20 +256,22 @@ class Tuned:
         self._workload = ms.database.Workload(module)
         self._search, self._target = search, target
         self._arguments = ArgInfo.from_entry_func(module, remove_preproc=True)
-        self._most, self._patience = options["trials_per_task"], options["early_stopping"]
+        self._most_trials, self._patience = options["trials_per_task"], options["early_stopping"]
+        # Fraction of the function's time that the last batch gained, and trials since one gained enough.
         self._gain, self._since_gain = 1.0, 0
 
     def promise(self) -> float:
-        """Return the milliseconds that another round may gain.
+        """Return the milliseconds that another batch may gain in a run of the network.
 
-        That is as much of the function's time as the last one did, but no less than a little.
+        That is the fraction of the function's time that its last batch gained, or GAIN if that is more. A
+        function that was never tried comes first, and one none of whose candidates could be timed last.
         """
         if self.state.best_ms is None:
             return float("inf") if self.state.trials == 0 else 0.0
         return self.state.weight * self.state.best_ms * max(self._gain, GAIN)
 
-    def round(self, bench: Bench, count: int) -> None:
-        """Try some candidates and take over the best."""
+    def try_batch(self, bench: Bench, count: int) -> None:
+        """Build and measure up to `count` candidates; bring the function's state up to date."""
         tried = self._search.propose(count)
         times = bench.measure([candidate.schedule.mod for candidate in tried], self._arguments)
         before = self.state.best_ms
@@ -265,10 +283,11 @@ class Tuned:
         after = self.state.best_ms
         self._gain = 1.0 if before is None or after is None else 1 - after / before
         self._since_gain = 0 if self._gain > GAIN else self._since_gain + len(tried)
-        is_spent = self._since_gain >= self._patience or self.state.trials >= self._most
+        is_spent = self._since_gain >= self._patience or self.state.trials >= self._most_trials
         self.state.done = not tried or is_spent
 
     def _take(self, candidate: Candidate, seconds: float) -> None:
+        """Keep a candidate in the function's state if it is the fastest so far."""
         if self.state.best_ms is None or 1e3 * seconds < self.state.best_ms:
             record = ms.database.TuningRecord(
                 candidate.schedule.trace, self._workload, [seconds], self._target, self._arguments

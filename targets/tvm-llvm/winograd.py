@@ -21,14 +21,14 @@ NAME = "winograd_conv2d"
 FUSES_WHAT_FOLLOWS = 4
 """TVM's `kOutEWiseFusable`: elementwise operators after it become part of it."""
 
-PLAIN_STEPS = 9
-"""Numbers that are 1 in a plain convolution padded by one.
+PLAIN_ATTRIBUTES = 9
+"""How many numbers are all 1 in a plain 3x3 convolution padded by one.
 
-Two strides, two dilations, four paddings, the groups.
+They are two strides, two dilations, four paddings and the number of groups.
 """
 
 FEWEST_CHANNELS = 16
-"""With fewer, the transforms cost more than the products that they save."""
+"""Input and output channels below which the transforms cost more than the products that they save."""
 
 Rows = Sequence[Sequence[float]]
 Matrices = Tuple[Array, Array, Array]
@@ -61,7 +61,7 @@ def matrices(b: Rows, g: Rows, a: Rows) -> Matrices:
 
 
 TRANSFORMS: Dict[int, Matrices] = {4: matrices(B4, G4, A4), 2: matrices(B2, G2, A2)}
-"""By m; interpolated at 0, 1, -1 and, for m = 4, 2 and -2."""
+"""The transforms by m, the output tile size; interpolated at 0, 1, -1 and, for m = 4, also at 2 and -2."""
 
 
 def rewritten(module: tvm.IRModule) -> tvm.IRModule:
@@ -73,11 +73,12 @@ def rewritten(module: tvm.IRModule) -> tvm.IRModule:
     return module
 
 
-def outputs_a_tile(call: Any) -> int:
-    """Return m for a convolution that Winograd's way is good for, or 0."""
+def output_tile_size(call: Any) -> int:
+    """Return m for a convolution that Winograd's filtering is good for, or 0."""
     attributes, weights = call.attrs, call.args[1]
-    steps = [*attributes.strides, *attributes.dilation, *attributes.padding, attributes.groups]
-    if any(int(step) != 1 for step in steps) or len(steps) != PLAIN_STEPS or attributes.data_layout != "NHWC":
+    numbers = [*attributes.strides, *attributes.dilation, *attributes.padding, attributes.groups]
+    is_plain = len(numbers) == PLAIN_ATTRIBUTES and all(int(number) == 1 for number in numbers)
+    if not is_plain or attributes.data_layout != "NHWC":
         return 0
     if not isinstance(weights, tvm.ir.GenericConst):
         return 0
@@ -90,7 +91,7 @@ def outputs_a_tile(call: Any) -> int:
 
 @mutator
 class Rewriter(PyExprMutator):  # type: ignore[misc]
-    """Puts Winograd's convolutions in the place of plain ones."""
+    """Replaces plain convolutions by Winograd's where `output_tile_size` finds one."""
 
     def __init__(self, module: tvm.IRModule) -> None:
         super().__init__(module)
@@ -105,7 +106,7 @@ class Rewriter(PyExprMutator):  # type: ignore[misc]
 
     def visit_call_(self, call: Any) -> Any:
         call = self.visit_expr_post_order(call)
-        m = outputs_a_tile(call) if call.op == tvm.ir.Op.get("relax.nn.conv2d") else 0
+        m = output_tile_size(call) if call.op == tvm.ir.Op.get("relax.nn.conv2d") else 0
         if m == 0:
             return call
         weights = relax.const(transformed(call.args[1].value.numpy(), m), "float32")
@@ -119,7 +120,12 @@ def transformed(weights: Array, m: int) -> Array:
 
 
 def convolution(data: te.Tensor, weights: te.Tensor, m: int) -> te.Tensor:
-    """Return the 3x3 convolution, padded by one, of data [1, rows, columns, channels]."""
+    """Return the 3x3 convolution, padded by one, of data [1, rows, columns, channels].
+
+    Args:
+        weights: as `transformed` returns them.
+        m: output tile size: outputs are computed in groups of m x m.
+    """
     size = m + 2
     _, rows, columns, channels = (int(extent) for extent in data.shape)
     filters = int(weights.shape[3])

@@ -230,7 +230,7 @@ def test_every_method_computes_what_the_reference_does(built: dict[str, Record])
     for variant in ("reference", "baseline", "scheduled", "tuned"):
         assert built[variant].status == RecordStatus.MEASURED, built[variant].reason
         assert predictions(built[variant]) == predictions(built["reference"])
-        assert all(difference.agrees for difference in built[variant].conversion)
+        assert all(difference.agrees for difference in built[variant].differences)
 
 
 @pytest.mark.parametrize("variant", ["baseline", "scheduled", "tuned"])

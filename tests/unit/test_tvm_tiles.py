@@ -20,7 +20,7 @@ from tiles import (
     MOST_ACCUMULATORS,
     MOST_ROWS,
     ORDERS,
-    Shape,
+    ContractionShape,
     Tile,
     first_tile,
     lanes,
@@ -31,11 +31,11 @@ from tiles import (
 
 EXTENTS = st.just(1) | st.sampled_from([2, 3, 5, 7, 29, 31, 113, 509]) | st.integers(1, 300)
 SHAPES = st.builds(
-    Shape,
+    ContractionShape,
     rows=EXTENTS,
     columns=EXTENTS,
     vectors=EXTENTS,
-    sums=st.integers(1, 4608),
+    reduction=st.integers(1, 4608),
     window=st.lists(st.sampled_from([1, 3, 5, 7, 11]), max_size=2).map(tuple),
     lanes=st.sampled_from([*LANES, 1]),
     grouped=st.booleans(),
@@ -44,7 +44,7 @@ SHAPES = st.builds(
 SEEDS = st.integers(0, 2**32)
 
 
-def assert_covers_and_fits(tile: Tile, shape: Shape) -> None:
+def assert_covers_and_fits(tile: Tile, shape: ContractionShape) -> None:
     assert (prod(tile.rows), prod(tile.columns)) == (shape.rows, shape.columns)
     assert prod(tile.channels) * tile.width == shape.vectors
     assert (len(tile.rows), len(tile.columns), len(tile.channels)) == (3, 3, 2)
@@ -55,14 +55,14 @@ def assert_covers_and_fits(tile: Tile, shape: Shape) -> None:
 
 
 @given(SHAPES)
-def test_the_first_tile(shape: Shape) -> None:
+def test_the_first_tile(shape: ContractionShape) -> None:
     """The first tile of any shape covers it and fits, and is the same each time."""
     assert_covers_and_fits(first_tile(shape), shape)
     assert first_tile(shape) == first_tile(shape)
 
 
 @given(SHAPES, SEEDS)
-def test_random_tiles(shape: Shape, seed: int) -> None:
+def test_random_tiles(shape: ContractionShape, seed: int) -> None:
     """Any random tile covers its shape and fits."""
     rng = random.Random(seed)
     for _ in range(5):
@@ -70,7 +70,7 @@ def test_random_tiles(shape: Shape, seed: int) -> None:
 
 
 @given(SHAPES, SEEDS)
-def test_neighbours(shape: Shape, seed: int) -> None:
+def test_neighbours(shape: ContractionShape, seed: int) -> None:
     """However often a tile is varied, it covers its shape and fits."""
     rng = random.Random(seed)
     tile = first_tile(shape)
@@ -81,7 +81,7 @@ def test_neighbours(shape: Shape, seed: int) -> None:
 
 def test_neighbours_go_everywhere() -> None:
     """Varying one tile again and again changes each of its parts."""
-    shape = Shape(56, 56, 8, 576, (3, 3), 16, False, (False, True))
+    shape = ContractionShape(56, 56, 8, 576, (3, 3), 16, False, (False, True))
     rng = random.Random(0)
     found = [first_tile(shape)]
     for _ in range(200):
@@ -93,14 +93,14 @@ def test_neighbours_go_everywhere() -> None:
 @given(st.tuples(*[st.sampled_from([1, 29, 31, 113])] * 3))
 def test_extents_that_cannot_be_cut(extents: tuple[int, int, int]) -> None:
     """Extents of 1 and primes too large for the registers leave one accumulator."""
-    shape = Shape(*extents, sums=9, window=(3, 3), lanes=16, grouped=True, paddings=(False,))
+    shape = ContractionShape(*extents, reduction=9, window=(3, 3), lanes=16, grouped=True, paddings=(False,))
     for tile in (first_tile(shape), random_tile(shape, random.Random(0))):
         assert_covers_and_fits(tile, shape)
         assert tile.accumulators == 1
 
 
 @given(SHAPES, SEEDS)
-def test_a_tile_survives_json(shape: Shape, seed: int) -> None:
+def test_a_tile_survives_json(shape: ContractionShape, seed: int) -> None:
     """A tile that was written as JSON is read as the same tile."""
     tile = random_tile(shape, random.Random(seed))
     assert tile_of(json.loads(json.dumps(asdict(tile)))) == tile
