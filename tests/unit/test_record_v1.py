@@ -11,7 +11,12 @@ import pytest
 
 from dockyard.judge.record_files import read_records
 from dockyard.judge.verdicts import judge
-from dockyard.recipe.workspace import PRODUCT
+from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.report.csv import write_csv
+from dockyard.report.markdown import markdown
+from dockyard.report.model_section import Pictures
+from dockyard.report.sections import report_of
+from dockyard.report.write import reading_order
 from shared.contract.errors import InputProblem
 from shared.contract.measurement import Latency, Scope, TimingProtocol
 from shared.contract.record import Record, RecordStatus
@@ -73,6 +78,16 @@ def test_committed_records_are_read_and_judged() -> None:
     assert not {"failed", "not measured"} & verdicts.keys()
 
 
+def test_committed_results_are_those_of_the_records(tmp_path: Path) -> None:
+    """The committed report and table are what the committed records give."""
+    results = PRODUCT / "results"
+    assessments = sorted(judge(read_records(COMMITTED, Workspace(PRODUCT).display_path)), key=reading_order)
+    pictures = Pictures(frozenset(path.name for path in (results / "plots").iterdir()))
+    assert markdown(report_of(assessments, pictures)) == (results / "report.md").read_text()
+    write_csv(assessments, tmp_path / "results.csv")
+    assert (tmp_path / "results.csv").read_text() == (results / "results.csv").read_text()
+
+
 def test_measurement(tmp_path: Path) -> None:
     """A pipeline's rounds have their scope, protocol and steps; a network's were one input many times."""
     one = read(tmp_path)
@@ -93,43 +108,62 @@ def test_what_was_not_known_then(tmp_path: Path) -> None:
     assert read(tmp_path, status="failed", stage="convert").stage == "convert"
 
 
-def test_a_list_of_objects_is_a_table(tmp_path: Path) -> None:
-    """Objects in a list are the rows of a table titled by its key; a long table is folded."""
-    rows = [{"name": "conv|1", "ms": 0.123456, "calls": 2}, {"name": "add", "ms": None, "parts": ["a", "b"]}]
-    table = Table(
-        "slow kernels",
-        ("name", "ms", "calls", "parts"),
-        (("conv|1", "0.1235", "2", "-"), ("add", "-", "-", "a, b")),
-    )
-    assert noted(tmp_path, slow_kernels=rows).tables == (table,)
-    assert noted(tmp_path, slow_kernels=rows * 6).tables[0].folded
-
-
-def test_numbers_and_plain_objects_are_a_remark(tmp_path: Path) -> None:
-    """Numbers, objects of plain values and empty lists are put into words, the rest is kept as details."""
-    notes = noted(
-        tmp_path,
-        quantized_operations=59,
-        tuning={"cpu": "znver4", "new_trials": 0},
-        reverted=[],
-        tool="1.2",
-        passes=[0.5, 0.25],
-        log=["a line"],
-        conversion={"nodes": 3},
-        nested={"a": {"b": 1}},
-        calibration_images=300,
-    )
-    said = "quantized operations 59; tuning: cpu znver4, new trials 0; reverted none; calibration images 300"
-    assert notes.remarks == (said,)
-    assert notes.calibration_images == 300
-    assert notes.tables == ()
-    assert notes.details == {
-        "tool": "1.2",
-        "passes": [0.5, 0.25],
-        "log": ["a line"],
-        "conversion": {"nodes": 3},
-        "nested": {"a": {"b": 1}},
+def test_what_was_tuned(tmp_path: Path) -> None:
+    """A tuning is a sentence, the slowest kernels a folded table."""
+    tuning = {
+        "cpu": "znver4",
+        "database": "own",
+        "tasks": 2,
+        "trials": 9,
+        "new_trials": 3,
+        "seconds": 12.4,
+        "stopped": "time budget",
     }
+    kernels = [{"name": f"conv{i}", "ms": 0.123456, "share": 0.08, "calls": 2} for i in range(12)]
+    notes = noted(tmp_path, tuning=tuning, kernels=kernels)
+    assert notes.remarks == (
+        "finder was tuned for znver4 with the database kept for this CPU: 9 trials of 2 tasks, "
+        "3 of them new, in 12 s, until the time for it was spent",
+    )
+    (table,) = notes.tables
+    assert table.title == "Where the time of finder goes: the 10 slowest of 12 kernels take 80%"
+    assert (len(table.rows), table.rows[0], table.folded) == (10, ("conv0", "0.123", "8.0%", "2"), True)
+    assert notes.details == {"tuning": tuning}
+
+
+def test_what_went_back_to_float(tmp_path: Path) -> None:
+    """Operations that went back to floating point are counted, and listed with the costliest first."""
+    costs = {"add": None, "mul": 0.25, "min": -0.5}
+    reverted = [{"operation": name, "type": name.title(), "cost": cost} for name, cost in costs.items()]
+    others = {"quantized_operations": 59, "log": ["a line"]}
+    notes = noted(tmp_path, reverted=reverted, calibration_images=300, **others)
+    whole = "3 of 59 quantized operations of finder went back to floating point (calibrated with 300 images)"
+    assert notes.remarks == (whole,)
+    rows = (("mul", "Mul", "+0.2500"), ("min", "Min", "-0.5000"), ("add", "Add", "-"))
+    columns = ("operation", "type", "cost, as the tool has it")
+    assert notes.tables == (Table("Operations of finder put back to floating point", columns, rows),)
+    assert notes.calibration_images == 300
+    assert notes.details == others
+
+
+def test_what_the_tool_claims(tmp_path: Path) -> None:
+    """Where only the log says what accuracy control did, its last line is quoted as a claim."""
+    notes = {"finder": {"log": ["Accuracy  drop: 0.003", "Elapsed Time: 00:00:01"]}}
+    one = read(tmp_path, method="int8-accuracy-aware", notes=notes)
+    assert one.notes["finder"].remarks == (
+        "what the tool said of finder, not believed but measured: Accuracy drop: 0.003",
+    )
+    assert read(tmp_path, notes=notes).notes["finder"].remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "runtime"), [("m.pb", "TensorFlow"), ("m.onnx", "ONNX Runtime"), ("m.tflite", "TensorFlow Lite")]
+)
+def test_what_the_reference_ran_in(tmp_path: Path, file: str, runtime: str) -> None:
+    """A reference ran in what runs its graph's format."""
+    artifacts = {"finder": [{"path": file, "sha256": "0" * 64, "bytes": 5}]}
+    one = read(tmp_path, variant="reference", artifacts=artifacts)
+    assert one.settings["runtime"] == runtime
 
 
 @pytest.mark.parametrize(
@@ -142,6 +176,10 @@ def test_numbers_and_plain_objects_are_a_remark(tmp_path: Path) -> None:
         {"quality": {"main": "exact"}},
         {"recipe": {"name": "plates"}},
         {"notes": {"finder": {"calibration_images": -1}}},
+        {"notes": {"finder": {"tuning": {"cpu": "znver4"}}}},
+        {"notes": {"finder": {"kernels": [{"name": "conv"}]}}},
+        {"notes": {"finder": {"reverted": ["conv"]}}},
+        {"notes": {"finder": {"log": [1]}}},
         {"more": 1},
     ],
 )
