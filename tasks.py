@@ -63,7 +63,7 @@ DEBUG = "show the traceback of an error"
         "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
         "context": "a Docker context, for a device elsewhere",
-        "only": "one method of the recipe; the published results stay as they are",
+        "only": "one variant of the recipe, as `int8`; the published results stay as they are",
         "force": "make kept artifacts anew",
         "debug": DEBUG,
     }
@@ -164,7 +164,7 @@ def print_json(document: Any) -> None:
 def matrix(
     _: Context, target: list[str], workspace: str = "", engine: str = "auto", debug: bool = False
 ) -> None:
-    """Build every recipe, one after the other."""
+    """Build every recipe of the workspace, one after the other."""
     from rich.console import Console
 
     from dockyard import workflow
@@ -175,7 +175,7 @@ def matrix(
     console = Console()
     found = find_workspace(workspace)
     failed = []
-    for name in found.recipe_names():
+    for name in found.own_recipe_names():
         if target and load_recipe(found, name).target not in target:
             continue
         try:
@@ -200,7 +200,7 @@ def report(_: Context, workspace: str = "", debug: bool = False) -> None:
 
 @task(
     help={
-        "a": "a run's folder below .dockyard/runs/, or its name",
+        "a": "a run's name, or its folder",
         "b": "the run to compare it with",
         "workspace": WORKSPACE,
         "debug": DEBUG,
@@ -326,8 +326,12 @@ def tuning(
     """List the tuning databases, this machine's own and the committed; copy them out, in, into the models."""
     from dockyard.recipe.workspace import find_workspace
     from dockyard.run import tuning_store
+    from shared.contract.errors import InputProblem
 
     found = find_workspace(workspace)
+    if (add and not (model and target)) or (commit and not model):
+        needed = "--model and --target" if add else "--model"
+        raise InputProblem(f"--{'add' if add else 'commit'} needs {needed}")
     paths = [tuning_store.add(found, Path(add), model, target)] if add else []
     if commit:
         paths += tuning_store.commit(found, model)

@@ -13,6 +13,8 @@
 # What is left out is really not there: the locks are installed without looking
 # at dependencies (uv pip sync, or pip install --no-deps).
 set -eu
+# uv is the one that `inv` installs, where there is one.
+PATH=$(cd "$(dirname "$0")/.." && pwd)/.venv/bin:$PATH
 cd "${DOCKYARD_WORKSPACE:-$(dirname "$0")/..}"
 # A machine's own find-links and Python downloads would leak into the locks.
 unset PIP_FIND_LINKS UV_FIND_LINKS

@@ -137,7 +137,7 @@ def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Pl
 
     executor, why = choose_executor(plan.workspace, engine, context, plan.toolchains, on_line)
     jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
-    display.say(f"{plan.recipe.name}: {jobs}; engine: {why}")
+    display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
     return Placement(executor)
 
 

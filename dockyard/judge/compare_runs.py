@@ -22,14 +22,15 @@ class ComparedVariant:
 
 
 def find_run(workspace: Workspace, name: str) -> Path:
-    """Return a run's folder, given as a path or as the run's name. Raises InputProblem."""
-    given = Path(name)
-    if given.is_dir():
-        return given
-    runs = {path.name: path for path in (workspace.state / "runs").glob("*/*") if path.is_dir()}
-    if name not in runs:
-        raise InputProblem(f"there is no run '{name}'", ".dockyard/runs", nearest(name, runs))
-    return runs[name]
+    """Return a run's folder, given as a path, as `<recipe>/<run>` or by its name. Raises InputProblem."""
+    every = workspace.state / "runs"
+    runs = {path.name: path for path in every.glob("*/*") if path.is_dir()}
+    if name in runs:
+        return runs[name]
+    for folder in (every / name, Path(name)):
+        if name and folder.is_dir():
+            return folder
+    raise InputProblem(f"there is no run '{name}'", ".dockyard/runs", nearest(name, runs))
 
 
 def compare_runs(workspace: Workspace, first: str, second: str) -> list[ComparedVariant]:

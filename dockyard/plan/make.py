@@ -67,7 +67,7 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
     if recipe.data is not None:
         data_folder(workspace, recipe)
     reference = load_target(workspace, REFERENCE_TARGET, where)
-    check_formats(networks, targets, reference, f"{where}: $.target")
+    check_formats(recipe, networks, targets, reference)
     optimizations = resolve_optimizations(recipe, targets, toolchain)
     if only is not None:
         if only not in optimizations:

@@ -16,12 +16,18 @@ from shared.contract.recipe import Optimization, Recipe
 Targets = Mapping[str, Target]
 
 
-def resolve_targets(workspace: Workspace, recipe: Recipe) -> dict[str, Target]:
-    """Return the targets that a recipe names, its own first. Raises InputProblem."""
+def target_places(recipe: Recipe) -> dict[str, str]:
+    """Return where a recipe names each target first, its own before others."""
     places = {recipe.target: f"{recipe.file}: $.target"}
     for number, optimization in enumerate(recipe.optimizations):
         if optimization.target:
             places.setdefault(optimization.target, f"{recipe.file}: $.optimizations[{number}].target")
+    return places
+
+
+def resolve_targets(workspace: Workspace, recipe: Recipe) -> dict[str, Target]:
+    """Return the targets that a recipe names, its own first. Raises InputProblem."""
+    places = target_places(recipe)
     if REFERENCE_TARGET in places:
         raise InputProblem(
             f"'{REFERENCE_TARGET}' is the reference, not a target to optimize for",
@@ -94,18 +100,21 @@ def adapt(workspace: Workspace, network: Network, conversion: Mapping[str, Any],
     return adapted
 
 
-def check_formats(networks: Mapping[str, Network], targets: Targets, reference: Target, where: str) -> None:
+def check_formats(
+    recipe: Recipe, networks: Mapping[str, Network], targets: Targets, reference: Target
+) -> None:
     """Check that every target reads every network's graph, as it is or as the ONNX that the reference makes.
 
     Raises:
         InputProblem: a graph that a target does not read and the reference does not convert.
     """
+    places = target_places(recipe)
     for network in networks.values():
         for name, target in targets.items():
             if network.format not in (*target.formats, *reference.formats):
                 raise InputProblem(
                     f"the graph of {network.name} is {network.format}, which {name} does not read",
-                    where,
+                    places[name],
                     f"{name} reads {', '.join(target.formats)}; what makes ONNX of a graph for it reads "
                     f"{', '.join(reference.formats)}",
                 )

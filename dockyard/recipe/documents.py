@@ -185,9 +185,13 @@ def check(document: Any, schema: Path | Mapping[str, Any], where: str, root: str
     from jsonschema.exceptions import best_match
 
     validator = _validator_of_file(schema) if isinstance(schema, Path) else _validator(schema)
-    error = best_match(validator.iter_errors(document))
-    if error is not None:
-        raise _as_problem(error, where, root)
+    errors = list(validator.iter_errors(document))
+    error = best_match(errors)
+    if error is None:
+        return
+    # Where a key is misspelt one is unknown and one missing in the same place: the unknown one says more.
+    unknown = [one for one in errors if one.validator == "additionalProperties" and one.path == error.path]
+    raise _as_problem(unknown[0] if unknown else error, where, root)
 
 
 # jsonschema is imported where it is needed: it takes longer to load than all of the host's own code.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from shared.contract.errors import InputProblem, nearest
+from shared.contract.errors import InputProblem
 
 PRODUCT = Path(__file__).resolve().parent.parent.parent
 """Dockyard's own repository, which is a workspace too."""
@@ -76,6 +77,10 @@ class Workspace:
         found = {path.name for place in self.places for path in place.glob("recipes/*.json")}
         return sorted(found - {"recipe.schema.json"})
 
+    def own_recipe_names(self) -> list[str]:
+        """Return the files that are recipes in the workspace's own recipes/, sorted."""
+        return Workspace(self.root, self.root).recipe_names()
+
     def display_path(self, path: Path) -> str:
         """Return a path as a user reads it: relative to the workspace or to Dockyard where it is in one."""
         for place in self.places:
@@ -113,6 +118,8 @@ def _named_workspace(name: str, where: str) -> Workspace:
         there = root.is_dir()
     except (OSError, ValueError, RuntimeError) as error:
         raise InputProblem(f"no path ({error})", where) from None
+    if root.exists() and not there:
+        raise InputProblem(f"'{name}' is no folder", where, "name the folder that holds recipes/ and models/")
     if not there:
         raise InputProblem(f"there is no folder '{name}'", where, _nearest_folder(root))
     if not _is_workspace(root):
@@ -127,4 +134,5 @@ def _is_workspace(folder: Path) -> bool:
 def _nearest_folder(path: Path) -> str:
     if not path.parent.is_dir():
         return f"there is no folder {path.parent} either"
-    return nearest(path.name, [sibling.name for sibling in path.parent.iterdir() if sibling.is_dir()])
+    close = get_close_matches(path.name, [folder.name for folder in path.parent.iterdir() if folder.is_dir()])
+    return f"did you mean '{close[0]}'?" if close else "make it, with the folders recipes/ and models/ in it"

@@ -371,4 +371,9 @@ def test_a_graph_that_no_way_leads_to(put: Put, digits: Recipe) -> None:
         make_plan(workspace, recipe)
     assert "TFLite, which tvm-llvm does not read" in caught.value.what
     assert "tvm-llvm reads ONNX" in caught.value.advice
+    assert caught.value.where.endswith("$.target")
+    other = (Optimization("baseline"), Optimization("baseline", target="tvm-llvm"))
+    with pytest.raises(InputProblem) as caught:
+        make_plan(workspace, replace(recipe, target="intel-openvino", optimizations=other))
+    assert caught.value.where.endswith("$.optimizations[1].target")
     make_plan(workspace, replace(recipe, target="intel-openvino"))

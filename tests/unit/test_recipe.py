@@ -168,6 +168,13 @@ def test_missing_key(refused: Refused, write: Write, key: str) -> None:
     assert f"'{key}' is missing" in problem.what
 
 
+def test_misspelt_key_that_is_required(refused: Refused, write: Write) -> None:
+    """A misspelt key is called unknown, with the nearest: that the right one is missing says less."""
+    problem = refused(write({**{k: v for k, v in GOOD.items() if k != "optimizations"}, "optimisations": []}))
+    assert problem.what == "unknown key 'optimisations'"
+    assert "did you mean 'optimizations'?" in problem.advice
+
+
 @pytest.mark.parametrize("document", [[], "digits", 3, None, True])
 def test_no_object(refused: Refused, write: Write, document: Any) -> None:
     """JSON that is no object is refused at its root."""

@@ -417,6 +417,7 @@ def test_compare(workspace: Workspace) -> None:
     found = [(one.variant, one.first is not None, one.second is not None) for one in compared]
     assert found == [("int8", True, False), ("reference", True, True), ("fp16", False, True)]
     assert compared[1].model == "digits"
+    assert compare_runs(workspace, "digits/a", "b") == compared
 
 
 def test_runs_that_cannot_be_compared(workspace: Workspace) -> None:
@@ -430,5 +431,7 @@ def test_runs_that_cannot_be_compared(workspace: Workspace) -> None:
         compare_runs(workspace, "a", "c")
     with pytest.raises(InputProblem, match="there is no run 'nowhere'"):
         compare_runs(workspace, "a", "nowhere")
+    with pytest.raises(InputProblem, match="there is no run ''"):
+        compare_runs(workspace, "a", "")
     with pytest.raises(InputProblem, match="there are no records in it"):
         compare_runs(workspace, "a", "empty")

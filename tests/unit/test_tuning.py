@@ -628,8 +628,8 @@ def test_a_workspace_has_dockyards_databases_too(workspace: Workspace) -> None:
     ("arguments", "message"),
     [
         (["--model", "digit"], "did you mean 'digits'"),
-        (["--add", "nowhere.json.gz"], "there is no model ''"),
-        (["--commit"], "no tuning database of its own for ''"),
+        (["--add", "nowhere.json.gz", "--model", "digits"], "--add needs --model and --target"),
+        (["--commit"], "--commit needs --model"),
     ],
 )
 def test_command_refuses(arguments: list[str], message: str) -> None:

@@ -24,6 +24,7 @@ def own(tmp_path: Path) -> Path:
     for name in ("recipes", "models"):
         (root / name).mkdir(parents=True)
     (tmp_path / "our-photos").mkdir()
+    (tmp_path / "our-photos" / "one.jpg").touch()
     return root
 
 
@@ -98,7 +99,9 @@ def test_home_is_understood(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("our-model", "did you mean 'our-models'?"),
         ("nowhere/our-models", "there is no folder"),
+        ("nothing-alike", "make it, with the folders recipes/ and models/ in it"),
         ("our-photos", "make the folders recipes/ and models/ in it"),
+        ("our-photos/one.jpg", "is no folder"),
         ("a\0b", "no path"),
         ("x" * 300, ""),
     ],
@@ -145,6 +148,7 @@ def test_own_recipe_first_then_dockyards(own: Path, monkeypatch: pytest.MonkeyPa
     assert (recipe.description, recipe.file) == ("ours", "recipes/digits.json")
     assert "lp_intel.json" in workspace.recipe_names()
     assert workspace.recipe_names().count("digits.json") == 1
+    assert workspace.own_recipe_names() == ["digits.json"]
 
 
 def test_nearest_recipe_of_both(own: Path) -> None:
