@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.models.containers import Container
 
+import docker
 from dockyard.engines import Executor
-from dockyard.engines.docker import DockerExecutor
+from dockyard.engines.docker import HOST_LABEL, JOB_LABEL, DockerExecutor
+from dockyard.engines.host_process import from_text
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe import documents
 from dockyard.recipe.targets import load_target
@@ -23,6 +26,25 @@ from shared.contract.job import Job
 
 DOCKYARD = Workspace(PRODUCT)
 """Dockyard's own workspace, so that environments and images are made once for all tests."""
+
+
+def containers_of_job(name: str) -> list[Container]:
+    """Return the containers for the job folder of a name, running or not."""
+    return _containers(f"{JOB_LABEL}={name}")
+
+
+def containers_of_host(pid: int) -> list[Container]:
+    """Return the containers that a process of this machine has started, running or not."""
+    found = []
+    for container in _containers(HOST_LABEL):
+        started_by = from_text(container.labels[HOST_LABEL])
+        if started_by is not None and started_by.pid == pid:
+            found.append(container)
+    return found
+
+
+def _containers(label: str) -> list[Container]:
+    return list(docker.from_env().containers.list(all=True, filters={"label": label}, ignore_removed=True))
 
 
 def toolchains() -> Iterator[tuple[str, str]]:

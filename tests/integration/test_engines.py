@@ -10,17 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import psutil
 import pytest
+from docker.models.containers import Container
 
 import docker
 from dockyard.engines import Executor, FollowedFolder, Limits
-from dockyard.engines.docker import JOB_LABEL, DockerExecutor
+from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe.models import load_model
 from dockyard.recipe.workspace import PRODUCT, Workspace
@@ -30,6 +32,7 @@ from shared.contract.job import Job
 from shared.contract.model import Network
 from shared.contract.result import Result, Status
 from shared.contract.stages import Convert, Evaluate, NetworkFiles, Parameters, Tolerance
+from tests.integration.conftest import containers_of_host, containers_of_job
 
 LIMITS = Limits(time_s=120, memory_mb=2048)
 OPENVINO = ("intel-openvino", "2026.4")
@@ -54,7 +57,7 @@ def script_folder(tmp_path: Path) -> ScriptFolder:
     """Make a job folder whose entry script is the given text."""
 
     def make(text: str) -> Path:
-        folder = tmp_path / "job"
+        folder = tmp_path / f"job-{uuid4().hex}"  # what tells its containers from those of other tests
         script = folder / "code" / "targets" / OPENVINO[0] / "entry.py"
         script.parent.mkdir(parents=True)
         script.write_text(text)
@@ -62,12 +65,6 @@ def script_folder(tmp_path: Path) -> ScriptFolder:
         return folder
 
     return make
-
-
-def containers_left() -> list[str]:
-    """Return the names of the job containers that exist, running or not."""
-    found = docker.from_env().containers.list(all=True, filters={"label": JOB_LABEL}, ignore_removed=True)
-    return [container.name for container in found]
 
 
 def test_a_job_runs_and_its_files_come_back(executor: Executor, script_folder: ScriptFolder) -> None:
@@ -142,7 +139,7 @@ def test_a_container_that_takes_too_much_memory_is_killed(
     folder = script_folder("data = [bytearray(8 << 20) for _ in range(1000)]\n")
     left = docker_executor.run(*OPENVINO, folder, Limits(time_s=60, memory_mb=128), ignore)
     assert left.reason == "killed for memory (limit 128 MB)"
-    assert containers_left() == []
+    assert containers_of_job(folder.name) == []
 
 
 def test_a_link_out_of_a_container_is_refused(
@@ -252,8 +249,6 @@ def frail_socket(tmp_path: Path, docker_executor: DockerExecutor) -> Iterator[tu
     threading.Thread(target=serve, daemon=True).start()
     yield f"unix://{address}", break_off
     break_off()
-    for container in docker.from_env().containers.list(all=True, filters={"label": JOB_LABEL}):
-        container.remove(force=True, v=True)
 
 
 @pytest.mark.skipif(not Path("/var/run/docker.sock").exists(), reason="needs the engine's own socket")
@@ -271,8 +266,13 @@ def test_an_engine_that_goes_away_is_an_environment_problem(
     def on_line(line: str) -> None:
         break_off()
 
-    with pytest.raises(EnvironmentProblem, match="gone") as caught:
-        executor.run(*OPENVINO, folder, LIMITS, on_line)
+    try:
+        with pytest.raises(EnvironmentProblem, match="gone") as caught:
+            executor.run(*OPENVINO, folder, LIMITS, on_line)
+    finally:
+        monkeypatch.undo()
+        for container in containers_of_job(folder.name):
+            container.remove(force=True, v=True)
     assert caught.value.exit_code == 3
 
 
@@ -306,27 +306,40 @@ def test_what_a_killed_host_has_left_is_removed_at_the_next_start(
     """The container of a killed host goes on; the next start removes it and its volume, no living host's."""
     client = docker.from_env()
     folder = script_folder("import time\nprint('working', flush=True)\ntime.sleep(600)\n")
-    volumes = {volume.name for volume in client.volumes.list()}
     with host("docker", folder) as living, host("docker", folder) as killed:
         for process in (living, killed):
             assert process.stdout is not None
             assert process.stdout.readline() == "working\n"
-        assert len(containers_left()) == 2
+        both = {container.name: volume_of(container) for container in containers_of_job(folder.name)}
+        assert len(both) == 2
         killed.kill()
         killed.wait()
-        assert len(containers_left()) == 2
+        assert len(containers_of_job(folder.name)) == 2
         lines: list[str] = []
         DockerExecutor(DOCKYARD).prepare(*OPENVINO, lines.append)
-        (left,) = containers_left()
-        assert [line for line in lines if "the process that started it was killed" in line] == lines != []
-        assert left not in lines[0]
-        assert client.containers.get(left).status == "running"
-        assert len({volume.name for volume in client.volumes.list()} - volumes) == 1
+        (left,) = containers_of_job(folder.name)
+        (removed,) = both.keys() - {left.name}
+        (line,) = [line for line in lines if folder.name in line]
+        assert removed in line
+        assert "the process that started it was killed" in line
+        assert left.status == "running"
+        assert volumes_there(client, both.values()) == [both[left.name]]
         living.kill()
         living.wait()
     DockerExecutor(DOCKYARD).prepare(*OPENVINO, ignore)
-    assert containers_left() == []
-    assert {volume.name for volume in client.volumes.list()} == volumes
+    assert containers_of_job(folder.name) == []
+    assert volumes_there(client, both.values()) == []
+
+
+def volume_of(container: Container) -> str:
+    (mount,) = container.attrs["Mounts"]
+    return str(mount["Name"])
+
+
+def volumes_there(client: docker.DockerClient, names: Iterable[str]) -> list[str]:
+    """Return which volumes exist."""
+    existing = {volume.name for volume in client.volumes.list()}
+    return [name for name in names if name in existing]
 
 
 def test_a_killed_host_takes_its_process_with_it(
@@ -381,7 +394,7 @@ def test_an_interrupt_leaves_nothing_running(name: str, request: pytest.FixtureR
     assert list((DOCKYARD.state / "jobs").glob("digits-*")) == []
     assert not is_running("jobs/digits-")
     if name == "docker":
-        assert containers_left() == []
+        assert containers_of_host(process.pid) == []
     assert stamps(DOCKYARD.results) == results_before
 
 

@@ -6,15 +6,15 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-import docker
 from dockyard.engines import FollowedFolder, Limits
-from dockyard.engines.docker import JOB_LABEL, DockerExecutor
+from dockyard.engines.docker import DockerExecutor
 from shared.contract.errors import EnvironmentProblem
 from tests.fakes import attempt
-from tests.integration.conftest import DOCKYARD
+from tests.integration.conftest import DOCKYARD, containers_of_job
 
 TARGET, TOOLCHAIN = "intel-openvino", "2026.4"
 NAME = "znver4.json.gz"
@@ -51,7 +51,7 @@ def tuning_job(tmp_path: Path) -> Callable[[str], Path]:
     """
 
     def make(then: str) -> Path:
-        folder = tmp_path / "job"
+        folder = tmp_path / f"job-{uuid4().hex}"  # what tells its container from those of other tests
         script = folder / "code" / "targets" / TARGET / "entry.py"
         script.parent.mkdir(parents=True)
         script.write_text(f"{WRITER}write('one')\nprint('one', flush=True)\n{then}\n")
@@ -89,7 +89,7 @@ def test_databases_come_back(
     attempt(KeyboardInterrupt, executor.run, TARGET, TOOLCHAIN, folder, limits, on_line, FOLLOWED)
     assert (folder / "tuning" / NAME).read_text() == "one"
     assert sorted(p.name for p in folder.iterdir()) == ["code", "outputs", "tuning"]
-    assert docker.from_env().containers.list(all=True, filters={"label": JOB_LABEL}) == []
+    assert containers_of_job(folder.name) == []
 
 
 def test_databases_come_back_meanwhile(executor: DockerExecutor, tuning_job: Callable[[str], Path]) -> None:
