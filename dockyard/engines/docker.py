@@ -6,6 +6,7 @@ There are no bind mounts: files go in and out as archives.
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -37,6 +38,7 @@ HOST_LABEL = "dockyard.host"
 
 MAX_LINE = 4000
 RESULT_MB = 64
+KILLED = 128 + signal.SIGKILL
 ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
 
 
@@ -103,8 +105,11 @@ class DockerExecutor:
             container.reload()
             if expired.is_set():
                 return JobExit(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
-            if container.attrs["State"].get("OOMKilled") or code == 137:
+            if container.attrs["State"].get("OOMKilled"):
                 return JobExit(code, seconds, f"killed for memory (limit {limits.memory_mb} MB)")
+            if code == KILLED:
+                limit = f"the limit is {limits.memory_mb} MB"
+                return JobExit(code, seconds, f"killed, by somebody or for memory ({limit})")
             _fetch(container, "result.json", folder, RESULT_MB)
             _fetch(container, "outputs", folder, limits.output_mb)
             return JobExit(code, seconds)
