@@ -1,0 +1,77 @@
+"""ONNX Runtime: ONNX made ready for it, static quantization, running on the CPU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Dict
+
+import numpy as np
+
+# Read at import. ONNX Runtime would write an id of this machine and send what it is used for.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
+from artifact import FORMAT, MODEL_FILE, OnnxSession
+from errors import error_summary
+
+from shared.contract.artifact import Manifest
+from shared.contract.model import Network
+from shared.contract.result import Notes
+from shared.harness.run_job import main
+from shared.harness.toolchain import Calibration, Capabilities, Options, Product
+from shared.inference.session import Session
+
+
+def versions() -> Dict[str, str]:
+    """Return the releases of the packages that decide what comes out."""
+    return {"onnxruntime": onnxruntime.__version__, "numpy": np.__version__}
+
+
+# What needs the package onnx is imported where it is used: an artifact is loaded where that is not installed.
+class OnnxRuntime:
+    """What the target `onnxruntime` can do."""
+
+    def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
+        import graphs
+
+        nodes = graphs.prepare(network, graph, output / MODEL_FILE)
+        return Product(FORMAT, network.input, notes=Notes(details={"nodes": nodes}))
+
+    def optimize(
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        data: Calibration,
+    ) -> Product:
+        if method == "baseline":
+            shutil.copyfile(source / MODEL_FILE, output / MODEL_FILE)
+            return Product(FORMAT, manifest.input)
+        import quantization
+
+        notes = quantization.quantize(
+            network, source / MODEL_FILE, manifest.input, output / MODEL_FILE, options, data
+        )
+        return Product(FORMAT, manifest.input, notes=notes)
+
+    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
+        return OnnxSession(network, artifact / MODEL_FILE, manifest.input, threads)
+
+
+ONNX_RUNTIME = OnnxRuntime()
+CAPABILITIES = Capabilities(
+    versions,
+    loader=ONNX_RUNTIME,
+    converter=ONNX_RUNTIME,
+    optimizer=ONNX_RUNTIME,
+    error_summary=error_summary,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(CAPABILITIES))

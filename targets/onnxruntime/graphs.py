@@ -1,0 +1,79 @@
+"""An ONNX graph made ready for ONNX Runtime, and which of its operations are worth quantizing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List, Set
+
+import onnx
+from onnxruntime.quantization import quant_pre_process
+
+from shared.contract.model import Network
+from shared.inference.session import own_name
+
+WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+"""Types of operations that multiply by weights, where one of their first two inputs is constant."""
+
+
+def prepare(network: Network, source: Path, target: Path) -> int:
+    """Write the part of a graph between the network's input and its tensors; return its number of nodes.
+
+    Shapes are inferred, constants folded, batch norms merged into convolutions, nodes named, each by its own.
+
+    Raises:
+        ValueError: the graph has no tensor of that name.
+    """
+    model = cut(network, onnx.load(source, load_external_data=False))
+    shape = model.graph.input[0].type.tensor_type.shape
+    for dimension, size in zip(shape.dim, network.input.shape):
+        dimension.dim_value = size
+    onnx.save(model, target)
+    # Shapes are all known, so that the symbolic inference, which needs SymPy, finds nothing more.
+    quant_pre_process(target, target, skip_symbolic_shape=True)
+    model = onnx.load(target)
+    name_nodes(model)
+    onnx.save(model, target)
+    return len(model.graph.node)
+
+
+def cut(network: Network, model: Any) -> Any:
+    """Return the ONNX model between the network's input and its tensors, the outputs in their order."""
+    feeds = [value.name for value in model.graph.input]
+    results = [value.name for value in model.graph.output]
+    known = [*feeds, *(name for node in model.graph.node for name in node.output)]
+    feed = own_name(network.input.name, known)
+    wanted = [own_name(name, known) for name in network.tensors]
+    if (feeds, results) == ([feed], wanted):
+        return model
+    return onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model)).extract_model([feed], wanted)
+
+
+def name_nodes(model: Any) -> None:
+    """Give a name to each node that has none, or that of another one: quantization finds nodes by name."""
+    taken: Set[str] = {""}
+    for number, node in enumerate(model.graph.node):
+        if node.name in taken:
+            node.name = f"{node.op_type}_{number}"
+        taken.add(node.name)
+
+
+def feeding(model: Any, ignored: Set[str]) -> List[str]:
+    """Return the names of the nodes with weights, and of those from which one with weights is reached.
+
+    What comes after, as the decoding of boxes, is cheap and loses most when it is quantized.
+
+    Args:
+        ignored: names of nodes that are none of them, and whose weights do not count.
+    """
+    constants = {constant.name for constant in model.graph.initializer}
+    needed: Set[str] = set()
+    found = []
+    for node in reversed(model.graph.node):
+        is_ignored = node.name in ignored
+        has_weights = node.op_type in WEIGHTED and constants & set(node.input[:2])
+        if (has_weights and not is_ignored) or needed & set(node.output):
+            # An optional input that is left out is an empty name.
+            needed |= set(filter(None, node.input))
+            if not is_ignored:
+                found.append(node.name)
+    return found[::-1]
