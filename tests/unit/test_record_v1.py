@@ -74,7 +74,7 @@ def test_committed_records_are_read_and_judged() -> None:
     assert len(records) == len(list(COMMITTED.rglob("*.json")))
     assert {one.status for one in records} == {RecordStatus.MEASURED}
     verdicts = Counter(one.verdict.value for one in judge(records))
-    assert verdicts["reference"] == 13
+    assert verdicts["reference"] == 16
     assert not {"failed", "not measured"} & verdicts.keys()
 
 
