@@ -208,12 +208,19 @@ def test_a_host_that_is_killed(job: JobOfOne, number: signal.Signals) -> None:
     """A host that is killed, and can end nothing itself, takes its job with it and all that this started."""
     job.write(QUIET_FORK + "print(os.getpid(), flush=True)\ntime.sleep(60)")
     command = [sys.executable, "-c", HOST, str(job.workspace.root), str(job.folder)]
-    with subprocess.Popen(command, cwd=PRODUCT, stdout=subprocess.PIPE, text=True) as host:
+    with subprocess.Popen(
+        command, cwd=PRODUCT, stdout=subprocess.PIPE, text=True, preexec_fn=listen_to_hangups
+    ) as host:
         assert host.stdout is not None
         pids = [int(host.stdout.readline()), int(host.stdout.readline())]
         assert all(psutil.pid_exists(pid) for pid in pids)
         os.kill(host.pid, number)
         assert all(ends(pid) for pid in pids)
+
+
+def listen_to_hangups() -> None:
+    """Undo what nohup does, under which the tests may run."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def test_other_jobs_live_on(job: JobOfOne) -> None:
