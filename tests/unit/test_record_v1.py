@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dockyard.judge.record_files import read_records
-from dockyard.judge.verdicts import judge
+from dockyard.judge.verdicts import Assessment, judge
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.csv import write_csv
 from dockyard.report.markdown import markdown
@@ -68,20 +68,25 @@ def noted(folder: Path, **notes: Any) -> Notes:
     return read(folder, notes={"finder": notes}).notes["finder"]
 
 
-def test_committed_records_are_read_and_judged() -> None:
+@pytest.fixture(scope="module")
+def committed() -> list[Assessment]:
+    """The committed records, read and judged."""
+    return judge(read_records(COMMITTED, Workspace(PRODUCT).display_path))
+
+
+def test_committed_records_are_read_and_judged(committed: list[Assessment]) -> None:
     """Every committed record is read, measured, and judged beside its reference."""
-    records = read_records(COMMITTED)
-    assert len(records) == len(list(COMMITTED.rglob("*.json")))
-    assert {one.status for one in records} == {RecordStatus.MEASURED}
-    verdicts = Counter(one.verdict.value for one in judge(records))
+    assert len(committed) == len(list(COMMITTED.rglob("*.json")))
+    assert {one.record.status for one in committed} == {RecordStatus.MEASURED}
+    verdicts = Counter(one.verdict.value for one in committed)
     assert verdicts["reference"] == 16
     assert not {"failed", "not measured"} & verdicts.keys()
 
 
-def test_committed_results_are_those_of_the_records(tmp_path: Path) -> None:
+def test_committed_results_are_those_of_the_records(committed: list[Assessment], tmp_path: Path) -> None:
     """The committed report and table are what the committed records give."""
     results = PRODUCT / "results"
-    assessments = sorted(judge(read_records(COMMITTED, Workspace(PRODUCT).display_path)), key=reading_order)
+    assessments = sorted(committed, key=reading_order)
     pictures = Pictures(frozenset(path.name for path in (results / "plots").iterdir()))
     assert markdown(report_of(assessments, pictures)) == (results / "report.md").read_text()
     write_csv(assessments, tmp_path / "results.csv")
