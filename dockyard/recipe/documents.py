@@ -190,8 +190,9 @@ def check(document: Any, schema: Path | Mapping[str, Any], where: str, root: str
     if error is None:
         return
     # Where a key is misspelt one is unknown and one missing in the same place: the unknown one says more.
-    unknown = [one for one in errors if one.validator == "additionalProperties" and one.path == error.path]
-    raise _as_problem(unknown[0] if unknown else error, where, root)
+    unknown = (one for one in errors if one.validator == "additionalProperties")
+    beside = (one for one in unknown if one.absolute_path == error.absolute_path)
+    raise _as_problem(next(beside, error), where, root)
 
 
 # jsonschema is imported where it is needed: it takes longer to load than all of the host's own code.

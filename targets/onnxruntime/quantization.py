@@ -29,8 +29,8 @@ def quantize(
     """Quantize a graph's file into another; return the notes.
 
     Args:
-        spec: of the network's input.
-        options: of the method, every default filled in.
+        spec: how an image becomes the network's input.
+        options: the method's options, every default filled in.
 
     Raises:
         ValueError: nothing is left to be quantized, or a node or type that is to be ignored is not there.
@@ -61,7 +61,7 @@ def chosen_nodes(model: Any, ignored: Options) -> List[str]:
     """Return the names of the nodes that are to be quantized.
 
     Args:
-        ignored: names and types of nodes that are not.
+        ignored: the names and types of nodes that stay in floating point.
 
     Raises:
         ValueError: none is left, or the graph has no such node or type.
@@ -84,7 +84,7 @@ def notes_of(network: Network, model: Any, images: int) -> Notes:
     """Return the notes of a quantized graph.
 
     Args:
-        images: that it was calibrated with.
+        images: how many it was calibrated with.
     """
     dequantized: Set[str] = set()
     to_quantize: Set[str] = set()
