@@ -17,10 +17,11 @@ from pathlib import Path
 from rich.console import Console
 
 from dockyard.engines.choice import choose_executor
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.record_files import publish, write_records
 from dockyard.judge.records import make_records, new_run
-from dockyard.judge.verdicts import Assessment, Verdict, judge, requirement_met
+from dockyard.judge.verdicts import judge, requirement_met
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dockyard.judge.verdicts import Assessment, judge
+from dockyard.judge.assessment import Assessment
+from dockyard.judge.verdicts import judge
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import (
     Latency,

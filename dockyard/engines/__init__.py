@@ -5,12 +5,18 @@ An engine is a way to run jobs, `docker` or `venv`; an executor is an engine on 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 OnLine = Callable[[str], None]
+
+SendSignal = Callable[[signal.Signals], None]
+"""Sends a signal to a job's process, SIGKILL to all that it started too; one that has ended gets none."""
+
+OnStarted = Callable[[SendSignal], None]
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,12 @@ class Executor(Protocol):
         name: `docker`, `docker:<context>` or `venv`.
         device: what tells this device from another one: jobs of one run whose devices differ are never
             compared.
+        memory_mb: the memory of the device, in MB.
     """
 
     name: str
     device: str
+    memory_mb: int
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).
@@ -88,17 +96,24 @@ class Executor(Protocol):
         limits: Limits,
         on_line: OnLine,
         followed: FollowedFolder | None = None,
+        on_started: OnStarted | None = None,
     ) -> JobExit:
         """Run the job folder's entry script to its end, handing on each line that it prints.
 
-        Nothing is left running, whatever is raised meanwhile.
+        Nothing is left running, whatever is raised meanwhile. Several jobs may run at once, each in a thread
+        of its own.
 
         Args:
             followed: what the job leaves there is in `folder` when this ends, however it ends.
+            on_started: is given the way to send the job's process signals, as soon as there is one.
 
         Raises:
             EnvironmentProblem: the engine is gone, or has no room.
         """
+
+
+LAUNCHER = "code/shared/harness/launch.py"
+"""What starts an entry script, by its path within a job folder."""
 
 
 def entry_script(target: str) -> str:

@@ -21,7 +21,16 @@ from docker.models.containers import Container
 from docker.tls import TLSConfig
 
 import docker
-from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine, entry_script, images
+from dockyard.engines import (
+    LAUNCHER,
+    FollowedFolder,
+    JobExit,
+    Limits,
+    OnLine,
+    OnStarted,
+    entry_script,
+    images,
+)
 from dockyard.engines.archives import CHUNK, pack, receive
 from dockyard.engines.docker_cli import context_endpoint
 from dockyard.engines.host_process import HostProcess, from_text, identify
@@ -64,6 +73,7 @@ class DockerExecutor:
             self._client = docker.from_env(timeout=120) if context is None else _client_of(context)
             engine = self._client.info()
         self.device = json_hash(["docker", engine.get("Name"), engine.get("ID")])[:16]
+        self.memory_mb = int(engine.get("MemTotal", 0) / 1e6)
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         if not self._is_swept:
@@ -84,6 +94,7 @@ class DockerExecutor:
         limits: Limits,
         on_line: OnLine,
         followed: FollowedFolder | None = None,
+        on_started: OnStarted | None = None,
     ) -> JobExit:
         image = images.image_tag(target, toolchain)
         with (
@@ -97,6 +108,8 @@ class DockerExecutor:
             with time_limit(limits.time_s, lambda: _kill(container)) as expired:
                 started = time.monotonic()
                 container.start()
+                if on_started is not None:
+                    on_started(lambda word: _kill(container, word))
                 with self._following(container, followed, folder, on_line):
                     for line in log_lines(container.logs(stream=True, follow=True)):
                         on_line(line)
@@ -119,7 +132,7 @@ class DockerExecutor:
         """Make a container for a job, and remove it with its volume, whatever comes."""
         container = self._client.containers.create(
             image,
-            ["python", script, "--job", "/job"],
+            ["python", LAUNCHER, script, "--job", "/job"],
             user=f"{images.USER}:{images.USER}",
             working_dir="/job",
             environment={"PYTHONPATH": "/job/code"},
@@ -220,9 +233,10 @@ def log_lines(chunks: Iterable[bytes]) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")[:MAX_LINE]
 
 
-def _kill(container: Container) -> None:
+def _kill(container: Container, word: signal.Signals = signal.SIGKILL) -> None:
+    """Send a container's first process a signal."""
     with suppress(*ENGINE_ERRORS):  # it has just ended, or whoever waits for it will meet the same error
-        container.kill()
+        container.kill(word.name)
 
 
 def _client_of(context: str) -> docker.DockerClient:

@@ -13,8 +13,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from dockyard import package_index
-from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine, entry_script, images
+from dockyard.engines import (
+    LAUNCHER,
+    FollowedFolder,
+    JobExit,
+    Limits,
+    OnLine,
+    OnStarted,
+    entry_script,
+    images,
+)
 from dockyard.engines.host_process import boot_id
 from dockyard.engines.lifeline import lifeline
 from dockyard.engines.processes import stream
@@ -38,6 +49,7 @@ class VenvExecutor:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.device = json_hash([self.name, platform.node(), boot_id()])[:16]
+        self.memory_mb = int(min(psutil.virtual_memory().total, _memory_limit()) / 1e6)
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         folder = self._folder(target, toolchain)
@@ -65,6 +77,7 @@ class VenvExecutor:
         limits: Limits,
         on_line: OnLine,
         followed: FollowedFolder | None = None,
+        on_started: OnStarted | None = None,
     ) -> JobExit:
         """Run a job as Executor.run has it; what it leaves in a followed folder is in `folder` at once."""
         python = _python(self._folder(target, toolchain))
@@ -72,7 +85,13 @@ class VenvExecutor:
         with (
             lifeline() as end_with_host,
             subprocess.Popen(
-                [str(python), str(folder / entry_script(target)), "--job", str(folder)],
+                [
+                    str(python),
+                    str(folder / LAUNCHER),
+                    str(folder / entry_script(target)),
+                    "--job",
+                    str(folder),
+                ],
                 cwd=folder,
                 env=_environment(python, folder),
                 stdin=subprocess.DEVNULL,
@@ -85,6 +104,8 @@ class VenvExecutor:
         ):
             try:
                 end_with_host(process.pid)
+                if on_started is not None:
+                    on_started(lambda word: _send(process, word))
                 with time_limit(limits.time_s, lambda: _end(process)) as expired:
                     assert process.stdout is not None
                     for line in process.stdout:
@@ -135,6 +156,21 @@ def _run_uv(command: list[str], on_line: OnLine) -> None:
     if code != 0:
         what = f"the virtual environment could not be made (uv exit code {code})"
         raise EnvironmentProblem(what, "", "\n  ".join(lines[-5:]))
+
+
+def _memory_limit() -> float:
+    """Return the bytes of memory that the cgroup (v2 or v1) allows; infinite without a limit."""
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # no such file, or the word `max`
+            return float(int(Path(file).read_text()))
+    return float("inf")
+
+
+def _send(process: subprocess.Popen[str], word: signal.Signals) -> None:
+    if word == signal.SIGKILL:
+        _end(process)
+    else:
+        process.send_signal(word)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

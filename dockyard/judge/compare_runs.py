@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.record_files import read_records
-from dockyard.judge.verdicts import Assessment, judge
+from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, nearest
 

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from dockyard.judge import pareto, rounds
-from dockyard.plan.plan import Plan
+from dockyard.judge import pareto
+from dockyard.judge.assessment import Assessment
+from dockyard.judge.points import points
+from dockyard.judge.records import make_records
+from dockyard.judge.verdicts import judge
+from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.run.decisions import Done, Point
-from shared.contract.measurement import Measurement
-from shared.contract.result import Status
-from shared.contract.stages import BENCHMARK
 
 
 class RoundDecisions:
     """The `dockyard.run.decisions.Decisions` that rest on the rounds measured so far."""
 
-    def unsettled(self, plan: Plan, variants: Mapping[str, Sequence[str]], done: Done) -> list[str]:
-        """Return the models of which another round is to be measured.
+    def undecided(
+        self, plan: Plan, variants: Mapping[str, Sequence[str]], done: Done
+    ) -> Mapping[str, Sequence[str]]:
+        """Return, by model, the reference and the variants whose verdict more rounds could change.
 
         Args:
             variants: by model, the names of those that are measured.
         """
-        measured = {}
+        assessments = judge(make_records(plan, "", list(done.values()), {}))
+        found: dict[str, list[str]] = {}
         for model in plan.models:
-            measured[model] = [_rounds(model, variant, done) for variant in variants[model]]
-        return rounds.unsettled(measured)
+            open_ones = [one.record.variant for one in assessments if _is_open(one, model, variants[model])]
+            if open_ones:
+                found[model] = [REFERENCE_VARIANT, *open_ones]
+        return found
 
-    def beats(self, point: Point, other: Point) -> bool:
-        """Tell whether a point is the better one in the plane of time and quality."""
-        return pareto.beats(point, other)
-
-    def front(self, points: Iterable[Point]) -> list[Point]:
-        """Return the points that no other beats, the fastest first."""
-        return pareto.front(points)
+    def front(self, plan: Plan, model: str, done: Done) -> list[Point]:
+        """Return the variants of a model that no other beats, by their first round, the fastest first."""
+        return pareto.front(points(plan, model, done))
 
 
-def _rounds(model: str, variant: str, done: Done) -> list[Measurement]:
-    """Return what was measured of a variant, round by round."""
-    found = []
-    for outcome in done.values():
-        job = outcome.planned.job
-        is_own = (job.model, outcome.planned.variant, job.stage.name) == (model, variant, BENCHMARK.name)
-        if is_own and outcome.status == Status.DONE and outcome.result and outcome.result.measurement:
-            found.append(outcome.result.measurement)
-    return found
+def _is_open(one: Assessment, model: str, measured: Sequence[str]) -> bool:
+    return one.is_open and one.record.model == model and one.record.variant in measured

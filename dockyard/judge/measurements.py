@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from dockyard.judge.statistics import Interval, Times, ratio_of_medians, stability, summarize
+from dockyard.judge.statistics import (
+    Figures,
+    Interval,
+    Times,
+    interval_over_rounds,
+    ratio_of_resampled,
+    summarize,
+)
 from shared.contract.measurement import TOTAL, Latency, Measurement, Throughput
+from shared.contract.record import Round
+
+Rounds = Sequence[Round]
 
 
 def call_times_ns(measured: Measurement) -> tuple[int, ...]:
@@ -16,56 +25,69 @@ def call_times_ns(measured: Measurement) -> tuple[int, ...]:
     return measured.latency_ns if isinstance(measured, Throughput) else measured.totals_ns
 
 
-def rate(measured: Measurement) -> float:
-    """Return frames a second: those that a stream processed, or as many as calls of the median time fill."""
+def burst_medians_ns(measured: Measurement) -> Figures:
+    """Return the median time of each burst, in nanoseconds; what has no bursts counts as one."""
+    ends = np.cumsum(getattr(measured, "bursts", ()), dtype=np.int64)[:-1]
+    bursts = np.split(np.asarray(call_times_ns(measured), np.float64), ends)
+    return np.asarray([np.median(burst) for burst in bursts])
+
+
+def burst_paces_ns(measured: Measurement) -> Figures:
+    """Return nanoseconds from one frame to the next: of a stream by its rate, else the bursts' medians."""
     if isinstance(measured, Throughput):
-        return measured.fps
-    return 1e9 / float(np.median(measured.totals_ns))
+        return np.asarray([1e9 / measured.fps])
+    return burst_medians_ns(measured)
 
 
-def rates(rounds: Sequence[Measurement]) -> list[float]:
-    """Return the frames a second of each round."""
-    return [rate(measured) for measured in rounds]
-
-
-def medians_ns(rounds: Sequence[Measurement]) -> list[float]:
+def medians_ns(rounds: Rounds) -> list[float]:
     """Return the median time of each round, in nanoseconds."""
-    return [float(np.median(call_times_ns(measured))) for measured in rounds]
+    return [float(np.median(burst_medians_ns(one.measured))) for one in rounds]
 
 
-def times_of(rounds: Sequence[Measurement]) -> Times:
-    """Summarize the times of at least one round; a stream's rounds are as stable as its frames a second."""
-    times = summarize([call_times_ns(measured) for measured in rounds])
-    if any(isinstance(measured, Throughput) for measured in rounds):
-        return replace(times, stability=stability(rates(rounds)))
-    return times
+def times_of(rounds: Rounds) -> Times:
+    """Summarize the times of at least one round; of a stream, those from a frame's arrival to its output."""
+    calls = [call_times_ns(one.measured) for one in rounds]
+    return summarize(calls, [burst_medians_ns(one.measured) for one in rounds])
 
 
-def fps_of(rounds: Sequence[Measurement]) -> float:
-    """Return frames a second: of latencies 1000 over the median in ms, of throughputs the rounds' median."""
-    if any(isinstance(measured, Throughput) for measured in rounds):
-        return float(np.median(rates(rounds)))
-    return 1000 / times_of(rounds).median
+def pace_ms_of(rounds: Rounds) -> Interval:
+    """Return the milliseconds from one frame to the next, over at least one round."""
+    return interval_over_rounds([burst_paces_ns(one.measured) / 1e6 for one in rounds])
 
 
-def speedup_of(reference: Sequence[Measurement], variant: Sequence[Measurement]) -> Interval:
-    """Return how many times as fast as the reference a variant is, and the smallest and largest round.
-
-    Latencies are compared by the medians of their times, throughputs by their frames a second.
+def paired_ratios(rounds: Rounds, other: Rounds) -> list[Figures]:
+    """Return how many times as long as the other one takes for a frame, burst by burst of the rounds of both.
 
     Args:
-        reference, variant: rounds that were measured in turn, all of one kind, at least one each.
+        rounds, other: bursts of one cycle pair, in rounds of one number and group.
     """
-    if isinstance(variant[0], Throughput):
-        return ratio_of_medians(rates(variant), rates(reference))
-    return ratio_of_medians(medians_ns(reference), medians_ns(variant))
+    others = {(one.number, one.group): one.measured for one in other}
+    ratios: list[Figures] = []
+    for one in rounds:
+        measured = others.get((one.number, one.group))
+        if measured is None:
+            continue
+        mine, theirs = burst_paces_ns(one.measured), burst_paces_ns(measured)
+        cycles = min(len(mine), len(theirs))
+        ratios.append(mine[:cycles] / theirs[:cycles])
+    return ratios
 
 
-def rounds_disagree(rounds: Sequence[Measurement], limit: float) -> bool:
-    """Tell whether a round's median time, or a stream's rate, is farther than `limit` from their median."""
-    if any(isinstance(measured, Throughput) for measured in rounds):
-        return stability(rates(rounds)) > limit
-    return bool(rounds) and stability(medians_ns(rounds)) > limit
+def speedup_of(reference: Rounds, variant: Rounds) -> Interval | None:
+    """Return how many times as fast as the reference a variant is; None where no round has both."""
+    ratios = paired_ratios(reference, variant)
+    return interval_over_rounds(ratios) if ratios else None
+
+
+def variant_ratio(one: Rounds, other: Rounds, reference: Rounds) -> Interval:
+    """Return how many times as fast as another variant one is, of the same reference and run.
+
+    Where memory held them apart no round has both, and each is taken by its ratio to the reference.
+    """
+    direct = paired_ratios(other, one)
+    if direct:
+        return interval_over_rounds(direct)
+    return ratio_of_resampled(paired_ratios(reference, one), paired_ratios(reference, other))
 
 
 def steps_of_rounds(rounds: Sequence[Latency]) -> list[str]:

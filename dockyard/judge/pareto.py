@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dockyard.judge.statistics import STABLE_WITHIN
+from dockyard.judge.statistics import STEADY_WITHIN
 from dockyard.run.decisions import Point
 
 
@@ -12,13 +12,13 @@ def beats(point: Point, other: Point) -> bool:
     """Tell whether a point is faster by more than rounds of the same thing may differ, and no worse.
 
     The two axes are not alike. A time is noisy: the same bytes come out faster or slower by up to
-    `STABLE_WITHIN`. A smaller lead says nothing, and a rule that counted it would throw away, by chance, one
+    `STEADY_WITHIN`. A smaller lead says nothing, and a rule that counted it would throw away, by chance, one
     of two variants that are equally fast. A quality is exact: the same bytes on the same samples give the
     same scores, so that every loss counts.
 
     The rule is transitive: a point off the front is beaten by one of the front.
     """
-    return point.time_ns < other.time_ns * (1 - STABLE_WITHIN) and point.quality >= other.quality
+    return point.time_ns < other.time_ns * (1 - STEADY_WITHIN) and point.quality >= other.quality
 
 
 def front(points: Iterable[Point]) -> list[Point]:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dockyard.judge import record_v1
+from dockyard.judge import record_v1, record_v2
 from dockyard.recipe import documents
 from dockyard.recipe.workspace import SHARED
 from shared.contract.codec import DecodeError, decode, encode
@@ -26,7 +26,7 @@ def write_records(records: Iterable[Record], folder: Path) -> None:
 
 
 def read_records(folder: Path, display_path: Callable[[Path], str] = str) -> list[Record]:
-    """Read the records below a folder, those of version 1 too, checked against their schemas.
+    """Read the records below a folder, those of earlier versions too, checked against their schemas.
 
     Args:
         display_path: a path as messages name it.
@@ -42,6 +42,8 @@ def _read(path: Path, where: str) -> Record:
     if isinstance(document, dict) and document.get("version") == record_v1.VERSION:
         documents.check(document, record_v1.SCHEMA, where)
         document = record_v1.to_version_2(document)
+    if isinstance(document, dict) and document.get("version") == record_v2.VERSION:
+        document = record_v2.to_version_3(document)
     documents.check(document, SCHEMA, where)
     try:
         return decode(Record, document)

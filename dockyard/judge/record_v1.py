@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dockyard.judge import record_v2
 from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.measurement import Latency, Scope, TimingProtocol
-from shared.contract.record import RECORD_VERSION
 
 VERSION = 1
 SCHEMA = Path(__file__).with_name("record_v1.schema.json")
@@ -45,7 +45,7 @@ def to_version_2(document: Document) -> dict[str, Any]:
     """Return a document of version 1, which its schema has accepted, as one of version 2."""
     changed = {key: value for key, value in document.items() if key not in ("rounds_ns", "conversion")}
     scope = Scope(document.get("scope", Scope.NETWORK.value))
-    changed["version"] = RECORD_VERSION
+    changed["version"] = record_v2.VERSION
     changed["stage"] = document.get("stage") or None
     changed["differences"] = document.get("conversion", [])
     changed["rounds"] = [_latency(samples, scope) for samples in document.get("rounds_ns", [])]

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.points import reason_left
 from dockyard.judge.work import Work, work_on
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.recipe.hashing import content_bytes
 from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.artifact_cache import code_hash
 from dockyard.run.outcome import Outcome
-from dockyard.run.search import BUDGET_SPENT, reason_left
+from dockyard.run.search import BUDGET_SPENT
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
@@ -129,7 +129,7 @@ def _status(plan: Plan, work: Work, done: Mapping[str, Outcome]) -> tuple[Record
         declined = failure.status == Status.NOT_MEASURED
         return RecordStatus.NOT_MEASURED if declined else RecordStatus.FAILED, failure.reason
     is_candidate = plan.recipe.search is not None and work.variant != REFERENCE_VARIANT
-    if is_candidate and (reason := reason_left(plan, work.model, work.variant, done, RoundDecisions())):
+    if is_candidate and (reason := reason_left(plan, work.model, work.variant, done)):
         return RecordStatus.NOT_MEASURED, reason
     if not work.measured:
         was_passed_over = is_candidate and _candidates_were_chosen(done)

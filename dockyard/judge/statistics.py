@@ -1,4 +1,7 @@
-"""Drop, speedup and stability, from raw scores and times; the verdict on them is in `verdicts`."""
+"""Drops, times and their ratios with 95 % intervals, from raw scores and times.
+
+The verdict on them is in `verdicts`.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-STABLE_WITHIN = 0.05
-"""Rounds are stable when their medians lie within this fraction of their median."""
+STEADY_WITHIN = 0.05
+"""Rounds are steady when their medians lie within this fraction of their median."""
 
 BOOTSTRAP_RESAMPLES = 5000
-MIN_ROUNDS = 3
+PERCENTILES = (2.5, 97.5)
+"""Of a 95 % interval."""
+
+Figures = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and the range it lies in: its 95 % interval, or the smallest and largest of its rounds."""
+    """A figure and its 95 % interval."""
 
     estimate: float
     low: float
     high: float
+
+    @property
+    def includes_one(self) -> bool:
+        """A ratio that does tells neither side from the other."""
+        return self.low <= 1 <= self.high
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,8 @@ class Times:
     """Milliseconds of all calls of all rounds.
 
     Attributes:
-        median: the median of the rounds' medians.
+        median: the median of the rounds' medians, each the median of the medians of its bursts.
+        median_interval: that, with what the rounds and their bursts say of it.
         runs, rounds: how many calls and rounds there are.
         stability: the rounds' largest distance from their median, as a fraction of it.
     """
@@ -43,11 +56,12 @@ class Times:
     runs: int
     rounds: int
     stability: float
+    median_interval: Interval
 
     @property
-    def is_stable(self) -> bool:
-        """There are enough rounds, and they agree."""
-        return self.rounds >= MIN_ROUNDS and self.stability <= STABLE_WITHIN
+    def is_steady(self) -> bool:
+        """The rounds agree, so that its milliseconds are worth something beyond this run."""
+        return self.stability <= STEADY_WITHIN
 
 
 def stability(rounds: Sequence[float]) -> float:
@@ -56,34 +70,80 @@ def stability(rounds: Sequence[float]) -> float:
     return max(abs(figure - middle) for figure in rounds) / middle if middle else 0.0
 
 
-def summarize(rounds_ns: Sequence[Sequence[int]]) -> Times:
-    """Summarize rounds of raw times in nanoseconds (each round not empty)."""
-    every = np.concatenate([np.asarray(times, np.float64) for times in rounds_ns]) / 1e6
-    medians = [float(np.median(times)) for times in rounds_ns]
+def summarize(calls_ns: Sequence[Sequence[int]], bursts_ns: Sequence[Figures]) -> Times:
+    """Summarize rounds of raw times in nanoseconds.
+
+    Args:
+        calls_ns: of each round, not empty.
+        bursts_ns: of each round, the median of each of its bursts.
+    """
+    every = np.concatenate([np.asarray(times, np.float64) for times in calls_ns]) / 1e6
+    bursts_ms = [figures / 1e6 for figures in bursts_ns]
+    medians = [float(np.median(figures)) for figures in bursts_ms]
+    interval = interval_over_rounds(bursts_ms)
     return Times(
         mean=float(every.mean()),
         std=float(every.std(ddof=1)) if len(every) > 1 else 0.0,
         minimum=float(every.min()),
-        median=float(np.median(medians)) / 1e6,
+        median=interval.estimate,
         p90=float(np.percentile(every, 90)),
         p99=float(np.percentile(every, 99)),
         maximum=float(every.max()),
         runs=len(every),
-        rounds=len(rounds_ns),
+        rounds=len(calls_ns),
         stability=stability(medians),
+        median_interval=interval,
     )
 
 
-def ratio_of_medians(rounds: Sequence[float], other: Sequence[float]) -> Interval:
-    """Return how many times the other figure one is, and the smallest and largest ratio within a round.
+def median_over_rounds(rounds: Sequence[Figures]) -> float:
+    """Return the median over rounds of the median over a round's cycles."""
+    return float(np.median([np.median(figures) for figures in rounds]))
+
+
+def interval_over_rounds(rounds: Sequence[Figures], seed: int = 0) -> Interval:
+    """Return the median over rounds of the median over cycles, with its 95 % percentile bootstrap interval.
 
     Args:
-        rounds, other: the figure of each round, positive; rounds that only one of them has are left out.
+        rounds: at least one, with a figure for each of its cycles, at least one.
+        seed: what the resampling starts from.
     """
-    pairs = list(zip(rounds, other))
-    ratios = [one / another for one, another in pairs]
-    ones, others = zip(*pairs)
-    return Interval(float(np.median(ones) / np.median(others)), min(ratios), max(ratios))
+    low, high = np.percentile(resampled(rounds, seed), PERCENTILES)
+    return Interval(median_over_rounds(rounds), float(low), float(high))
+
+
+def resampled(rounds: Sequence[Figures], seed: int = 0) -> Figures:
+    """Return the median over rounds of the median over cycles, of BOOTSTRAP_RESAMPLES resamples.
+
+    Cycles are drawn within their round, and rounds among the rounds: those of one run are alike in what the
+    machine and the process have in common.
+
+    Source: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (data in levels).
+
+    Args:
+        rounds: as `interval_over_rounds`.
+    """
+    generator = np.random.default_rng(seed)
+    medians = [_resampled_medians(figures, generator) for figures in rounds]
+    drawn = generator.integers(0, len(rounds), (BOOTSTRAP_RESAMPLES, len(rounds)))
+    picked: Figures = np.take_along_axis(np.stack(medians, axis=1), drawn, axis=1)
+    return np.asarray(np.median(picked, axis=1), np.float64)
+
+
+def _resampled_medians(figures: Figures, generator: np.random.Generator) -> Figures:
+    drawn = generator.integers(0, len(figures), (BOOTSTRAP_RESAMPLES, len(figures)))
+    return np.asarray(np.median(figures[drawn], axis=1), np.float64)
+
+
+def ratio_of_resampled(one: Sequence[Figures], other: Sequence[Figures], seed: int = 0) -> Interval:
+    """Return one figure over another one that was measured apart from it, with its 95 % interval.
+
+    Args:
+        one, other: rounds as `interval_over_rounds` takes them.
+    """
+    ratios = resampled(one, seed) / resampled(other, seed + 1)
+    low, high = np.percentile(ratios, PERCENTILES)
+    return Interval(median_over_rounds(one) / median_over_rounds(other), float(low), float(high))
 
 
 def drop_with_interval(reference: Sequence[float], variant: Sequence[float], seed: int = 0) -> Interval:
@@ -98,7 +158,7 @@ def drop_with_interval(reference: Sequence[float], variant: Sequence[float], see
     drops = np.asarray(reference, np.float64) - np.asarray(variant, np.float64)
     draws = np.random.default_rng(seed).integers(0, len(drops), (BOOTSTRAP_RESAMPLES, len(drops)))
     means = drops[draws].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.percentile(means, PERCENTILES)
     return Interval(float(drops.mean()), float(low), float(high))
 
 

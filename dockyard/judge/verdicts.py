@@ -1,120 +1,30 @@
-"""What the records say of each variant: its figures and its verdict."""
+"""The verdicts on records: what each variant of a model came to beside its reference."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from dockyard.judge.devices import device_name, full_device_name, same_device
-from dockyard.judge.measurements import fps_of, speedup_of, times_of
-from dockyard.judge.statistics import Interval, Times, drop_with_interval, flips
+from dockyard.judge.assessment import Assessment, Verdict
+from dockyard.judge.devices import full_device_name, same_device
+from dockyard.judge.measurements import pace_ms_of, speedup_of, times_of
+from dockyard.judge.questions import Answer, questions_of_speed, required_of
+from dockyard.judge.ranking import has_open_tie, unbeaten
+from dockyard.judge.statistics import drop_with_interval, flips
 from dockyard.plan.plan import REFERENCE_VARIANT
-from shared.contract.codec import decode
 from shared.contract.measurement import Quality
-from shared.contract.recipe import Requirements
 from shared.contract.record import Record, RecordStatus
-
-NO_GAIN_BELOW = 1.05
-"""A speedup that the stability limit could explain is no gain."""
-
-
-class Verdict(str, Enum):
-    """What the report says of a variant.
-
-    Attributes:
-        TOO_LOSSY: the drop exceeds the recipe's.
-        UNSTABLE: the rounds disagree.
-        NO_GAIN: less than 1.05 times the reference, or another requirement of the recipe's is missed.
-        RECOMMENDED: the fastest of a model that meets.
-    """
-
-    REFERENCE = "reference"
-    RECOMMENDED = "recommended"
-    MEETS = "meets"
-    TOO_LOSSY = "too lossy"
-    NO_GAIN = "no gain"
-    UNSTABLE = "unstable"
-    FAILED = "failed"
-    NOT_MEASURED = "not measured"
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """A record with the figures computed from it and its verdict; what cannot be computed is None.
-
-    A variant that a search left after its first round is `not measured`, with the time and quality of that
-    round. One that was measured on another device than its reference is `not measured` too, and has no
-    speedup.
-
-    Attributes:
-        reason: why it failed, why there is no verdict on its figures, or which required speed it misses.
-        fps: frames a second: 1000 over the median in ms, or what a stream processed.
-        metric: the name of the main metric.
-        drop: loss of the main metric against the reference, with its 95 % paired bootstrap interval.
-        flipped: samples right on one side only.
-        speedup: over the reference, measured in the same run, with the smallest and largest of its rounds.
-        size_mb: the size of the artifacts, in MB.
-        size_ratio: that size over the reference's.
-    """
-
-    record: Record
-    verdict: Verdict
-    reason: str = ""
-    times: Times | None = None
-    fps: float | None = None
-    metric: str = ""
-    quality: float | None = None
-    reference_quality: float | None = None
-    drop: Interval | None = None
-    flipped: tuple[str, ...] = ()
-    speedup: Interval | None = None
-    reference_times: Times | None = None
-    size_mb: float = 0.0
-    size_ratio: float | None = None
-
-    @property
-    def recipe_name(self) -> str:
-        return str(self.record.recipe["name"])
-
-    @property
-    def is_reference(self) -> bool:
-        return self.record.variant == REFERENCE_VARIANT
-
-    @property
-    def is_of_recipes_model(self) -> bool:
-        """Its model is the recipe's own: the pipeline, where there is one."""
-        return bool(self.record.model == self.record.recipe["model"])
-
-    @property
-    def was_left(self) -> bool:
-        """A search left it after its first round."""
-        return self.record.status == RecordStatus.NOT_MEASURED and self.times is not None
-
-    @property
-    def device(self) -> str:
-        """The CPU and the threads that were used, as a table names them."""
-        return device_name(self.record)
 
 
 def judge(records: Sequence[Record]) -> list[Assessment]:
     """Return the records with their figures and verdicts, in their order."""
     references = {_run_and_model(record): record for record in records if record.variant == REFERENCE_VARIANT}
     assessments = [_assess(record, references.get(_run_and_model(record))) for record in records]
-    fastest: dict[tuple[str, str], Assessment] = {}
-    for one in assessments:
-        key = _recipe_and_model(one)
-        if one.verdict == Verdict.MEETS and (key not in fastest or _fps(one) > _fps(fastest[key])):
-            fastest[key] = one
-    judged = []
-    for one in assessments:
-        is_fastest = fastest.get(_recipe_and_model(one)) is one
-        judged.append(replace(one, verdict=Verdict.RECOMMENDED) if is_fastest else one)
-    return judged
-
-
-def _recipe_and_model(one: Assessment) -> tuple[str, str]:
-    return one.recipe_name, one.record.model
+    ranked: dict[int, Assessment] = {}
+    for key, reference in references.items():
+        meeting = [one for one in assessments if _run_and_model(one.record) == key and _meets(one)]
+        ranked |= {id(one): better for one, better in _ranked(meeting, reference)}
+    return [ranked.get(id(one), one) for one in assessments]
 
 
 def requirement_met(assessments: Sequence[Assessment]) -> bool:
@@ -122,13 +32,23 @@ def requirement_met(assessments: Sequence[Assessment]) -> bool:
     return any(one.verdict == Verdict.RECOMMENDED and one.is_of_recipes_model for one in assessments)
 
 
+def _meets(one: Assessment) -> bool:
+    return one.verdict == Verdict.MEETS
+
+
+def _ranked(meeting: Sequence[Assessment], reference: Record) -> Iterable[tuple[Assessment, Assessment]]:
+    """Yield those of the variants that meet than which none is faster, each with what it is called then."""
+    if not meeting:
+        return
+    best = unbeaten(meeting, reference.rounds)
+    is_open = has_open_tie(best, reference.rounds)
+    for one in best:
+        verdict = Verdict.RECOMMENDED if one is best[0] else Verdict.AS_FAST
+        yield one, replace(one, verdict=verdict, is_open=is_open)
+
+
 def _run_and_model(record: Record) -> tuple[str, str, str]:
     return record.run, str(record.recipe["name"]), record.model
-
-
-def _fps(one: Assessment) -> float:
-    assert one.fps is not None
-    return one.fps
 
 
 def _size_mb(record: Record) -> float:
@@ -146,7 +66,7 @@ def _assess(record: Record, reference: Record | None) -> Assessment:
         Verdict.NOT_MEASURED,
         record.reason,
         times=times_of(record.rounds),
-        fps=fps_of(record.rounds),
+        pace_ms=pace_ms_of(record.rounds),
         metric=quality.main,
         quality=quality.value,
         size_mb=_size_mb(record),
@@ -180,13 +100,11 @@ def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessme
     )
     if reason := _why_incomparable(record, reference):
         return replace(compared, reason=reason)
-    timed = replace(
-        compared,
-        speedup=speedup_of(reference.rounds, record.rounds),
-        reference_times=times_of(reference.rounds),
-    )
-    verdict, reason = _verdict(timed)
-    return replace(timed, verdict=verdict, reason=reason)
+    speedup = speedup_of(reference.rounds, record.rounds)
+    if speedup is None:
+        return replace(compared, reason="it was measured in other rounds than its reference")
+    timed = replace(compared, speedup=speedup, reference_times=times_of(reference.rounds))
+    return _decided(timed)
 
 
 def _why_incomparable(record: Record, reference: Record) -> str:
@@ -196,38 +114,25 @@ def _why_incomparable(record: Record, reference: Record) -> str:
             f"it was measured on {full_device_name(record)}, its reference on {full_device_name(reference)}; "
             "a speedup across devices says nothing"
         )
-    kinds = {measured.kind for measured in (*record.rounds, *reference.rounds)}
-    if len(kinds) > 1:
-        return f"it was measured as a {record.rounds[0].kind}, its reference as a {reference.rounds[0].kind}"
+    kinds = [one.measured.kind for one in (*record.rounds, *reference.rounds)]
+    if len(set(kinds)) > 1:
+        return f"it was measured as a {kinds[0]}, its reference as a {kinds[-1]}"
     return ""
 
 
-def _verdict(one: Assessment) -> tuple[Verdict, str]:
-    """Return the verdict on a variant that has all figures, and which requirement of speed it misses.
+def _decided(one: Assessment) -> Assessment:
+    """Return a variant that has all figures with its verdict.
 
     Which of those that meet is recommended comes later.
     """
-    assert one.times is not None
     assert one.drop is not None
-    assert one.speedup is not None
-    required = decode(Requirements, one.record.recipe["requirements"], "$.recipe.requirements")
-    if one.drop.estimate > required.max_drop:
-        return Verdict.TOO_LOSSY, ""
-    if not one.times.is_stable:
-        return Verdict.UNSTABLE, ""
-    missed = "; ".join(_missed_speeds(one, required)) if one.is_of_recipes_model else ""
-    no_gain = missed or one.speedup.estimate < NO_GAIN_BELOW
-    return Verdict.NO_GAIN if no_gain else Verdict.MEETS, missed
-
-
-def _missed_speeds(one: Assessment, required: Requirements) -> Iterator[str]:
-    """Yield which of the latency, the speedup and the frames a second that the client asks for are missed."""
-    assert one.times is not None
-    assert one.speedup is not None
-    median, speedup, fps = one.times.median, one.speedup.estimate, _fps(one)
-    if required.max_latency_ms is not None and median > required.max_latency_ms:
-        yield f"its median of {median:.2f} ms exceeds the {required.max_latency_ms} ms that are allowed"
-    if required.min_speedup is not None and speedup < required.min_speedup:
-        yield f"its speedup of {speedup:.2f} is below the {required.min_speedup} that is required"
-    if required.min_fps is not None and fps < required.min_fps:
-        yield f"its {fps:.1f} frames a second are below the {required.min_fps} that are required"
+    if one.drop.estimate > required_of(one).max_drop:
+        return replace(one, verdict=Verdict.TOO_LOSSY)
+    questions = list(questions_of_speed(one))
+    for answer, verdict in ((Answer.NO, Verdict.NO_GAIN), (Answer.OPEN, Verdict.UNDECIDED)):
+        found = [question for question in questions if question.answer == answer]
+        if found:
+            reason = "; ".join(question.text for question in found if question.text)
+            is_open = all(question.is_open for question in found)
+            return replace(one, verdict=verdict, reason=reason, is_open=is_open)
+    return replace(one, verdict=Verdict.MEETS)

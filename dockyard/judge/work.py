@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from dockyard.plan.jobs import convert_id, evaluate_id, optimize_id
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.run.outcome import Outcome
-from shared.contract.measurement import Latency, Measurement, Quality
+from shared.contract.measurement import Latency, Quality
 from shared.contract.recipe import Optimization
+from shared.contract.record import Round
 from shared.contract.result import OutputDifference, Result, Status
 from shared.contract.stages import BENCHMARK, EVALUATE
 
@@ -25,7 +26,7 @@ class Work:
         optimizations: the optimization of each network; none for the reference.
         conversions, made: outcomes of each network's `convert` and `optimize`, where there are any.
         own: outcomes of the model's and variant's own jobs, in the order they came.
-        evaluated: None for a pipeline, and where it did not come so far.
+        evaluated: None where it did not come so far.
         measured: the rounds that were measured.
     """
 
@@ -65,19 +66,22 @@ class Work:
 
     @property
     def quality(self) -> Quality | None:
-        """That of the evaluation, else (a pipeline's) that of the first round."""
-        sources = (self.evaluated, *self.measured)
-        return next((outcome.result for outcome in sources if outcome and outcome.result), NO_RESULT).quality
+        """That of the evaluation."""
+        return self.evaluated.result.quality if self.evaluated and self.evaluated.result else None
 
     @property
-    def rounds(self) -> tuple[Measurement, ...]:
+    def rounds(self) -> tuple[Round, ...]:
         """What was measured, round by round."""
-        results = [outcome.result for outcome in self.measured if outcome.result]
-        return tuple(result.measurement for result in results if result.measurement)
+        found = []
+        for outcome in self.measured:
+            planned, result = outcome.planned, outcome.result
+            if planned.round is not None and result is not None and result.measurement is not None:
+                found.append(Round(planned.round, result.measurement, planned.group))
+        return tuple(found)
 
     @property
     def dataset_ns(self) -> tuple[int, ...]:
-        """One call for each test sample, in nanoseconds."""
+        """One call, or one pass, for each test sample, in nanoseconds."""
         measured = self.evaluated.result.measurement if self.evaluated and self.evaluated.result else None
         return measured.totals_ns if isinstance(measured, Latency) else ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dockyard.plan.plan import (
@@ -28,6 +28,8 @@ from shared.contract.stages import (
     Optimize,
     Parameters,
     PipelineBenchmark,
+    PipelineEvaluate,
+    PipelineFiles,
     Tolerance,
     Tuning,
 )
@@ -55,9 +57,9 @@ def optimize_id(network: str, variant: str) -> str:
     return f"{network}/{variant}/optimize"
 
 
-def evaluate_id(network: str, variant: str) -> str:
-    """Return the id of the job that judges the quality of a network's variant."""
-    return f"{network}/{variant}/evaluate"
+def evaluate_id(model: str, variant: str) -> str:
+    """Return the id of the job that judges the quality of a model's variant."""
+    return f"{model}/{variant}/evaluate"
 
 
 def benchmark_id(model: str, variant: str, number: int) -> str:
@@ -81,30 +83,52 @@ def prepare_variant(plan: Plan, network: Network, variant: str) -> list[PlannedJ
 
 
 def measure_round(plan: Plan, number: int) -> list[PlannedJob]:
-    """Return the measuring jobs of one round: for each model the reference and every variant in turn."""
+    """Return the measuring jobs of one round: for each model the reference and every variant."""
     return [measure_once(plan, model, variant, number) for model in plan.models for variant in plan.variants]
+
+
+def evaluate_pipeline(plan: Plan, variant: str) -> PlannedJob:
+    """Return the job that judges the quality of the pipeline's variant."""
+    assert plan.pipeline is not None
+    model, images = plan.pipeline.name, plan.recipe.measure.images or None
+    inputs = _networks_of(plan, model, variant)
+    parameters = PipelineEvaluate(_pipeline_files(plan, inputs), "inputs/data/test", images)
+    inputs["data/test"] = DataInput(model, "test")
+    return PlannedJob(_job(plan, model, variant, evaluate_id(model, variant), parameters), inputs, variant)
 
 
 def measure_once(plan: Plan, model: str, variant: str, number: int) -> PlannedJob:
     """Return the job that measures a model's variant in a round."""
     measure = plan.recipe.measure
-    inputs: dict[str, JobInput] = {}
-    for name, own_variant in plan.network_variants(model, variant).items():
-        made = variant != REFERENCE_VARIANT
-        inputs[name] = OutputInput(optimize_id(name, own_variant)) if made else GraphInput(name)
-    artifacts = tuple(NetworkFiles(plan.networks[name], f"inputs/{name}") for name in inputs)
+    inputs = _networks_of(plan, model, variant)
     parameters: Parameters
-    if plan.pipeline is not None and plan.is_pipeline(model):
+    if plan.is_pipeline(model):
+        files = _pipeline_files(plan, inputs)
         inputs["data/test"] = DataInput(model, "test")
-        nodes = plan.pipeline.nodes
         images = measure.images or None
-        parameters = PipelineBenchmark(nodes, artifacts, "inputs/data/test", measure.warmup, images)
+        parameters = PipelineBenchmark(files, "inputs/data/test", measure.warmup, measure.burst_s, images)
     else:
         inputs[REFERENCE_OUTPUTS] = _reference_outputs(model)
         reference = f"inputs/{REFERENCE_OUTPUTS}"
-        parameters = NetworkBenchmark(artifacts[0], reference, measure.warmup, measure.runs, measure.seconds)
+        parameters = NetworkBenchmark(
+            _files(plan.networks[model]), reference, measure.warmup, measure.burst_s
+        )
     job = _job(plan, model, variant, benchmark_id(model, variant, number), parameters)
     return PlannedJob(job, inputs, variant, number)
+
+
+def _networks_of(plan: Plan, model: str, variant: str) -> dict[str, JobInput]:
+    """Return what each network of a model's variant is loaded from, by its name."""
+    inputs: dict[str, JobInput] = {}
+    for name, own_variant in plan.network_variants(model, variant).items():
+        made = own_variant != REFERENCE_VARIANT
+        inputs[name] = OutputInput(optimize_id(name, own_variant)) if made else GraphInput(name)
+    return inputs
+
+
+def _pipeline_files(plan: Plan, networks: Iterable[str]) -> PipelineFiles:
+    assert plan.pipeline is not None
+    return PipelineFiles(plan.pipeline.nodes, tuple(_files(plan.networks[name]) for name in networks))
 
 
 def _job(plan: Plan, model: str, variant: str, job_id: str, parameters: Parameters) -> Job:

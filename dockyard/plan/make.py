@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dockyard.plan.conversion import conversion_options
-from dockyard.plan.jobs import measure_round, prepare_reference, prepare_variant
+from dockyard.plan.jobs import evaluate_pipeline, measure_round, prepare_reference, prepare_variant
 from dockyard.plan.plan import Plan
 from dockyard.plan.resolve import (
     adapt,
@@ -43,6 +43,8 @@ def make_plan(workspace: Workspace, recipe: Recipe, only: str | None = None) -> 
         for variant in plan.optimizations:
             jobs += prepare_variant(plan, network, variant)
     if recipe.search is None:
+        if plan.pipeline is not None:
+            jobs += [evaluate_pipeline(plan, variant) for variant in plan.variants]
         for number in range(1, recipe.measure.rounds + 1):
             jobs += measure_round(plan, number)
     return replace(plan, jobs=tuple(jobs))

@@ -61,7 +61,9 @@ class PlannedJob:
     Attributes:
         inputs: by path below the job's `inputs/`.
         variant: which variant the job is for; None for a conversion, which is for all of a toolchain.
-        round: the number of the measuring round; None for a job that measures no time.
+        round: the number of the measuring round, in which it runs beside the model's other variants; None for
+            a job that measures no time.
+        group: which of those that wait together, where memory does not hold all of them.
         time_limit_s: where a search's budget ends before the recipe's limit.
     """
 
@@ -69,6 +71,7 @@ class PlannedJob:
     inputs: Mapping[str, JobInput]
     variant: str | None
     round: int | None = None
+    group: int = 1
     time_limit_s: int | None = None
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.measurements import mean_step_ms, steps_of_rounds
 from dockyard.judge.statistics import Interval
-from dockyard.judge.verdicts import Assessment
 from dockyard.report.content import Table
 
 NOTHING = "-"

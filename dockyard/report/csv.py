@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dockyard.judge.verdicts import Assessment
+from dockyard.judge.assessment import Assessment
 from shared.contract.measurement import Scope, Throughput
 
 Cell = str | int | float | None

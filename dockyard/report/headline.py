@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from dockyard.judge.statistics import STABLE_WITHIN
-from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.plan.plan import COMBINED
+from dockyard.report import cells
 from shared.contract.measurement import Throughput
 from shared.contract.record import Record
+
+MAX_REASON = 300
+"""Characters of a reason that are shown."""
 
 RUNTIME = "runtime"
 """What a session's settings call the runtime that it ran in."""
@@ -25,9 +28,10 @@ def headline(rows: Sequence[Assessment]) -> str:
     loss = winner.drop
     return (
         f"{winner.record.model}: take {winner.record.variant}{f' ({options})' if options else ''}, "
-        f"{winner.speedup.estimate:.2f}x {reference_runtime(own)} ({_speed(winner)}) on {winner.device}, "
+        f"{winner.speedup.estimate:.2f}x {reference_runtime(own)} ({winner.speedup.low:.2f} to "
+        f"{winner.speedup.high:.2f}; {_speed(winner)}) on {winner.device}, "
         f"{winner.metric} {winner.quality:.4f} (drop {loss.estimate:+.4f}, 95 % interval {loss.low:+.4f} to "
-        f"{loss.high:+.4f}).{_what_may_be_faster(own, winner)}"
+        f"{loss.high:+.4f})."
     )
 
 
@@ -59,40 +63,26 @@ def _speed(one: Assessment) -> str:
     return f"{one.times.mean:.1f} ms"
 
 
-def _what_may_be_faster(own: Sequence[Assessment], winner: Assessment) -> str:
-    """Return a sentence on what would be faster, were this machine not too noisy to tell; or nothing."""
-    best = _fastest_unstable(own)
-    if best is None or best.speedup is None or _fps(best) <= _fps(winner):
-        return ""
-    gain = best.speedup
-    return (
-        f" Faster within the allowed loss, but unstable here: {best.record.variant}, {gain.estimate:.2f}x "
-        f"({gain.low:.2f} to {gain.high:.2f})."
-    )
-
-
-def _fastest_unstable(own: Sequence[Assessment]) -> Assessment | None:
-    unstable = [one for one in own if one.verdict == Verdict.UNSTABLE]
-    return max(unstable, key=_fps, default=None)
-
-
-def _fps(one: Assessment) -> float:
-    return one.fps or 0.0
-
-
 def _no_winner(first: Assessment, own: Sequence[Assessment]) -> str:
     nothing = f"No variant of {first.record.recipe['model']} is recommended for {first.recipe_name}"
-    best = _fastest_unstable(own)
-    if best is None:
-        return f"{nothing}: none meets its requirements."
-    assert best.times is not None
-    assert best.speedup is not None
-    assert best.drop is not None
-    gain = best.speedup
+    reference = next((one for one in own if one.is_reference), None)
+    if reference is not None and reference.verdict == Verdict.FAILED:
+        return f"{nothing}: its reference failed, {cells.one_line(reference.reason, MAX_REASON)}."
+    best = _nearest_miss(own)
+    if best is None or best.speedup is None or best.drop is None:
+        return f"{nothing}: none was measured."
+    gain, loss = best.speedup, best.drop
+    why = f"{best.verdict.value}, {best.reason}" if best.reason else best.verdict.value
     return (
-        f"{nothing}: this machine is too noisy. The fastest within the allowed loss, {best.record.variant}, "
-        f"was {gain.estimate:.2f}x {reference_runtime(own)} ({gain.low:.2f} to {gain.high:.2f} in its "
-        f"{best.times.rounds} rounds) on {best.device}, drop {best.drop.estimate:+.4f}, but its rounds' "
-        f"medians lie up to {best.times.stability:.0%} apart from their median ({STABLE_WITHIN:.0%} are "
-        "allowed)."
+        f"{nothing}: the nearest is {best.record.variant}, {gain.estimate:.2f}x {reference_runtime(own)} "
+        f"({gain.low:.2f} to {gain.high:.2f}), drop {loss.estimate:+.4f}, on {best.device}: {why}."
     )
+
+
+def _nearest_miss(own: Sequence[Assessment]) -> Assessment | None:
+    """Return the fastest of those that came nearest to the requirements."""
+    for verdict in (Verdict.UNDECIDED, Verdict.NO_GAIN, Verdict.TOO_LOSSY):
+        found = [one for one in own if one.verdict == verdict and one.speedup]
+        if found:
+            return max(found, key=lambda one: one.speedup.estimate if one.speedup else 0.0)
+    return None

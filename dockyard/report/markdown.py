@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-from dockyard.judge.verdicts import Verdict
+from dockyard.judge.assessment import Verdict
 from dockyard.report.cells import one_line
 from dockyard.report.content import ModelSection, RecipeSection, Remark, Report, Table, TableSection
 

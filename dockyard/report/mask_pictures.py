@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.report.content import Remark
 from shared.contract.measurement import MaskPicture
 from shared.contract.record import RecordStatus

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.measurements import steps_of_rounds
-from dockyard.judge.verdicts import Assessment
 from dockyard.report import cells
 from dockyard.report.cells import Column
 from dockyard.report.content import ModelSection, Picture, Remark, Table

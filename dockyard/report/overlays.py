@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dockyard.judge.verdicts import Assessment
+from dockyard.judge.assessment import Assessment
 from dockyard.report.content import Remark
 from dockyard.report.mask_pictures import Mask, Overlay, Pixels, overlays_of
 

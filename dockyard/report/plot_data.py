@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dockyard.judge import pareto
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import same_device
 from dockyard.judge.measurements import medians_ns
 from dockyard.judge.statistics import Interval
-from dockyard.judge.verdicts import Assessment, Verdict
 from dockyard.run.decisions import Point
 from shared.contract.record import RecordStatus
 

@@ -13,14 +13,14 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.report.plot_data import Place, Plot, plots_of
 
 COLOURS = {
     Verdict.RECOMMENDED: "tab:green",
     Verdict.REFERENCE: "tab:gray",
     Verdict.TOO_LOSSY: "tab:red",
-    Verdict.UNSTABLE: "tab:orange",
+    Verdict.UNDECIDED: "tab:orange",
     Verdict.NOT_MEASURED: "lightgray",
 }
 OTHER_COLOUR = "tab:blue"

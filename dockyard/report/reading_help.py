@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dockyard.judge.statistics import STABLE_WITHIN
+from dockyard.judge.statistics import STEADY_WITHIN
 
 READING_HELP = (
     "Times cover exactly what the heading says; mean, std and median are over all calls of all rounds. The "
@@ -15,7 +15,7 @@ READING_HELP = (
     "The metric iou of masks is the mean of the images' pixel IoU, iou_set the IoU of all their pixels.",
     "In the pictures the right half shows quality over time: up and left is better. Points with a black ring "
     "are the Pareto front: none is beaten by another variant that is no worse and faster by more than "
-    f"{STABLE_WITHIN:.0%}, which is how far the same thing may be from itself. The black line joins those of "
+    f"{STEADY_WITHIN:.0%}, which is how far the same thing may be from itself. The black line joins those of "
     "them that are better than every faster one.",
     "Verdicts: recommended is the fastest that meets the requirements; the others are meets, too lossy, no "
     "gain, unstable, failed and not measured. Raw samples are in records/.",

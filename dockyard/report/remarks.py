@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dockyard.judge.statistics import STABLE_WITHIN
-from dockyard.judge.verdicts import Assessment, Verdict
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.report.cells import one_line
 from dockyard.report.content import Remark, Table
 from dockyard.report.headline import options_beyond_name
@@ -42,10 +41,12 @@ def _texts(one: Assessment) -> Iterator[str]:
         yield f"too lossy: it loses {one.drop.estimate:.4f} of {one.metric}, {allowed} are allowed"
     elif one.reason:
         yield f"{one.verdict.value}: {one_line(one.reason)}"
-    if one.times and not one.times.is_stable:
+    if one.times and not one.times.is_steady:
         times = one.times
-        farthest = f"lie up to {times.stability:.1%} from their median (limit {STABLE_WITHIN:.0%})"
-        yield f"the medians of {times.rounds} rounds {farthest}"
+        yield (
+            f"its milliseconds are worth little beyond this run: the medians of {times.rounds} rounds "
+            f"lie up to {times.stability:.0%} from their median"
+        )
     if record.scope == Scope.NETWORK:
         for notes in record.notes.values():
             yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)

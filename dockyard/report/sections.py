@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dockyard.judge.verdicts import Assessment
+from dockyard.judge.assessment import Assessment
 from dockyard.report.content import RecipeSection, Report
 from dockyard.report.headline import headline
 from dockyard.report.model_section import Pictures, model_section

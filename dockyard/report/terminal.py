@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import rich.table
 from rich.console import Console
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.compare_runs import ComparedVariant
-from dockyard.judge.verdicts import Assessment
 from dockyard.report import cells
 from dockyard.report.cells import Column
 from dockyard.report.content import Table

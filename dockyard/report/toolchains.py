@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from itertools import combinations
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.devices import same_device
 from dockyard.judge.measurements import speedup_of
-from dockyard.judge.verdicts import Assessment
 from dockyard.report import cells
 from dockyard.report.content import Table, TableSection
 from shared.contract.record import RecordStatus

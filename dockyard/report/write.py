@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.record_files import read_records
-from dockyard.judge.verdicts import Assessment, judge
+from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.csv import write_csv
 from dockyard.report.markdown import markdown

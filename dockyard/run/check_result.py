@@ -15,7 +15,13 @@ from shared.contract.errors import InputProblem
 from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, Throughput
 from shared.contract.model import steps_of
 from shared.contract.result import Result, Status
-from shared.contract.stages import STAGES, Parameters, PipelineBenchmark
+from shared.contract.stages import (
+    STAGES,
+    NetworkBenchmark,
+    Parameters,
+    PipelineBenchmark,
+    PipelineEvaluate,
+)
 
 SCHEMA = SHARED / "contract" / "result.schema.json"
 
@@ -72,12 +78,15 @@ def _check_latency(parameters: Parameters, latency: Latency) -> None:
     total = latency.samples_ns.get(TOTAL, ())
     if not total or min(total) <= 0:
         raise InputProblem("a latency without samples, or with a time of zero")
-    is_pipeline = isinstance(parameters, PipelineBenchmark)
+    is_pipeline = isinstance(parameters, (PipelineEvaluate, PipelineBenchmark))
     if (latency.scope == Scope.PIPELINE) != is_pipeline:
         raise InputProblem(f"a latency of the scope {latency.scope.value}, which was not asked for")
-    if not isinstance(parameters, PipelineBenchmark):
+    is_benchmark = isinstance(parameters, (NetworkBenchmark, PipelineBenchmark))
+    if sum(latency.bursts) != (len(total) if is_benchmark else 0):
+        raise InputProblem("a latency whose bursts do not add up to its samples")
+    if not isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
         return
-    steps = steps_of(parameters.nodes)
+    steps = steps_of(parameters.pipeline.nodes)
     if any(len(latency.samples_ns.get(step, ())) != len(total) for step in steps):
         raise InputProblem(f"a pipeline's latency without each of its steps: {', '.join(steps)}")
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dockyard.engines.processes import stream
 from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
+from dockyard.run.job_lines import read_progress
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
-from shared.contract.job import PROGRESS_KEY
 
 OnProgress = Callable[[str, int, int], None]
-
-LONGEST_STEP = 80
-"""Characters of a step's description that are kept."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +129,6 @@ def _imported(script: Path) -> Iterator[str]:
 def _modules(workspace: Workspace, name: str) -> Iterator[Path]:
     for place in workspace.places:
         yield from place.glob(f"models/*/{name}.py")
-
-
-def read_progress(line: str) -> tuple[str, int, int] | None:
-    """Return (what, done, total) of a progress line, or None for any other line."""
-    if not line.startswith("{"):
-        return None
-    try:
-        step: Any = json.loads(line)[PROGRESS_KEY]
-        return str(step["what"])[:LONGEST_STEP], int(step["done"]), int(step["total"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None
 
 
 def _check_headers(workspace: Workspace, samples: list[Sample]) -> None:

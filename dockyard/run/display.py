@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from dockyard.plan.plan import PlannedJob
@@ -14,8 +15,8 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """A line that stays."""
 
-    def job(self, planned: PlannedJob, number: int, total: int) -> None:
-        """A job begins."""
+    def jobs(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
+        """A job begins, or several side by side, of which `number` is the first."""
 
     def progress(self, what: str, done: int, total: int) -> None:
         """A step of the job advanced; total 0 is unknown."""

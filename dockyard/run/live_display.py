@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -19,8 +21,8 @@ from rich.progress import (
 )
 
 from dockyard.plan.plan import PlannedJob
-from dockyard.run.decisions import median_ns
 from dockyard.run.outcome import Outcome
+from shared.contract.measurement import Measurement, Throughput
 from shared.contract.result import Status
 from shared.contract.stages import BENCHMARK, EVALUATE
 
@@ -72,8 +74,10 @@ class LiveDisplay:
         """Print a line that stays."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def job(self, planned: PlannedJob, number: int, total: int) -> None:
-        self._text = planned.job.id
+    def jobs(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
+        first = members[0]
+        together = f"{first.job.model}: round {first.round}, {len(members)} side by side"
+        self._text = first.job.id if first.round is None else together
         self._progress.update(self._jobs, visible=True, completed=number - 1, total=total, description="jobs")
         self.progress("", 0, 0)
 
@@ -107,6 +111,11 @@ class LiveDisplay:
             )
 
 
+def _median_ms(measured: Measurement) -> float:
+    times = measured.latency_ns if isinstance(measured, Throughput) else measured.totals_ns
+    return statistics.median(times) / 1e6
+
+
 def _figure(outcome: Outcome) -> str:
     """Return what a job found out, as the end of its line."""
     result, stage = outcome.result, outcome.planned.job.stage.name
@@ -115,5 +124,5 @@ def _figure(outcome: Outcome) -> str:
     if stage == EVALUATE.name and result.quality:
         return ", " + ", ".join(f"{name} {value:.4f}" for name, value in result.quality.metrics.items())
     if stage == BENCHMARK.name and result.measurement:
-        return f", median {median_ns(result.measurement) / 1e6:.2f} ms"
+        return f", median {_median_ms(result.measurement):.2f} ms"
     return ""

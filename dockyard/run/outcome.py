@@ -21,10 +21,10 @@ class Outcome:
         outputs: the folder it left, or None.
         log: its last lines.
         cache_key: the hash of all that went into the job; None where it did not come so far.
-        cached: the outputs were made by an earlier run.
+        cached: the outputs were made by an earlier run, or the quality of the same bytes was known.
         executor, device: name and device of the executor that ran it; None where none did.
         identity: what identifies its toolchain (`Executor.prepare`).
-        seconds: how long its process took, from start to end.
+        seconds: how long its process took, from start to end; of several side by side each has its share.
     """
 
     planned: PlannedJob

@@ -20,12 +20,11 @@ def planned_batches(plan: Plan, done: Done, decisions: Decisions) -> Iterator[Ba
 def extra_rounds(
     plan: Plan, variants: Mapping[str, Sequence[str]], done: Done, decisions: Decisions
 ) -> Iterator[Batch]:
-    """Yield rounds beyond the recipe's number for the models that need them, within the recipe's limit."""
+    """Yield rounds beyond the recipe's number for what is not decided yet, within the recipe's limit."""
     measure = plan.recipe.measure
     for number in range(measure.rounds + 1, measure.max_rounds + 1):
-        unsettled = decisions.unsettled(plan, variants, done)
-        if not unsettled:
+        undecided = decisions.undecided(plan, variants, done)
+        if not undecided:
             return
-        yield [
-            measure_once(plan, model, variant, number) for model in unsettled for variant in variants[model]
-        ]
+        for model, open_ones in undecided.items():
+            yield [measure_once(plan, model, variant, number) for variant in open_ones]

@@ -6,25 +6,33 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from dockyard.engines import Executor, FollowedFolder, JobExit, Limits
+from dockyard.plan.jobs import evaluate_id
 from dockyard.plan.plan import DataInput, GraphInput, JobInput, OutputInput, Plan, PlannedJob, TuningInput
 from dockyard.run import artifact_cache, job_folder, tuning_store
 from dockyard.run.check_result import read_result
-from dockyard.run.datasets import DataSet, read_progress
+from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Decisions
 from dockyard.run.display import Display
+from dockyard.run.job_lines import read_progress
+from dockyard.run.memory import groups_that_fit
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
 from dockyard.run.rounds import planned_batches
 from dockyard.run.search import BUDGET_SPENT, search_batches
+from dockyard.run.side_by_side import Ending, Start, run_side_by_side
 from shared.contract.errors import DockyardError, EnvironmentProblem
+from shared.contract.measurement import Latency
 from shared.contract.result import Result, Status
-from shared.contract.stages import Optimize, Tuning
+from shared.contract.stages import Evaluate, Optimize, Tuning
 
 LOG_LINES = 40
 
@@ -80,34 +88,60 @@ def run_plan(
     number, total = 0, len(plan.jobs)
     for batch in batches(plan, run.done, decisions):
         total = max(total, number + len(batch))
-        for planned in batch:
-            number += 1
-            display.job(planned, number, total)
-            outcome, problem = _run_one(run, planned)
-            run.done[planned.job.id] = outcome
-            display.outcome(outcome)
-            yield outcome
+        for _, together in groupby(batch, key=_round_of):
+            members = list(together)
+            display.jobs(members, number + 1, total)
+            number += len(members)
+            measured = members[0].round is not None
+            outcomes, problem = _run_round(run, members) if measured else _run_one(run, members[0])
+            for outcome in outcomes:
+                run.done[outcome.planned.job.id] = outcome
+                display.outcome(outcome)
+                yield outcome
             if problem is not None:
                 raise problem
 
 
-def _run_one(run: _Run, planned: PlannedJob) -> tuple[Outcome, Problem | None]:
-    """Return the outcome of a job, and what is to end the run after it."""
+def _round_of(planned: PlannedJob) -> tuple[str, int | None]:
+    """Return what jobs have in common that run side by side: a model's round; others run by themselves."""
+    return (planned.job.id, None) if planned.round is None else (planned.job.model, planned.round)
+
+
+Finished = tuple[list[Outcome], Problem | None]
+"""Outcomes, and what is to end the run after them."""
+
+
+def _run_one(run: _Run, planned: PlannedJob) -> Finished:
+    """Run a job by itself."""
     inherited = _unmet_need(run, planned)
     if inherited is not None:
-        return inherited, None
+        return [inherited], None
     log: deque[str] = deque(maxlen=LOG_LINES)
     try:
-        return _do(run, planned, log), None
-    except KeyboardInterrupt as interrupt:
-        return _failed(planned, INTERRUPTED, log), interrupt
-    except EnvironmentProblem as problem:
-        return _failed(planned, str(problem), log), problem
-    except DockyardError as problem:
-        return _failed(planned, str(problem), log), None
-    except OSError as error:
+        return [_do(run, planned, log)], None
+    except (KeyboardInterrupt, DockyardError, OSError) as error:
+        failed, problem = _broken(run, planned, error, log)
+        return [failed], problem
+
+
+def _broken(
+    run: _Run, planned: PlannedJob, error: BaseException, log: deque[str]
+) -> tuple[Outcome, Problem | None]:
+    """Return the outcome of a job that an error ended, and what is to end the run after it.
+
+    Raises:
+        BaseException: the error, where it is a defect of ours.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return _failed(planned, INTERRUPTED, log), error
+    if isinstance(error, EnvironmentProblem):
+        return _failed(planned, str(error), log), error
+    if isinstance(error, DockyardError):
+        return _failed(planned, str(error), log), None
+    if isinstance(error, OSError):
         found = _machine_problem(run, planned, error)
         return _failed(planned, str(found), log), found
+    raise error
 
 
 def _unmet_need(run: _Run, planned: PlannedJob) -> Outcome | None:
@@ -118,8 +152,127 @@ def _unmet_need(run: _Run, planned: PlannedJob) -> Outcome | None:
             stage = planned.job.stage.name
             return Outcome(planned, Status.FAILED, "an earlier job did not run", stage)
         if before.status != Status.DONE:
-            return Outcome(planned, before.status, before.reason, before.stage, log=before.log)
+            return _inherited(planned, before)
     return None
+
+
+def _inherited(planned: PlannedJob, before: Outcome) -> Outcome:
+    """Return the outcome of a job that is not done because an earlier one was not."""
+    return Outcome(planned, before.status, before.reason, before.stage, log=before.log)
+
+
+def _run_round(run: _Run, members: Sequence[PlannedJob]) -> Finished:
+    """Run a round of a model: the reference and its variants side by side, as many as memory holds."""
+    outcomes: list[Outcome] = []
+    able: list[PlannedJob] = []
+    for planned in members:
+        inherited = _unmet_need(run, planned) or _failed_before(run, planned)
+        if inherited is None:
+            able.append(planned)
+        else:
+            outcomes.append(inherited)
+    if not able:
+        return outcomes, None
+    peaks = [_peak_mb(run, planned) for planned in able]
+    memory_mb = min(run.placement.executor_of(planned.job.target).memory_mb for planned in able)
+    groups = groups_that_fit(peaks, memory_mb)
+    if len(groups) > 1:
+        run.display.say(
+            f"  {memory_mb} MB of memory do not hold all {len(able)} at once: {len(groups)} groups"
+        )
+    for number, group in enumerate(groups, 1):
+        found, problem = _run_group(run, [_in_group(able[index], number) for index in group])
+        outcomes += found
+        if problem is not None:
+            return outcomes, problem
+    return outcomes, None
+
+
+def _failed_before(run: _Run, planned: PlannedJob) -> Outcome | None:
+    """Return the outcome of a job whose variant has failed in an earlier round; else None."""
+    for before in run.done.values():
+        is_own = (before.planned.job.model, before.planned.variant) == (planned.job.model, planned.variant)
+        if is_own and before.planned.round is not None and before.status != Status.DONE:
+            return _inherited(planned, before)
+    return None
+
+
+def _peak_mb(run: _Run, planned: PlannedJob) -> float:
+    """Return the memory that a variant took when its quality was judged, in MB; 0 where that is not known."""
+    evaluated = run.done.get(evaluate_id(planned.job.model, planned.variant or ""))
+    return evaluated.result.peak_mb if evaluated and evaluated.result else 0.0
+
+
+def _in_group(planned: PlannedJob, number: int) -> PlannedJob:
+    """Return a job as it runs in a group; the reference is in each, and every job has an id of its own."""
+    if number == 1:
+        return planned
+    return replace(planned, job=replace(planned.job, id=f"{planned.job.id}.{number}"), group=number)
+
+
+class _GroupWatcher:
+    """Keeps the last lines of each benchmark of a group and shows how far they are."""
+
+    def __init__(self, display: Display, count: int, cycles: int) -> None:
+        self.logs: list[deque[str]] = [deque(maxlen=LOG_LINES) for _ in range(count)]
+        self._display, self._cycles = display, cycles
+
+    def line(self, number: int, text: str) -> None:
+        step = read_progress(text)
+        if step is not None:
+            self._display.progress(*step)
+        elif text.strip():
+            self.logs[number].append(text)
+
+    def cycle(self, done: int) -> None:
+        self._display.progress("bursts in turn, cycle", done, self._cycles)
+
+
+def _run_group(run: _Run, members: Sequence[PlannedJob]) -> Finished:
+    """Run benchmarks side by side, the reference first."""
+    cycles = run.plan.recipe.measure.cycles
+    watcher = _GroupWatcher(run.display, len(members), cycles)
+    started = time.monotonic()
+    try:
+        with ExitStack() as stack:
+            begun = [_begin(run, planned) for planned in members]
+            folders = [stack.enter_context(_filled_folder(run, planned)) for planned in members]
+            starts = [_start(run, *each) for each in zip(members, folders)]
+            endings = run_side_by_side(starts, cycles, watcher)
+            seconds = (time.monotonic() - started) / len(members)
+            outcomes: list[Outcome] = []
+            problem: Problem | None = None
+            for outcome, folder, ending, log in zip(begun, folders, endings, watcher.logs):
+                if isinstance(ending.left, BaseException):
+                    failed, found = _broken(run, outcome.planned, ending.left, log)
+                    outcomes.append(failed)
+                    problem = problem or found
+                else:
+                    result = _benchmark_result(outcome.planned, folder, ending.left, ending)
+                    outcomes.append(_concluded(outcome, result, None, log, seconds))
+            return outcomes, problem
+    except (KeyboardInterrupt, DockyardError, OSError) as error:
+        both = [_broken(run, planned, error, log) for planned, log in zip(members, watcher.logs)]
+        return [outcome for outcome, _ in both], both[0][1]
+
+
+def _start(run: _Run, planned: PlannedJob, folder: Path) -> Start:
+    """Return what runs a benchmark whose folder is filled."""
+    job = planned.job
+    executor = run.placement.executor_of(job.target)
+    return lambda on_line, on_started: executor.run(
+        job.target, job.toolchain, folder, _limits(run, planned), on_line, on_started=on_started
+    )
+
+
+def _benchmark_result(planned: PlannedJob, folder: Path, left: JobExit, ending: Ending) -> Result:
+    """Read what a benchmark left; one that ran other bursts than it was told to has failed."""
+    result = read_result(folder, left, planned.job.parameters)
+    latency = result.measurement
+    if result.status == Status.DONE and isinstance(latency, Latency) and len(latency.bursts) != ending.bursts:
+        told = f"told to run {ending.bursts} bursts it ran {len(latency.bursts)}"
+        return Result(Status.FAILED, f"the job left a result that cannot be used: {told}")
+    return result
 
 
 def _failed(planned: PlannedJob, reason: str, log: deque[str]) -> Outcome:
@@ -137,46 +290,101 @@ def _machine_problem(run: _Run, planned: PlannedJob, error: OSError) -> Environm
 
 
 def _do(run: _Run, planned: PlannedJob, log: deque[str]) -> Outcome:
-    """Do a job, or take what an earlier run made of the same."""
+    """Do a job, or take what this run or an earlier one made of the same."""
     job = planned.job
-    executor = run.placement.executor_of(job.target)
-    identity = _prepare(run, executor, planned)
-    cache_key = _note_cache_key(run, executor, planned)  # of which the identity is a part
-    outcome = Outcome(
-        planned,
-        Status.DONE,
-        executor=executor.name,
-        device=executor.device,
-        identity=identity,
-        cache_key=cache_key,
-    )
-    if job.stage.is_cached and not run.force and outcome.cache_key is not None:
-        kept = artifact_cache.find(run.plan.workspace, outcome.cache_key)
-        if kept is not None:
-            return replace(outcome, outputs=kept[0], result=kept[1], cached=True)
-    jobs = run.plan.workspace.state / "jobs"
-    jobs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=job.id.replace("/", "-") + "-", dir=jobs) as name:
-        folder = Path(name)
-        job_folder.fill(run.plan, planned, run.data, run.done, folder)
-        job_exit = _execute(run, executor, planned, folder, log)
+    outcome = _begin(run, planned)
+    known = _known(run, outcome)
+    if known is not None:
+        return known
+    with _filled_folder(run, planned) as folder:
+        job_exit = _execute(run, planned, folder, log)
         result = read_result(folder, job_exit, job.parameters)
         if _has_spent_budget(run, planned, job_exit):
             result = replace(result, status=Status.NOT_MEASURED, reason=BUDGET_SPENT)
         if result.status == Status.DONE and job.stage.is_cached and _tuning_of(planned) is not None:
             # Tuning has changed the databases, which are part of the key. Kept under the key of the changed
             # ones, the artifact is found by the next build, until one of them changes again.
-            outcome = replace(outcome, cache_key=_note_cache_key(run, executor, planned))
+            outcome = replace(outcome, cache_key=_note_cache_key(run, planned))
         outputs = _keep_outputs(run, outcome, result, folder / "outputs")
+    return _concluded(outcome, result, outputs, log, job_exit.seconds)
+
+
+def _begin(run: _Run, planned: PlannedJob) -> Outcome:
+    """Make a job's toolchain ready; return what is known of the outcome before the job runs."""
+    executor = run.placement.executor_of(planned.job.target)
+    identity = _prepare(run, executor, planned)
+    return Outcome(
+        planned,
+        Status.DONE,
+        executor=executor.name,
+        device=executor.device,
+        identity=identity,
+        cache_key=_note_cache_key(run, planned),  # of which the identity is a part
+    )
+
+
+def _known(run: _Run, begun: Outcome) -> Outcome | None:
+    """Return the outcome of a job that is known: what is kept, or what this run found of the same bytes."""
+    job = begun.planned.job
+    if job.stage.is_cached and not run.force and begun.cache_key is not None:
+        kept = artifact_cache.find(run.plan.workspace, begun.cache_key)
+        if kept is not None:
+            return replace(begun, outputs=kept[0], result=kept[1], cached=True)
+    for before in run.done.values():
+        if before.result is not None and _judges_the_same(run, begun.planned, before.planned):
+            return replace(begun, status=before.status, result=before.result, cached=True)
+    return None
+
+
+def _judges_the_same(run: _Run, planned: PlannedJob, before: PlannedJob) -> bool:
+    """Tell whether an earlier job has judged the quality of the same bytes in the same way.
+
+    Two methods often leave the same artifact: an accuracy-aware one that had nothing to put back.
+    """
+    if not isinstance(planned.job.parameters, Evaluate):
+        return False
+    mine, other = planned.job, before.job
+    return (
+        (mine.target, mine.toolchain, mine.parameters) == (other.target, other.toolchain, other.parameters)
+        and run.done[other.id].status == Status.DONE
+        and _artifact_of(run, planned) == _artifact_of(run, before)
+    )
+
+
+def _artifact_of(run: _Run, planned: PlannedJob) -> str | None:
+    """Return the SHA-256 of what a job that judges a quality is given; None of a graph as it came."""
+    for source in planned.inputs.values():
+        made = run.done[source.job_id].result if isinstance(source, OutputInput) and not source.file else None
+        if made is not None:
+            return made.artifact.sha256
+    return None
+
+
+@contextmanager
+def _filled_folder(run: _Run, planned: PlannedJob) -> Iterator[Path]:
+    """Yield a job's folder, and remove it at the end."""
+    jobs = run.plan.workspace.state / "jobs"
+    jobs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=planned.job.id.replace("/", "-") + "-", dir=jobs) as name:
+        folder = Path(name)
+        job_folder.fill(run.plan, planned, run.data, run.done, folder)
+        yield folder
+
+
+def _concluded(
+    begun: Outcome, result: Result, outputs: Path | None, log: deque[str], seconds: float
+) -> Outcome:
+    """Return the outcome of a job that has ended."""
+    is_done = result.status == Status.DONE
     return replace(
-        outcome,
+        begun,
         status=result.status,
         reason=result.reason,
-        stage=None if result.status == Status.DONE else job.stage.name,
+        stage=None if is_done else begun.planned.job.stage.name,
         result=result,
         outputs=outputs,
-        log=() if result.status == Status.DONE else tuple(log),
-        seconds=job_exit.seconds,
+        log=() if is_done else tuple(log),
+        seconds=seconds,
     )
 
 
@@ -194,7 +402,7 @@ def _shortened(display: Display) -> Callable[[str], None]:
     return lambda line: display.progress(line[:80], 0, 0)
 
 
-def _execute(run: _Run, executor: Executor, planned: PlannedJob, folder: Path, log: deque[str]) -> JobExit:
+def _execute(run: _Run, planned: PlannedJob, folder: Path, log: deque[str]) -> JobExit:
     """Run a filled job folder; keep the tuning databases that it leaves, however it ends."""
 
     def on_line(line: str) -> None:
@@ -205,17 +413,22 @@ def _execute(run: _Run, executor: Executor, planned: PlannedJob, folder: Path, l
             log.append(line)
 
     job, tuning = planned.job, _tuning_of(planned)
-    network = bool(tuning and tuning.tracker)
-    limits = Limits(_time_limit(run, planned), run.plan.recipe.measure.memory_mb, host_network=network)
+    executor = run.placement.executor_of(job.target)
     followed = FollowedFolder(job_folder.TUNING, tuning_store.SUFFIX, TUNING_MB) if tuning else None
     try:
-        return executor.run(job.target, job.toolchain, folder, limits, on_line, followed)
+        return executor.run(job.target, job.toolchain, folder, _limits(run, planned), on_line, followed)
     finally:
         if tuning:
             databases = folder / job_folder.TUNING
             for refused in tuning_store.keep(run.plan.workspace, databases, job.model, job.target):
                 run.display.say(f"  {job.id}: {refused}")
                 log.append(refused)
+
+
+def _limits(run: _Run, planned: PlannedJob) -> Limits:
+    tuning = _tuning_of(planned)
+    network = bool(tuning and tuning.tracker)
+    return Limits(_time_limit(run, planned), run.plan.recipe.measure.memory_mb, host_network=network)
 
 
 def _time_limit(run: _Run, planned: PlannedJob) -> int:
@@ -244,9 +457,10 @@ def _keep_outputs(run: _Run, outcome: Outcome, result: Result, outputs: Path) ->
     return Path(shutil.move(str(outputs), run.scratch / job.id.replace("/", "-")))
 
 
-def _note_cache_key(run: _Run, executor: Executor, planned: PlannedJob) -> str:
+def _note_cache_key(run: _Run, planned: PlannedJob) -> str:
     """Return, and note for the jobs that need this one, the hash of all that goes into a job."""
     job = planned.job
+    executor = run.placement.executor_of(job.target)
     inputs = {path: _content(run, source) for path, source in planned.inputs.items()}
     code = artifact_cache.code_hash(run.plan.workspace, job.target)
     identity = run.identities[job.target, job.toolchain]

@@ -18,7 +18,7 @@ class Scope(str, Enum):
 
 
 class TimingProtocol(str, Enum):
-    """How a latency was taken: one input many times, or each sample of the test split once."""
+    """How a latency was taken: one input many times, or the samples of the test split in their order."""
 
     REPEAT = "repeat"
     DATASET = "dataset"
@@ -30,12 +30,14 @@ class Latency:
 
     Attributes:
         samples_ns: nanoseconds of each call by step, `total` and the measured steps in their order.
+        bursts: the number of calls of each burst, in the order of the samples; empty where there were none.
     """
 
     kind: ClassVar[str] = "latency"
     scope: Scope
     protocol: TimingProtocol
     samples_ns: Mapping[str, Tuple[int, ...]]
+    bursts: Tuple[int, ...] = ()
 
     @property
     def totals_ns(self) -> Tuple[int, ...]:

@@ -69,12 +69,12 @@ class Measure:
 
     Attributes:
         threads: inference threads, for reference and variants alike; 0 takes every CPU this process may use.
-        rounds: rounds at least; each round runs the reference and every variant once, in fresh processes.
-        max_rounds: rounds at most, when the medians do not agree.
-        runs: timed calls of the network in a round at least, one input many times.
-        warmup: calls before them at least, not timed.
-        seconds: how long the timed calls of a round take at least, and the calls before them half as long.
-        images: test images of the pipeline's rounds; 0 takes the whole test split.
+        rounds: rounds at least; in each the reference and every variant are up in fresh processes.
+        max_rounds: rounds at most, while a decision is open.
+        cycles: bursts of each variant in a round; in a cycle each variant has one.
+        burst_s: seconds that a burst takes at least.
+        warmup: calls before the first burst at least, not timed.
+        images: test images that a pipeline is judged and measured on; 0 takes the whole test split.
         samples: test samples that quality is judged on, the first; 0 takes the whole test split.
         time_limit_s: seconds that one job may take.
         memory_mb: memory that one job may take, in MB.
@@ -83,13 +83,13 @@ class Measure:
     threads: int = 0
     rounds: int = 3
     max_rounds: int = 6
-    runs: int = 100
+    cycles: int = 10
+    burst_s: float = 0.4
     warmup: int = 20
     images: int = 0
     samples: int = 0
     time_limit_s: int = 3600
     memory_mb: int = 8192
-    seconds: int = 2
 
 
 @dataclass(frozen=True)

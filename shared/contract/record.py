@@ -10,7 +10,7 @@ from .artifact import Artifact
 from .measurement import Latency, Measurement, Quality, Scope
 from .result import Notes, OutputDifference
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 
 class RecordStatus(str, Enum):
@@ -35,6 +35,21 @@ class RecordedArtifact:
 
 
 @dataclass(frozen=True)
+class Round:
+    """What was measured of a variant in one round.
+
+    Attributes:
+        number: of the round, from 1.
+        group: which variants of a model waited together where memory did not hold them all, from 1; the
+            reference is in each. Bursts of one number and group were taken in turn, and pair.
+    """
+
+    number: int
+    measured: Measurement
+    group: int = 1
+
+
+@dataclass(frozen=True)
 class Record:
     """One measurement; written as JSON, its schema is `record.schema.json` beside this file.
 
@@ -56,8 +71,8 @@ class Record:
         differences: how far outputs are from the reference's, of the converted graphs, then of the artifact.
         notes: what the toolchain says of its work, by network.
         scope: what a time covers.
-        rounds: raw measurements, one for each round.
-        dataset_ns: one call for each test sample, in nanoseconds, in no round.
+        rounds: raw measurements.
+        dataset_ns: one call (of a pipeline: one pass) for each test sample, in nanoseconds, in no round.
         optimize_s: seconds that the optimization took (when it was made, also where it was reused).
     """
 
@@ -87,12 +102,12 @@ class Record:
     notes: Mapping[str, Notes] = field(default_factory=dict)
     quality: Optional[Quality] = None
     scope: Scope = Scope.NETWORK
-    rounds: Tuple[Measurement, ...] = ()
+    rounds: Tuple[Round, ...] = ()
     dataset_ns: Tuple[int, ...] = ()
     optimize_s: float = 0.0
     version: int = RECORD_VERSION
 
     @property
     def latencies(self) -> List[Latency]:
-        """The rounds that were measured as latencies."""
-        return [measured for measured in self.rounds if isinstance(measured, Latency)]
+        """What was measured as latencies, round by round."""
+        return [one.measured for one in self.rounds if isinstance(one.measured, Latency)]

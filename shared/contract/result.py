@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Tuple
 from .artifact import Artifact
 from .measurement import Measurement, Quality
 
-RESULT_VERSION = 2
+RESULT_VERSION = 3
 
 
 class Status(str, Enum):
@@ -78,6 +78,7 @@ class Result:
         versions: the versions of the vendor's packages.
         settings: what the network ran with; of a pipeline by network.
         duration_s: seconds that the stage took.
+        peak_mb: the most memory that its process held, in MB.
         artifact: the files it left.
         measured: SHA-256 of the artifact of each network that was loaded.
         differences: how far each output is from the reference's.
@@ -89,6 +90,7 @@ class Result:
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     duration_s: float = 0.0
+    peak_mb: float = 0.0
     artifact: Artifact = field(default_factory=Artifact)
     measured: Mapping[str, str] = field(default_factory=dict)
     differences: Tuple[OutputDifference, ...] = ()

@@ -107,44 +107,70 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class PipelineFiles:
+    """A pipeline and what its networks are loaded from.
+
+    Attributes:
+        nodes: in the order they run.
+        artifacts: one of every network that a node names.
+    """
+
+    nodes: Tuple[PipelineNode, ...]
+    artifacts: Tuple[NetworkFiles, ...]
+
+
+@dataclass(frozen=True)
+class PipelineEvaluate:
+    """The quality of a pipeline on the frames of the test split, each once.
+
+    Attributes:
+        test: folder below the job's with the test split.
+        images: the first so many; None takes all.
+    """
+
+    kind: ClassVar[str] = "pipeline evaluate"
+    pipeline: PipelineFiles
+    test: str
+    images: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class NetworkBenchmark:
-    """The clock of one network, on one real input.
+    """The clock of one network, on one real input: a burst for each word of the host's.
 
     Attributes:
         inputs: file below the job's folder with real inputs.
-        warmup, runs: calls before the clock counts, and timed calls, at least.
-        seconds: how long the timed calls take at least, and the calls before them half as long.
+        warmup: calls before the first burst, at least.
+        burst_s: seconds that a burst takes, at least.
     """
 
     kind: ClassVar[str] = "benchmark"
     artifact: NetworkFiles
     inputs: str
     warmup: int
-    runs: int
-    seconds: int
+    burst_s: float
 
 
 @dataclass(frozen=True)
 class PipelineBenchmark:
-    """The clock and the quality of a pipeline, on the frames of the test split.
+    """The clock of a pipeline; each burst goes on through the frames of the test split.
 
     Attributes:
-        nodes: in the order they run.
-        artifacts: one of every network that a node names.
         test: folder below the job's with the test split.
-        warmup: frames before the clock counts.
+        warmup: frames before the first burst.
+        burst_s: seconds that a burst takes, at least.
         images: the first so many; None takes all.
     """
 
     kind: ClassVar[str] = "pipeline benchmark"
-    nodes: Tuple[PipelineNode, ...]
-    artifacts: Tuple[NetworkFiles, ...]
+    pipeline: PipelineFiles
     test: str
     warmup: int
+    burst_s: float
     images: Optional[int] = None
 
 
-Parameters = Union[Convert, Optimize, Evaluate, NetworkBenchmark, PipelineBenchmark]
+Parameters = Union[Convert, Optimize, Evaluate, PipelineEvaluate, NetworkBenchmark, PipelineBenchmark]
 
 
 @dataclass(frozen=True)
@@ -167,20 +193,20 @@ CONVERT = Stage("convert", ("artifact", "differences"), is_cached=True)
 OPTIMIZE = Stage("optimize", ("artifact",), is_cached=True)
 EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))
-PIPELINE_BENCHMARK = Stage("benchmark", ("quality", "measurement"))
 
 STAGES: Mapping[type, Stage] = {
     Convert: CONVERT,
     Optimize: OPTIMIZE,
     Evaluate: EVALUATE,
+    PipelineEvaluate: EVALUATE,
     NetworkBenchmark: BENCHMARK,
-    PipelineBenchmark: PIPELINE_BENCHMARK,
+    PipelineBenchmark: BENCHMARK,
 }
 """The stage of each kind of parameters."""
 
 
 def artifacts_of(parameters: Parameters) -> Tuple[NetworkFiles, ...]:
     """Return the networks that a job is given, each with its files."""
-    if isinstance(parameters, PipelineBenchmark):
-        return parameters.artifacts
+    if isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
+        return parameters.pipeline.artifacts
     return (parameters.source if isinstance(parameters, (Convert, Optimize)) else parameters.artifact,)

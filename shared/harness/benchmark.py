@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Dict, List, Sequence, Tuple
+from typing import Mapping, Sequence
 
-from shared.contract.dataset import Sample, read_split
-from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, TimingProtocol
-from shared.contract.model import steps_of
+from shared.contract.dataset import read_split
+from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
-from shared.harness.mask_scoring import masks_of_part
-from shared.harness.progress import report, track
+from shared.harness.bursts import Call, Words, take_bursts
+from shared.harness.progress import report
 from shared.harness.reference import load_reference
-from shared.harness.scoring import quality_of, score, score_masks
-from shared.inference.arrays import Array
-from shared.inference.decoding import FoundMask
-from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
+from shared.inference.pipeline import LoadedNode, run_pipeline
 from shared.inference.preprocess import to_array
 from shared.inference.session import Session
 
+WARM_UP_S = 1.0
+"""Of the calls before the clock counts, at least."""
 
-def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path) -> Latency:
-    """Time one call of a network many times on one real input.
+
+def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path, words: Words) -> Latency:
+    """Time calls of a network on one real input, a burst at each word.
 
     A time covers one call: input ready in host memory to outputs in host memory.
 
@@ -31,28 +31,21 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
     """
     pixels, _ = load_reference(folder / parameters.inputs)
     image = to_array(pixels[0], session.input)
-    report("warm up", 0, 0)
-    time_calls(session, image, parameters.warmup, parameters.seconds / 2)
-    report("measure", 0, 0)
-    times = time_calls(session, image, parameters.runs, parameters.seconds)
-    return Latency(Scope.NETWORK, TimingProtocol.REPEAT, {TOTAL: tuple(times)})
 
-
-def time_calls(session: Session, image: Array, runs: int, seconds: float) -> List[int]:
-    """Return the nanoseconds of each call: at least so many, and for at least so many seconds."""
-    times: List[int] = []
-    end = perf_counter_ns() + int(seconds * 1e9)
-    while len(times) < runs or perf_counter_ns() < end:
+    def call() -> Mapping[str, int]:
         start = perf_counter_ns()
         session.run(image)
-        times.append(perf_counter_ns() - start)
-    return times
+        return {TOTAL: perf_counter_ns() - start}
+
+    _warm_up(call, parameters.warmup)
+    samples, bursts = take_bursts(call, parameters.burst_s, words)
+    return Latency(Scope.NETWORK, TimingProtocol.REPEAT, samples, bursts)
 
 
 def benchmark_pipeline(
-    nodes: Sequence[LoadedNode], parameters: PipelineBenchmark, folder: Path
-) -> Tuple[Latency, Quality]:
-    """Time and score a pipeline on whole images, each once.
+    nodes: Sequence[LoadedNode], parameters: PipelineBenchmark, folder: Path, words: Words
+) -> Latency:
+    """Time a pipeline on whole images, a burst at each word, each going on where the one before ended.
 
     A time covers the way from the encoded bytes to the last node's prediction.
 
@@ -60,34 +53,26 @@ def benchmark_pipeline(
         nodes: those of the parameters, loaded.
         folder: the job's folder.
 
-    Returns:
-        The time of each step and image, and the quality for the last node's task. Where a box was missing the
-        last node's prediction is None and counts as wrong, unless there was nothing to find.
-
     Raises:
         InputProblem: a split that cannot be read.
-        UnreadableImage: an image or a mask that cannot be decoded.
+        UnreadableImage: an image that cannot be decoded.
     """
-    last = nodes[-1]
-    samples = read_split(folder / parameters.test, last.network.task)[: parameters.images]
-    encoded = [sample.path.read_bytes() for sample in samples]
-    for sample, image in zip(samples[: parameters.warmup], encoded):
-        run_pipeline(nodes, image, sample.id)
-    times: Dict[str, List[int]] = {step: [] for step in (TOTAL, *steps_of(parameters.nodes))}
-    scores: List[SampleScore] = []
-    for sample, image in track(zip(samples, encoded), "images through the pipeline", len(samples)):
-        passage = run_pipeline(nodes, image, sample.id)
-        for step, taken in passage.times_ns.items():
-            times[step].append(taken)
-        scores.append(_score(last, passage, sample))
-    samples_ns = {step: tuple(taken) for step, taken in times.items()}
-    return Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns), quality_of(last.network.task, scores)
+    samples = read_split(folder / parameters.test, nodes[-1].network.task)[: parameters.images]
+    frames = cycle([(sample.path.read_bytes(), sample.id) for sample in samples])
+
+    def call() -> Mapping[str, int]:
+        return run_pipeline(nodes, *next(frames)).times_ns
+
+    _warm_up(call, parameters.warmup)
+    times, bursts = take_bursts(call, parameters.burst_s, words)
+    return Latency(Scope.PIPELINE, TimingProtocol.DATASET, times, bursts)
 
 
-def _score(last: LoadedNode, passage: Passage, sample: Sample) -> SampleScore:
-    """Score what the last node found; a mask over the whole image, of which it may have been given a part."""
-    found, name = passage.predictions[last.node.name], last.node.name
-    if isinstance(found, FoundMask):
-        masks = masks_of_part(last.network, found, passage.areas[name], passage.image_size, sample)
-        return score_masks(*masks, sample)
-    return score(last.network, found, sample)
+def _warm_up(call: Call, calls: int) -> None:
+    """Make so many calls at least, for WARM_UP_S at least."""
+    report("warm up", 0, 0)
+    end = perf_counter_ns() + int(WARM_UP_S * 1e9)
+    done = 0
+    while done < calls or perf_counter_ns() < end:
+        call()
+        done += 1

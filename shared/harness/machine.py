@@ -59,6 +59,17 @@ def describe() -> Dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def peak_mb() -> float:
+    """Return the most memory that this process has held so far, in MB; 0 where the kernel does not tell.
+
+    What `getrusage` says begins with the memory of the process that started this one.
+    """
+    for line in (read_text("/proc/self/status") or "").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
+
+
 def pin(threads: int) -> int:
     """Pin this process to `threads` of the CPUs that it may use (0: all of them); return how many it got."""
     allowed = sorted(os.sched_getaffinity(0))

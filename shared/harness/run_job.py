@@ -15,7 +15,7 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Optional, TypeVar
+from typing import Any, Dict, List, Optional, Sequence, TypeVar
 
 import cv2
 
@@ -32,12 +32,15 @@ from shared.contract.stages import (
     NetworkFiles,
     Optimize,
     PipelineBenchmark,
+    PipelineEvaluate,
+    PipelineFiles,
     artifacts_of,
 )
 from shared.harness import machine
 from shared.harness.benchmark import benchmark_network, benchmark_pipeline
+from shared.harness.bursts import words_of_host
 from shared.harness.calibration import SplitCalibration
-from shared.harness.evaluate import evaluate
+from shared.harness.evaluate import evaluate, evaluate_pipeline
 from shared.harness.progress import report
 from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
 from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
@@ -91,7 +94,7 @@ def run_folder(folder: Path, capabilities: Capabilities) -> Result:
         traceback.print_exc()
         summary = first_line(capabilities.error_summary(str(error)))
         result = replace(result, reason=f"{type(error).__name__}: {summary}")
-    return replace(result, duration_s=time.monotonic() - started)
+    return replace(result, duration_s=time.monotonic() - started, peak_mb=machine.peak_mb())
 
 
 def read_job(folder: Path) -> Job:
@@ -138,6 +141,8 @@ def _run_stage(work: _Work) -> Result:
         return _optimize(work, parameters)
     if isinstance(parameters, Evaluate):
         return _evaluate(work, parameters)
+    if isinstance(parameters, PipelineEvaluate):
+        return _evaluate_pipeline(work, parameters)
     if isinstance(parameters, NetworkBenchmark):
         return _benchmark_network(work, parameters)
     assert isinstance(parameters, PipelineBenchmark)
@@ -209,17 +214,31 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
 
 def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
     session = _load(parameters.artifact, work)
-    latency = benchmark_network(session, parameters, work.folder)
+    latency = benchmark_network(session, parameters, work.folder, words_of_host)
     return Result(Status.DONE, settings=_settings(session), measurement=latency)
 
 
+def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
+    nodes = _load_nodes(parameters.pipeline, work)
+    quality, latency = evaluate_pipeline(nodes, parameters, work.folder)
+    return Result(Status.DONE, settings=_node_settings(nodes), quality=quality, measurement=latency)
+
+
 def _benchmark_pipeline(work: _Work, parameters: PipelineBenchmark) -> Result:
-    networks = {files.network.name: files.network for files in parameters.artifacts}
-    sessions = {files.network.name: _load(files, work) for files in parameters.artifacts}
-    nodes = [LoadedNode(node, networks[node.network], sessions[node.network]) for node in parameters.nodes]
-    latency, quality = benchmark_pipeline(nodes, parameters, work.folder)
-    settings = {name: _settings(session) for name, session in sessions.items()}
-    return Result(Status.DONE, settings=settings, quality=quality, measurement=latency)
+    nodes = _load_nodes(parameters.pipeline, work)
+    latency = benchmark_pipeline(nodes, parameters, work.folder, words_of_host)
+    return Result(Status.DONE, settings=_node_settings(nodes), measurement=latency)
+
+
+def _load_nodes(pipeline: PipelineFiles, work: _Work) -> List[LoadedNode]:
+    networks = {files.network.name: files.network for files in pipeline.artifacts}
+    sessions = {files.network.name: _load(files, work) for files in pipeline.artifacts}
+    return [LoadedNode(node, networks[node.network], sessions[node.network]) for node in pipeline.nodes]
+
+
+def _node_settings(nodes: Sequence[LoadedNode]) -> Dict[str, Any]:
+    """Return what each network runs with, by its name."""
+    return {loaded.network.name: _settings(loaded.session) for loaded in nodes}
 
 
 def _load(files: NetworkFiles, work: _Work) -> Session:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.judge.verdicts import Assessment, Verdict, judge, requirement_met
+from dockyard.judge.assessment import Assessment, Verdict
+from dockyard.judge.verdicts import judge, requirement_met
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import Quality
 from shared.contract.record import Record, RecordedArtifact, RecordStatus

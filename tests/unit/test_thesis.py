@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dockyard.judge.verdicts import Assessment, judge
+from dockyard.judge.assessment import Assessment
+from dockyard.judge.verdicts import judge
 from dockyard.report.content import Table
 from dockyard.report.thesis.section import TABLES, thesis_section
 from dockyard.report.toolchains import toolchain_sections

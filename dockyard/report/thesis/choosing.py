@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dockyard.judge.verdicts import Assessment
+from dockyard.judge.assessment import Assessment
 from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.record import RecordStatus
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dockyard.judge.assessment import Assessment
 from dockyard.judge.devices import same_device
 from dockyard.judge.measurements import speedup_of
-from dockyard.judge.verdicts import Assessment
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.report import cells
 from dockyard.report.thesis.choosing import is_measured, run_of
@@ -90,5 +90,6 @@ def _over_not_tuned(one: Assessment, others: Sequence[Assessment]) -> float | No
     for other in others:
         is_base = other.record.method == BASES[OVER_NOT_TUNED] and run_of(other) == run_of(one)
         if is_base and is_measured(other) and same_device(other.record, one.record):
-            return speedup_of(other.record.rounds, one.record.rounds).estimate
+            ratio = speedup_of(other.record.rounds, one.record.rounds)
+            return ratio.estimate if ratio else None
     return None

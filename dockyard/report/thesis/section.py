@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dockyard.judge.verdicts import Assessment
+from dockyard.judge.assessment import Assessment
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.report.content import Table, TableSection
 from dockyard.report.headline import runtime_of

@@ -1,0 +1,63 @@
+"""Which of the variants that meet a recipe's requirements is recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dockyard.judge.assessment import Assessment
+from dockyard.judge.measurements import Rounds, variant_ratio
+from dockyard.judge.statistics import Interval
+
+ALIKE_WITHIN = 0.05
+"""Variants whose ratio certainly lies this near to 1 are as fast as each other; no more rounds are needed."""
+
+
+def unbeaten(meeting: Sequence[Assessment], reference: Rounds) -> list[Assessment]:
+    """Return the variants than which none is certainly faster, the one to recommend first.
+
+    That is the one that loses least of the main metric; of those that lose the same, the smallest.
+
+    Args:
+        meeting: the variants of one model in one run that meet its requirements, at least one.
+        reference: the rounds of their reference.
+    """
+    best = [one for one in meeting if not any(_is_slower(one, other, reference) for other in meeting)]
+    return sorted(best or meeting, key=_preference)
+
+
+def has_open_tie(best: Sequence[Assessment], reference: Rounds) -> bool:
+    """Tell whether more rounds could tell the first of the unbeaten from another one of them."""
+    return any(_is_open(best[0], other, reference) for other in best[1:])
+
+
+def _preference(one: Assessment) -> tuple[float, float, float]:
+    assert one.drop is not None
+    assert one.speedup is not None
+    return one.drop.estimate, one.size_mb, -one.speedup.estimate
+
+
+def _is_slower(one: Assessment, other: Assessment, reference: Rounds) -> bool:
+    """Tell whether one is certainly slower than the other."""
+    if one is other or _same_bytes(one, other):
+        return False
+    return _ratio(one, other, reference).high < 1
+
+
+def _is_open(one: Assessment, other: Assessment, reference: Rounds) -> bool:
+    ratio = _ratio(one, other, reference)
+    is_alike = ratio.low >= 1 - ALIKE_WITHIN and ratio.high <= 1 + ALIKE_WITHIN
+    return not (is_alike or _same_bytes(one, other))
+
+
+def _ratio(one: Assessment, other: Assessment, reference: Rounds) -> Interval:
+    return variant_ratio(one.record.rounds, other.record.rounds, reference)
+
+
+def _same_bytes(one: Assessment, other: Assessment) -> bool:
+    """Tell whether two variants are the same files, run by the same toolchain."""
+    mine, theirs = [(each.record.target, each.record.toolchain, _hashes(each)) for each in (one, other)]
+    return mine == theirs
+
+
+def _hashes(one: Assessment) -> list[str]:
+    return [recorded.artifact.sha256 for recorded in one.record.artifacts.values()]

@@ -1,0 +1,73 @@
+"""Bursts: what is measured runs for a moment at the host's word, and waits while others run."""
+
+from __future__ import annotations
+
+import json
+import signal
+from time import perf_counter_ns
+from typing import Callable, Dict, List, Mapping, Tuple
+
+from shared.contract.errors import JobFailed
+from shared.contract.job import END, GO, READY_KEY
+
+CALLS = 5
+"""Of a burst, at least: its median says something then."""
+
+LONGEST_S = 10.0
+"""A burst ends after so many seconds, with fewer calls too."""
+
+PATIENCE_S = 1800
+"""Seconds without a word after which the host must be gone."""
+
+Call = Callable[[], Mapping[str, int]]
+"""Makes one call and returns the nanoseconds of each of its steps."""
+
+Words = Callable[[int], signal.Signals]
+"""Returns the host's next word, given how many bursts are done."""
+
+
+def words_of_host(done: int) -> signal.Signals:
+    """Say that so many bursts are done, and wait for the host's next word.
+
+    The words have to be blocked in every thread of the process (`launch.py`).
+
+    Raises:
+        JobFailed: none came for PATIENCE_S.
+    """
+    print(json.dumps({READY_KEY: done}), flush=True)
+    word = signal.sigtimedwait((GO, END), PATIENCE_S)
+    if word is None:
+        raise JobFailed(f"no word came from the host for {PATIENCE_S} s", "", "it must have ended")
+    return signal.Signals(word.si_signo)
+
+
+def take_bursts(
+    call: Call, seconds: float, words: Words
+) -> Tuple[Dict[str, Tuple[int, ...]], Tuple[int, ...]]:
+    """Run a burst at each word until the last one.
+
+    Args:
+        seconds: that a burst takes at least; it has CALLS calls at least, unless LONGEST_S are over.
+
+    Returns:
+        The nanoseconds of each call by step, and the number of calls of each burst.
+    """
+    calls: List[Mapping[str, int]] = []
+    bursts: List[int] = []
+    while words(len(bursts)) == GO:
+        burst = _burst(call, seconds)
+        calls += burst
+        bursts.append(len(burst))
+    steps = calls[0] if calls else {}
+    samples = {step: tuple(one[step] for one in calls) for step in steps}
+    return samples, tuple(bursts)
+
+
+def _burst(call: Call, seconds: float) -> List[Mapping[str, int]]:
+    calls: List[Mapping[str, int]] = []
+    start = perf_counter_ns()
+    while True:
+        calls.append(call())
+        passed = (perf_counter_ns() - start) / 1e9
+        if (passed >= seconds and len(calls) >= CALLS) or passed >= LONGEST_S:
+            return calls
