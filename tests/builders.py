@@ -11,14 +11,13 @@ from dockyard.judge.verdicts import judge
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import (
     Latency,
-    Measurement,
     Quality,
     SampleScore,
     Scope,
     Throughput,
     TimingProtocol,
 )
-from shared.contract.record import Record, RecordedArtifact, RecordStatus
+from shared.contract.record import Record, RecordedArtifact, RecordStatus, Round
 
 SHA256 = "0" * 64
 
@@ -38,15 +37,27 @@ def latency(
     return Latency(scope, protocol, {"total": totals_ns, **steps})
 
 
-def rounds(*medians_ms: float) -> tuple[Measurement, ...]:
-    """Rounds of three calls that each take so many milliseconds."""
-    return tuple(latency(*[round(median * 1e6)] * 3) for median in medians_ms)
+def rounds(*medians_ms: float) -> tuple[Round, ...]:
+    """Rounds of one burst of three calls that each take so many milliseconds."""
+    measured = [latency(*[round(median * 1e6)] * 3) for median in medians_ms]
+    return tuple(Round(number, one) for number, one in enumerate(measured, 1))
 
 
-def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Measurement, ...]:
+def bursts(*rounds_ms: Sequence[float], group: int = 1) -> tuple[Round, ...]:
+    """Rounds whose bursts, of five calls, each take so many milliseconds a call."""
+    found = []
+    for number, medians_ms in enumerate(rounds_ms, 1):
+        calls = [round(median * 1e6) for median in medians_ms for _ in range(5)]
+        measured = replace(latency(*calls), bursts=(5,) * len(medians_ms))
+        found.append(Round(number, measured, group))
+    return tuple(found)
+
+
+def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Round, ...]:
     """Rounds of ten seconds of a stream that each processed so many frames a second."""
     times = (round(latency_ms * 1e6),) * 3
-    return tuple(Throughput(round(rate * 10), 0, 10.0, times) for rate in fps)
+    measured = [Throughput(round(rate * 10), 0, 10.0, times) for rate in fps]
+    return tuple(Round(number, one) for number, one in enumerate(measured, 1))
 
 
 def artifact(network: str = "digits", size: int = 1_000_000, cache_key: str | None = None) -> dict[str, Any]:

@@ -6,20 +6,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import queue
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine
+from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine, OnStarted
 from dockyard.plan.plan import PlannedJob
 from dockyard.run.outcome import Outcome
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.codec import decode, encode
-from shared.contract.job import Job
+from shared.contract.job import END, GO, READY_KEY, Job
 from shared.contract.measurement import TimingProtocol
 from shared.contract.model import InputSpec
 from shared.contract.result import OutputDifference, Result, Status
-from shared.contract.stages import Convert, Evaluate, Optimize, PipelineBenchmark, artifacts_of
+from shared.contract.stages import (
+    Convert,
+    Evaluate,
+    NetworkBenchmark,
+    Optimize,
+    artifacts_of,
+)
 from shared.inference.arrays import Array
 from tests.builders import latency, quality
 
@@ -62,7 +70,7 @@ def artifact_of(folder: Path) -> Artifact:
 
 
 def good_result(job: Job, folder: Path) -> Result:
-    """Do what a job that goes well leaves: its outputs, and the result that is returned."""
+    """Do what a job that goes well leaves: its outputs, and the result that is returned (of one burst)."""
     outputs, parameters = folder / "outputs", job.parameters
     parts: dict[str, Any] = {}
     if isinstance(parameters, Evaluate):
@@ -76,7 +84,7 @@ def good_result(job: Job, folder: Path) -> Result:
         (outputs / "model.bin").write_text(f"{job.stage.name} {job.method}")
         if isinstance(parameters, Convert):
             parts = {"differences": (OutputDifference("digit", 0.0, 1e-3, True),)}
-    elif not isinstance(parameters, PipelineBenchmark):
+    elif isinstance(parameters, NetworkBenchmark):
         total = 4_000_000 if job.method == "reference" else 1_000_000
         parts = {"measurement": latency(total, total + 10, total + 20)}
     return Result(
@@ -102,12 +110,15 @@ def good_answer(job: Job, folder: Path) -> Document:
 class FakeExecutor:
     """Answers each job as `good_answer` does, or as `answers` says for the jobs whose id starts with a key.
 
-    An answer is what goes into result.json, None to leave none, or an exception, which is raised.
+    An answer is what goes into result.json, None to leave none, or an exception, which is raised. What it
+    says of a benchmark is one burst's, and comes as often as the host asked for one. A benchmark whose id
+    starts with `hangs` never says that its burst is over.
 
     Attributes:
         ran: the ids of the jobs that were run, in their order.
         prepared: the toolchains that were made ready.
         followed: the folder that was to be followed, by job id.
+        bursts: the ids of the benchmarks in the order that they were told to run a burst.
     """
 
     def __init__(
@@ -116,14 +127,18 @@ class FakeExecutor:
         left: JobExit | None = None,
         name: str = "fake",
         device: str = "here",
+        memory_mb: int = 24_000,
+        hangs: str | None = None,
     ) -> None:
-        self.name, self.device = name, device
+        self.name, self.device, self.memory_mb = name, device, memory_mb
         self.answers = dict(answers or {})
         self.left = left
         self.ran: list[str] = []
         self.prepared: list[tuple[str, str]] = []
         self.followed: dict[str, FollowedFolder | None] = {}
         self.limits: dict[str, Limits] = {}
+        self.hangs = hangs
+        self.bursts: list[str] = []
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         self.prepared.append((target, toolchain))
@@ -138,18 +153,46 @@ class FakeExecutor:
         limits: Limits,
         on_line: OnLine,
         followed: FollowedFolder | None = None,
+        on_started: OnStarted | None = None,
     ) -> JobExit:
         job = decode(Job, json.loads((folder / "job.json").read_text()))
         self.ran.append(job.id)
         self.followed[job.id], self.limits[job.id] = followed, limits
         on_line(f"log of {job.id}")
         chosen = next((answer for key, answer in self.answers.items() if job.id.startswith(key)), good_answer)
+        bursts = 0 if on_started is None else self._wait_for_words(job, on_line, on_started)
+        if bursts is None:
+            return JobExit(137, 0.5, "killed")
         answer = chosen(job, folder)
         if isinstance(answer, BaseException):
             raise answer
         if answer is not None:
+            _repeat(answer, bursts)
             (folder / "result.json").write_text(json.dumps(answer))
         return self.left or JobExit(0, 0.5)
+
+    def _wait_for_words(self, job: Job, on_line: OnLine, on_started: OnStarted) -> int | None:
+        """Run a burst at each word; return how many there were, None for a job that was killed."""
+        words: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+        on_started(words.put)
+        done = 0
+        on_line(json.dumps({READY_KEY: done}))
+        while (word := words.get()) == GO:
+            self.bursts.append(job.id)
+            if self.hangs is not None and job.id.startswith(self.hangs):
+                continue
+            done += 1
+            on_line(json.dumps({READY_KEY: done}))
+        return done if word == END else None
+
+
+def _repeat(answer: Document, bursts: int) -> None:
+    """Have an answer's latency come as often as bursts were asked for."""
+    measured = answer.get("measurement")
+    if bursts and isinstance(measured, dict) and measured.get("kind") == "latency" and not measured["bursts"]:
+        samples = measured["samples_ns"]
+        measured["bursts"] = [len(samples["total"])] * bursts
+        measured["samples_ns"] = {step: list(times) * bursts for step, times in samples.items()}
 
 
 class QuietDisplay:
@@ -164,8 +207,8 @@ class QuietDisplay:
     def say(self, text: str) -> None:
         self.lines.append(text)
 
-    def job(self, planned: PlannedJob, number: int, total: int) -> None:
-        self.jobs.append((planned.job.id, number, total))
+    def begin(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
+        self.jobs += [(planned.job.id, number + place, total) for place, planned in enumerate(members)]
 
     def progress(self, what: str, done: int, total: int) -> None:
         self.steps.append(what)

@@ -15,7 +15,7 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """A line that stays."""
 
-    def jobs(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
+    def begin(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
         """A job begins, or several side by side, of which `number` is the first."""
 
     def progress(self, what: str, done: int, total: int) -> None:

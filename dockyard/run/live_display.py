@@ -74,7 +74,7 @@ class LiveDisplay:
         """Print a line that stays."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def jobs(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
+    def begin(self, members: Sequence[PlannedJob], number: int, total: int) -> None:
         first = members[0]
         together = f"{first.job.model}: round {first.round}, {len(members)} side by side"
         self._text = first.job.id if first.round is None else together

@@ -90,7 +90,7 @@ def run_plan(
         total = max(total, number + len(batch))
         for _, together in groupby(batch, key=_round_of):
             members = list(together)
-            display.jobs(members, number + 1, total)
+            display.begin(members, number + 1, total)
             number += len(members)
             measured = members[0].round is not None
             outcomes, problem = _run_round(run, members) if measured else _run_one(run, members[0])

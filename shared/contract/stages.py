@@ -140,7 +140,7 @@ class NetworkBenchmark:
 
     Attributes:
         inputs: file below the job's folder with real inputs.
-        warmup: calls before the first burst, at least.
+        warmup: calls before the first burst, at least, and for as long as two bursts.
         burst_s: seconds that a burst takes, at least.
     """
 
@@ -157,7 +157,7 @@ class PipelineBenchmark:
 
     Attributes:
         test: folder below the job's with the test split.
-        warmup: frames before the first burst.
+        warmup: frames before the first burst, at least, and for as long as two bursts.
         burst_s: seconds that a burst takes, at least.
         images: the first so many; None takes all.
     """

@@ -17,9 +17,6 @@ from shared.inference.pipeline import LoadedNode, run_pipeline
 from shared.inference.preprocess import to_array
 from shared.inference.session import Session
 
-WARM_UP_S = 1.0
-"""Of the calls before the clock counts, at least."""
-
 
 def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path, words: Words) -> Latency:
     """Time calls of a network on one real input, a burst at each word.
@@ -37,7 +34,7 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
         session.run(image)
         return {TOTAL: perf_counter_ns() - start}
 
-    _warm_up(call, parameters.warmup)
+    _warm_up(call, parameters.warmup, 2 * parameters.burst_s)
     samples, bursts = take_bursts(call, parameters.burst_s, words)
     return Latency(Scope.NETWORK, TimingProtocol.REPEAT, samples, bursts)
 
@@ -63,15 +60,15 @@ def benchmark_pipeline(
     def call() -> Mapping[str, int]:
         return run_pipeline(nodes, *next(frames)).times_ns
 
-    _warm_up(call, parameters.warmup)
+    _warm_up(call, parameters.warmup, 2 * parameters.burst_s)
     times, bursts = take_bursts(call, parameters.burst_s, words)
     return Latency(Scope.PIPELINE, TimingProtocol.DATASET, times, bursts)
 
 
-def _warm_up(call: Call, calls: int) -> None:
-    """Make so many calls at least, for WARM_UP_S at least."""
+def _warm_up(call: Call, calls: int, seconds: float) -> None:
+    """Make so many calls at least, for so many seconds at least."""
     report("warm up", 0, 0)
-    end = perf_counter_ns() + int(WARM_UP_S * 1e9)
+    end = perf_counter_ns() + int(seconds * 1e9)
     done = 0
     while done < calls or perf_counter_ns() < end:
         call()

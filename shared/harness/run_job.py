@@ -38,7 +38,7 @@ from shared.contract.stages import (
 )
 from shared.harness import machine
 from shared.harness.benchmark import benchmark_network, benchmark_pipeline
-from shared.harness.bursts import words_of_host
+from shared.harness.bursts import Words, words_of_host
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate, evaluate_pipeline
 from shared.harness.progress import report
@@ -65,8 +65,12 @@ def main(capabilities: Capabilities) -> int:
     return 0 if result.status == Status.DONE else 1
 
 
-def run_folder(folder: Path, capabilities: Capabilities) -> Result:
-    """Run the job of a folder and return its result; whatever the stage raises becomes a `failed` result."""
+def run_folder(folder: Path, capabilities: Capabilities, words: Words = words_of_host) -> Result:
+    """Run the job of a folder and return its result; whatever the stage raises becomes a `failed` result.
+
+    Args:
+        words: what a benchmark runs its bursts at.
+    """
     started = time.monotonic()
     result = Result(Status.FAILED)
     try:
@@ -78,7 +82,7 @@ def run_folder(folder: Path, capabilities: Capabilities) -> Result:
         result = replace(result, versions=capabilities.versions())
         output = folder / OUTPUTS
         output.mkdir(exist_ok=True)
-        found = _run_stage(_Work(job, capabilities, folder, output, threads))
+        found = _run_stage(_Work(job, capabilities, folder, output, threads, words))
         result = replace(
             found,
             device=result.device,
@@ -124,6 +128,7 @@ class _Work:
         folder: the job's folder.
         output: for what the stage leaves.
         threads: inference threads.
+        words: what a benchmark runs its bursts at.
     """
 
     job: Job
@@ -131,6 +136,7 @@ class _Work:
     folder: Path
     output: Path
     threads: int
+    words: Words
 
 
 def _run_stage(work: _Work) -> Result:
@@ -214,7 +220,7 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
 
 def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
     session = _load(parameters.artifact, work)
-    latency = benchmark_network(session, parameters, work.folder, words_of_host)
+    latency = benchmark_network(session, parameters, work.folder, work.words)
     return Result(Status.DONE, settings=_settings(session), measurement=latency)
 
 
@@ -226,7 +232,7 @@ def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
 
 def _benchmark_pipeline(work: _Work, parameters: PipelineBenchmark) -> Result:
     nodes = _load_nodes(parameters.pipeline, work)
-    latency = benchmark_pipeline(nodes, parameters, work.folder, words_of_host)
+    latency = benchmark_pipeline(nodes, parameters, work.folder, work.words)
     return Result(Status.DONE, settings=_node_settings(nodes), measurement=latency)
 
 

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from shared.contract.artifact import MANIFEST_FILE, BuiltFor, Manifest
 from shared.contract.codec import decode, encode
-from shared.contract.job import Job
+from shared.contract.job import END, GO, Job
 from shared.contract.measurement import Latency, Scope, TimingProtocol
 from shared.contract.model import DataLocation, InputSpec, Network, PipelineNode
 from shared.contract.outputs import ClassificationOutputs, NamedClasses, Task
@@ -28,12 +28,14 @@ from shared.contract.stages import (
     Optimize,
     Parameters,
     PipelineBenchmark,
+    PipelineEvaluate,
+    PipelineFiles,
     Tolerance,
     Tracker,
     Tuning,
 )
 from shared.harness import machine
-from shared.harness.benchmark import time_calls
+from shared.harness.bursts import CALLS, Words, take_bursts
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
 from shared.harness.progress import report, track
@@ -59,6 +61,7 @@ CLASSIFIER = Network(
     data=DataLocation(folder="data"),
 )
 FILES = NetworkFiles(CLASSIFIER, "inputs/net")
+PIPELINE = PipelineFiles((PipelineNode("first", "net"), PipelineNode("second", "net")), (FILES,))
 REFERENCE = "inputs/reference.npz"
 TEST = "inputs/data/test"
 
@@ -234,11 +237,18 @@ def _same_affinity() -> Iterator[None]:
     os.sched_setaffinity(0, before)
 
 
-def run(folder: Path, parameters: Parameters, capabilities: Capabilities, method: str = "x") -> Result:
+def words_for(bursts: int) -> Words:
+    """The words of a host that wants so many bursts."""
+    return lambda done: GO if done < bursts else END
+
+
+def run(
+    folder: Path, parameters: Parameters, capabilities: Capabilities, method: str = "x", bursts: int = 1
+) -> Result:
     """Run a job and check that its result fits the schema and comes back from its file as it was."""
     job = Job("net/x/y", "net", "fake", "1", method, 1, parameters)
     (folder / "job.json").write_text(json.dumps(encode(job)))
-    result = run_folder(folder, capabilities)
+    result = run_folder(folder, capabilities, words_for(bursts))
     document = json.loads(json.dumps(encode(result), allow_nan=False))
     assert list(SCHEMA.iter_errors(document)) == []
     assert decode(Result, document) == result
@@ -391,27 +401,35 @@ def test_reference_leaves_its_outputs(folder: Path) -> None:
 
 def test_benchmark_job(folder: Path) -> None:
     """A benchmark keeps the raw time of each call and leaves the warm-up out."""
-    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=2, runs=7, seconds=0)
-    result = run(folder, parameters, Toolchain(SAME).capabilities())
+    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=2, burst_s=1e-9)
+    result = run(folder, parameters, Toolchain(SAME).capabilities(), bursts=3)
     assert isinstance(result.measurement, Latency)
     assert (result.measurement.scope, result.measurement.protocol) == (Scope.NETWORK, TimingProtocol.REPEAT)
-    assert len(result.measurement.totals_ns) == 7
+    assert result.measurement.bursts == (CALLS,) * 3
+    assert len(result.measurement.totals_ns) == 3 * CALLS
     assert min(result.measurement.totals_ns) >= 0
 
 
 def test_pipeline_benchmark_job(artifact: Path) -> None:
-    """A pipeline's benchmark has the times of its steps, its quality, and the settings of each network."""
-    nodes = (PipelineNode("first", "net"), PipelineNode("second", "net"))
-    parameters = PipelineBenchmark(nodes, (FILES,), TEST, warmup=1)
+    """A pipeline's benchmark has the times of its steps, and the settings of each network."""
+    parameters = PipelineBenchmark(PIPELINE, TEST, warmup=1, burst_s=1e-9)
     toolchain = Toolchain(SAME)
     result = run(artifact, parameters, toolchain.capabilities())
     assert isinstance(result.measurement, Latency)
     steps = ["decode", "first_input", "first", "first_output", "second_input", "second", "second_output"]
     assert list(result.measurement.samples_ns) == ["total", *steps]
-    assert result.quality is not None
-    assert result.quality.metrics == {"accuracy": pytest.approx(2 / 3)}
+    assert result.measurement.bursts == (CALLS,)
     assert set(result.settings) == set(result.measured) == {"net"}
     assert len(toolchain.loaded) == 1
+
+
+def test_pipeline_evaluation_job(artifact: Path) -> None:
+    """A pipeline's evaluation has its quality, and the time of each step of each image."""
+    result = run(artifact, PipelineEvaluate(PIPELINE, TEST), Toolchain(SAME).capabilities())
+    assert result.quality is not None
+    assert result.quality.metrics == {"accuracy": pytest.approx(2 / 3)}
+    assert isinstance(result.measurement, Latency)
+    assert (len(result.measurement.totals_ns), result.measurement.bursts) == (3, ())
 
 
 @pytest.mark.parametrize(
@@ -492,16 +510,23 @@ def test_network_is_timed_on_one_input(folder: Path) -> None:
         seen.append(image.shape)
         return SAME
 
-    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=3, runs=5, seconds=0)
+    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=3, burst_s=1e-9)
     result = run(folder, parameters, Toolchain(look).capabilities())
-    assert seen == [(1, 8, 8, 3)] * 8
+    assert seen == [(1, 8, 8, 3)] * (3 + CALLS)
     assert isinstance(result.measurement, Latency)
-    assert len(result.measurement.totals_ns) == 5
+    assert len(result.measurement.totals_ns) == CALLS
 
 
-def test_a_round_takes_its_seconds() -> None:
-    """A fast network is called more often than asked, until the seconds are over."""
-    assert len(time_calls(FakeSession(SAME, SMALL), np.zeros((1, 2, 2, 3)), 1, 0.05)) > 1
+def test_a_burst_takes_its_seconds() -> None:
+    """A burst has more calls than it must where its seconds are not over yet."""
+    samples, bursts = take_bursts(lambda: {"total": 1}, 0.01, words_for(2))
+    assert min(bursts) > CALLS
+    assert samples == {"total": (1,) * sum(bursts)}
+
+
+def test_no_burst_without_a_word() -> None:
+    """A benchmark that is told to end at once has run nothing."""
+    assert take_bursts(lambda: {"total": 1}, 0.01, words_for(0)) == ({}, ())
 
 
 def test_device_is_described() -> None:

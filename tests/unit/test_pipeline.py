@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shared.contract.dataset import Sample
+from shared.contract.job import END, GO
 from shared.contract.measurement import Latency, Quality, Scope, TimingProtocol
 from shared.contract.model import DataLocation, InputSpec, Network, PipelineNode, steps_of
 from shared.contract.outputs import (
@@ -26,8 +27,10 @@ from shared.contract.outputs import (
     Task,
     TextOutputs,
 )
-from shared.contract.stages import PipelineBenchmark
+from shared.contract.stages import PipelineBenchmark, PipelineEvaluate, PipelineFiles
 from shared.harness.benchmark import benchmark_pipeline
+from shared.harness.bursts import CALLS
+from shared.harness.evaluate import evaluate_pipeline
 from shared.harness.mask_scoring import masks_of_part
 from shared.inference.decoding import FoundBox, FoundMask
 from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
@@ -184,12 +187,12 @@ def frames(tmp_path: Path, write_image: WriteImage) -> Path:
     return folder
 
 
-def measured(
-    frames: Path, *nodes: LoadedNode, warmup: int = 0, images: int | None = None
-) -> tuple[Latency, Quality]:
-    """Measure a pipeline on the frames."""
-    names = tuple(each.node for each in nodes)
-    return benchmark_pipeline(nodes, PipelineBenchmark(names, (), frames.name, warmup, images), frames.parent)
+def measured(frames: Path, *nodes: LoadedNode, images: int | None = None) -> tuple[Latency, Quality]:
+    """Judge a pipeline on the frames."""
+    pipeline = PipelineFiles(tuple(each.node for each in nodes), ())
+    parameters = PipelineEvaluate(pipeline, frames.name, images)
+    quality, latency = evaluate_pipeline(nodes, parameters, frames.parent)
+    return latency, quality
 
 
 def plate_pipeline(outputs: Outputs = TEXT_AND_COUNTRY) -> list[LoadedNode]:
@@ -228,10 +231,23 @@ def test_each_frame_has_the_time_of_each_step(frames: Path) -> None:
 
 
 def test_warm_up_is_not_measured(frames: Path) -> None:
-    """Frames before the clock counts are run, and leave no time."""
-    latency, quality = measured(frames, *plate_pipeline(), warmup=1)
-    assert len(latency.totals_ns) == 3
-    assert [sample.prediction for sample in quality.samples] == ["AB GB"] * 3
+    """Frames before the first burst are run, and leave no time."""
+    nodes = plate_pipeline()
+    pipeline = PipelineFiles(tuple(each.node for each in nodes), ())
+    parameters = PipelineBenchmark(pipeline, frames.name, warmup=1, burst_s=1e-9)
+    latency = benchmark_pipeline(nodes, parameters, frames.parent, lambda done: END if done else GO)
+    assert latency.bursts == (CALLS,)
+    assert min(latency.samples_ns["reader"]) > 0  # the frame without a plate was the first
+
+
+def test_bursts_go_on_through_the_frames(frames: Path) -> None:
+    """A burst begins with the frame after the last one of the burst before, in a circle."""
+    seen: list[str] = []
+    looking = node("looking", CLASSES, lambda image: seen.append(str(image.mean())) or {"c": np.ones((1, 2))})
+    parameters = PipelineBenchmark(PipelineFiles((looking.node,), ()), frames.name, warmup=0, burst_s=1e-9)
+    benchmark_pipeline([looking], parameters, frames.parent, lambda done: GO if done < 2 else END)
+    assert len(set(seen)) == 3
+    assert seen == (seen[:3] * len(seen))[: len(seen)]
 
 
 def test_a_pipeline_may_be_cut_short(frames: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dockyard.judge.record_files import read_records
 from dockyard.judge.assessment import Assessment
+from dockyard.judge.record_files import read_records
 from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.csv import write_csv
