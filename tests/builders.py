@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -60,9 +61,11 @@ def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Round, ...]:
     return tuple(Round(number, one) for number, one in enumerate(measured, 1))
 
 
-def artifact(network: str = "digits", size: int = 1_000_000, cache_key: str | None = None) -> dict[str, Any]:
+def artifact(
+    network: str = "digits", size: int = 1_000_000, cache_key: str | None = None, content: str = ""
+) -> dict[str, Any]:
     """What was measured of a network: one file of so many bytes."""
-    files = Artifact((ArtifactFile("model.bin", SHA256, size),))
+    files = Artifact((ArtifactFile("model.bin", hashlib.sha256(content.encode()).hexdigest(), size),))
     return {network: RecordedArtifact(files, cache_key)}
 
 
@@ -92,7 +95,7 @@ def record(variant: str = "int8", **changes: Any) -> Record:
         measured_at="2026-01-01T00:00:00+00:00",
         device={"cpu": "fake", "threads": 2},
         settings={"runtime": "TensorFlow"} if reference else {},
-        artifacts=artifact(),
+        artifacts=artifact(content=variant),
         quality=quality([1.0] * 100),
         rounds=rounds(4.0, 4.0, 4.0) if reference else rounds(1.0, 1.0, 1.0),
     )

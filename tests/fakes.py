@@ -191,7 +191,7 @@ def _repeat(answer: Document, bursts: int) -> None:
     measured = answer.get("measurement")
     if bursts and isinstance(measured, dict) and measured.get("kind") == "latency" and not measured["bursts"]:
         samples = measured["samples_ns"]
-        measured["bursts"] = [len(samples["total"])] * bursts
+        measured["bursts"] = [max(map(len, samples.values()), default=0)] * bursts
         measured["samples_ns"] = {step: list(times) * bursts for step, times in samples.items()}
 
 

@@ -21,7 +21,7 @@ def unbeaten(meeting: Sequence[Assessment], reference: Rounds) -> list[Assessmen
         meeting: the variants of one model in one run that meet its requirements, at least one.
         reference: the rounds of their reference.
     """
-    best = [one for one in meeting if not any(_is_slower(one, other, reference) for other in meeting)]
+    best = [one for one in meeting if not _is_beaten(one, meeting, reference)]
     return sorted(best or meeting, key=_preference)
 
 
@@ -34,6 +34,10 @@ def _preference(one: Assessment) -> tuple[float, float, float]:
     assert one.drop is not None
     assert one.speedup is not None
     return one.drop.estimate, one.size_mb, -one.speedup.estimate
+
+
+def _is_beaten(one: Assessment, others: Sequence[Assessment], reference: Rounds) -> bool:
+    return any(_is_slower(one, other, reference) for other in others)
 
 
 def _is_slower(one: Assessment, other: Assessment, reference: Rounds) -> bool:

@@ -52,15 +52,15 @@ def take_bursts(
     Returns:
         The nanoseconds of each call by step, and the number of calls of each burst.
     """
-    calls: List[Mapping[str, int]] = []
+    samples: Dict[str, List[int]] = {}
     bursts: List[int] = []
     while words(len(bursts)) == GO:
         burst = _burst(call, seconds)
-        calls += burst
         bursts.append(len(burst))
-    steps = calls[0] if calls else {}
-    samples = {step: tuple(one[step] for one in calls) for step in steps}
-    return samples, tuple(bursts)
+        for steps in burst:
+            for step, taken in steps.items():
+                samples.setdefault(step, []).append(taken)
+    return {step: tuple(times) for step, times in samples.items()}, tuple(bursts)
 
 
 def _burst(call: Call, seconds: float) -> List[Mapping[str, int]]:

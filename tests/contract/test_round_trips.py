@@ -394,13 +394,13 @@ recipes = st.builds(
         threads=st.integers(0, 1024),
         rounds=st.integers(3, 100),
         max_rounds=st.integers(3, 100),
-        runs=st.integers(1, 1000),
+        cycles=st.integers(1, 1000),
+        burst_s=st.floats(0.01, 60),
         warmup=st.integers(0, 1000),
         images=st.integers(0, 1000),
         samples=st.integers(0, 1000),
         time_limit_s=st.integers(1, 604800),
         memory_mb=st.integers(64, 10**6),
-        seconds=st.integers(0, 3600),
     ),
     data=st.none() | names,
     tracker=st.none() | st.builds(Tracker, st.sampled_from(["10.0.0.2:9190", "[::1]:1"]), st.just("box")),
@@ -475,7 +475,7 @@ def test_planned_jobs_are_json(recipe: str) -> None:
 def test_a_jobs_kind_is_its_parameters() -> None:
     """A job says in one key what its parameters are."""
     network = make_plan(OURS, load_recipe(OURS, "digits.json")).networks["digits"]
-    parameters = NetworkBenchmark(NetworkFiles(network, "inputs/digits"), "inputs/reference.npz", 1, 2, 3)
+    parameters = NetworkBenchmark(NetworkFiles(network, "inputs/digits"), "inputs/reference.npz", 1, 0.4)
     job = Job("digits/int8/benchmark/1", "digits", "t", "1", "int8", 0, parameters)
     assert encode(job)["parameters"]["kind"] == "benchmark"
 

@@ -118,10 +118,22 @@ def test_pipeline_result_without_its_steps(
 ) -> None:
     """A pipeline's times must have every step of its nodes, or the report would have a hole."""
     plan = make_plan(workspace, load_recipe(workspace, "lp_intel.json"))
-    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns)
-    result = Result(Status.DONE, quality=quality([1.0], "exact"), measurement=measured)
+    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns, bursts=(1,))
+    result = Result(Status.DONE, measurement=measured)
     (tmp_path / "result.json").write_text(json.dumps(encode(result)))
     assert read_result(tmp_path, JobExit(0, 1.0), plan.jobs[-1].job.parameters).status == status
+
+
+@pytest.mark.parametrize(
+    ("bursts", "status"), [((), Status.FAILED), ((2,), Status.FAILED), ((2, 1), Status.DONE)]
+)
+def test_bursts_that_do_not_add_up(
+    tmp_path: Path, digits_plan: Plan, bursts: tuple[int, ...], status: Status
+) -> None:
+    """A benchmark's samples must all belong to its bursts, or they would pair with others' wrongly."""
+    measured = Latency(Scope.NETWORK, TimingProtocol.REPEAT, {"total": (1, 1, 1)}, bursts)
+    (tmp_path / "result.json").write_text(json.dumps(encode(Result(Status.DONE, measurement=measured))))
+    assert read_result(tmp_path, JobExit(0, 1.0), digits_plan.jobs[-1].job.parameters).status == status
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from dockyard.engines.choice import choose_executor
 from dockyard.engines.docker import MAX_LINE, fetch_followed, log_lines
 from dockyard.engines.time_limit import time_limit
 from dockyard.engines.venv import VenvExecutor
-from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
 from tests.unit.test_unpack import archive
 
@@ -103,6 +104,7 @@ class JobOfOne:
         self.lines: list[str] = []
 
     def write(self, script: str) -> None:
+        shutil.copytree(SHARED, self.folder / "code" / "shared", dirs_exist_ok=True)
         path = self.folder / entry_script("made-up")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("import json, os, subprocess, sys, time\n" + script)

@@ -34,7 +34,7 @@ def test_outcomes_are_displayed(digits_plan: Plan) -> None:
     stream = io.StringIO()
     convert = digits_plan.jobs[1]
     with LiveDisplay(Console(file=stream, width=200)) as display:
-        display.job(convert, 2, 15)
+        display.begin([convert], 2, 15)
         display.outcome(Outcome(convert, Status.DONE, seconds=1.25))
         display.outcome(Outcome(convert, Status.DONE, cached=True))
         display.outcome(Outcome(convert, Status.FAILED, "output 'digit' differs\nmore", "convert"))
@@ -51,7 +51,7 @@ def test_never_silent(digits_plan: Plan) -> None:
     """Where there is no terminal a line says again and again what goes on and how far it is."""
     stream = io.StringIO()
     with LiveDisplay(Console(file=stream, width=200), interval_s=0.02) as display:
-        display.job(digits_plan.jobs[0], 1, 15)
+        display.begin(digits_plan.jobs[:1], 1, 15)
         display.progress("evaluate digits", 3, 200)
         deadline = time.monotonic() + 10
         while "evaluate digits 3/200" not in stream.getvalue() and time.monotonic() < deadline:

@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.pareto import beats, front, staircase
-from dockyard.judge.rounds import unsettled
 from dockyard.judge.verdicts import judge
 from dockyard.report.plot_data import plots_of
-from dockyard.run.decisions import Decisions, Point
-from tests.builders import quality, record, rounds, streams
+from dockyard.run.decisions import Point
+from tests.builders import quality, record, rounds
 
 coordinates = st.tuples(st.floats(1, 100), st.integers(0, 9))
 
@@ -62,20 +60,8 @@ def test_search_and_picture_have_one_front() -> None:
     records = [record(name, rounds=rounds(*[ms] * 3)) for name, ms in medians.items()]
     worse = record("fast", rounds=rounds(0.5, 0.5, 0.5), quality=quality([0.0] + [1.0] * 99))
     (plot,) = plots_of(judge([record("reference"), *records, worse]))
-    decisions: Decisions = RoundDecisions()
     points = [Point(name, ms * 1e6, 1.0) for name, ms in medians.items()]
-    expected = [point.variant for point in decisions.front([*points, Point("fast", 0.5e6, 0.99)])]
+    expected = [point.variant for point in front([*points, Point("fast", 0.5e6, 0.99)])]
     assert expected == ["fast", "int8", "int8-2"]
     assert {place.variant for place in plot.measured if place.is_on_front} == set(expected)
     assert plot.line == ((0.5, 0.99), (1.0, 1.0))
-
-
-def test_rounds_that_disagree_ask_for_another() -> None:
-    """A model needs another round while a variant's medians, or its frames a second, are far apart."""
-    measured = {
-        "calm": [rounds(1.0, 1.04, 1.0), ()],
-        "noisy": [rounds(1.0, 1.0, 1.0), rounds(1.0, 1.0, 1.2)],
-        "stream": [streams(30.0, 30.5, 30.0)],
-        "noisy stream": [streams(30.0, 40.0, 30.0)],
-    }
-    assert unsettled(measured) == ["noisy", "noisy stream"]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from dockyard.plan.jobs import measure_round
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import DataInput, GraphInput, OutputInput, Plan, PlannedJob, TuningInput
+from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem
 from shared.contract.job import Job
@@ -29,6 +30,7 @@ from shared.contract.stages import (
     NetworkBenchmark,
     Optimize,
     PipelineBenchmark,
+    PipelineEvaluate,
     artifacts_of,
 )
 
@@ -263,12 +265,12 @@ def test_required_drop_is_handed_on(workspace: Workspace, digits: Recipe) -> Non
 
 
 def test_same_threads_for_all(digits_plan: Plan) -> None:
-    """Reference and variants are measured with the same threads and runs."""
+    """Reference and variants are measured with the same threads and bursts."""
     measured = set()
     for planned in digits_plan.jobs:
         if isinstance(planned.job.parameters, NetworkBenchmark):
             how = planned.job.parameters
-            measured.add((planned.job.threads, how.warmup, how.runs, how.seconds))
+            measured.add((planned.job.threads, how.warmup, how.burst_s))
     assert len(measured) == 1
 
 
@@ -324,10 +326,20 @@ def test_pipeline_is_measured_after_its_networks(pipeline_plan: Plan) -> None:
     assert whole.needs == ["finder/int8/optimize", "reader/int8/optimize"]
     assert isinstance(whole.job.parameters, PipelineBenchmark)
     assert pipeline_plan.pipeline is not None
-    assert whole.job.parameters.nodes == pipeline_plan.pipeline.nodes
-    assert [files.network.name for files in whole.job.parameters.artifacts] == ["finder", "reader"]
+    files = whole.job.parameters.pipeline
+    assert files.nodes == pipeline_plan.pipeline.nodes
+    assert [each.network.name for each in files.artifacts] == ["finder", "reader"]
     assert pipeline_plan.splits_of("both") == ("test",)
     assert pipeline_plan.task_of("both") == Task.CLASSIFICATION
+
+
+def test_pipeline_is_judged_once(workspace: Workspace) -> None:
+    """A pipeline's quality is that of one pass over its test split, before any round."""
+    plan = make_plan(workspace, load_recipe(workspace, "lp_intel.json"))
+    own = [planned for planned in plan.jobs if planned.job.model == "license_plate"]
+    judged = [planned.variant for planned in own if isinstance(planned.job.parameters, PipelineEvaluate)]
+    assert judged == plan.variants
+    assert [planned.round for planned in own[: len(judged)]] == [None] * len(judged)
 
 
 def add_pipeline(workspace: Workspace, nodes: list[dict[str, Any]]) -> None:

@@ -1,27 +1,22 @@
-"""Records of version 1 are read as records of version 2, whatever their toolchain noted."""
+"""Records of versions 1 and 2 are read as those of today, whatever their toolchain noted."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dockyard.judge.assessment import Assessment
 from dockyard.judge.record_files import read_records
-from dockyard.judge.verdicts import judge
-from dockyard.recipe.workspace import PRODUCT, Workspace
-from dockyard.report.csv import write_csv
-from dockyard.report.markdown import markdown
-from dockyard.report.model_section import Pictures
-from dockyard.report.sections import report_of
-from dockyard.report.write import reading_order
+from dockyard.recipe.workspace import PRODUCT
+from shared.contract.codec import encode
 from shared.contract.errors import InputProblem
 from shared.contract.measurement import Latency, Scope, TimingProtocol
-from shared.contract.record import Record, RecordStatus
+from shared.contract.record import Record, Round
 from shared.contract.result import Notes, Table
+from tests.builders import record
 
 COMMITTED = PRODUCT / "results" / "records"
 
@@ -69,44 +64,37 @@ def noted(folder: Path, **notes: Any) -> Notes:
     return read(folder, notes={"finder": notes}).notes["finder"]
 
 
-@pytest.fixture(scope="module")
-def committed() -> list[Assessment]:
-    """The committed records, read and judged."""
-    return judge(read_records(COMMITTED, Workspace(PRODUCT).display_path))
-
-
-def test_committed_records_are_read_and_judged(committed: list[Assessment]) -> None:
-    """Every committed record is read, measured, and judged beside its reference."""
-    assert len(committed) == len(list(COMMITTED.rglob("*.json")))
-    assert {one.record.status for one in committed} == {RecordStatus.MEASURED}
-    verdicts = Counter(one.verdict.value for one in committed)
-    assert verdicts["reference"] == 16
-    assert not {"failed", "not measured"} & verdicts.keys()
-
-
-def test_committed_results_are_those_of_the_records(committed: list[Assessment], tmp_path: Path) -> None:
-    """The committed report and table are what the committed records give."""
-    results = PRODUCT / "results"
-    assessments = sorted(committed, key=reading_order)
-    pictures = Pictures(frozenset(path.name for path in (results / "plots").iterdir()))
-    assert markdown(report_of(assessments, pictures)) == (results / "report.md").read_text()
-    write_csv(assessments, tmp_path / "results.csv")
-    assert (tmp_path / "results.csv").read_text() == (results / "results.csv").read_text()
-
-
 def test_measurement(tmp_path: Path) -> None:
     """A pipeline's rounds have their scope, protocol and steps; a network's were one input many times."""
     one = read(tmp_path)
     steps = {"total": (9, 10), "decode": (4, 5), "finder": (5, 5)}
-    assert one.rounds == (Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps),)
+    assert one.rounds == (Round(1, Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps)),)
     network = read(tmp_path, scope="network", rounds_ns=[{"total": [7]}])
-    assert network.rounds == (Latency(Scope.NETWORK, TimingProtocol.REPEAT, {"total": (7,)}),)
+    assert network.rounds == (Round(1, Latency(Scope.NETWORK, TimingProtocol.REPEAT, {"total": (7,)})),)
+
+
+def test_version_2(tmp_path: Path) -> None:
+    """The rounds of version 2 get their numbers; all else is as it was."""
+    latency = {"kind": "latency", "scope": "network", "protocol": "repeat", "samples_ns": {"total": [7, 8]}}
+    document = {**encode(record()), "version": 2, "rounds": [latency, latency]}
+    (tmp_path / "int8.json").write_text(json.dumps(document))
+    (one,) = read_records(tmp_path)
+    measured = Latency(Scope.NETWORK, TimingProtocol.REPEAT, {"total": (7, 8)})
+    assert one == replace(record(), rounds=(Round(1, measured), Round(2, measured)))
+
+
+@pytest.mark.parametrize("rounds", [5, [5], [{"kind": "latency"}]])
+def test_version_2_that_is_none(tmp_path: Path, rounds: Any) -> None:
+    """What says that it is of version 2 and has other rounds is refused, with its file."""
+    (tmp_path / "int8.json").write_text(json.dumps({**encode(record()), "version": 2, "rounds": rounds}))
+    with pytest.raises(InputProblem, match=r"int8\.json"):
+        read_records(tmp_path)
 
 
 def test_what_was_not_known_then(tmp_path: Path) -> None:
     """No cache key is known, and an empty stage is none."""
     one = read(tmp_path)
-    assert (one.version, one.stage, one.optimize_s) == (2, None, 2.0)
+    assert (one.version, one.stage, one.optimize_s) == (3, None, 2.0)
     assert {name: artifact.cache_key for name, artifact in one.artifacts.items()} == dict.fromkeys(
         ("finder", "reader")
     )

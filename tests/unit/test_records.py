@@ -34,7 +34,7 @@ from shared.contract.model import steps_of
 from shared.contract.recipe import Optimization, Recipe, Search
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
-from shared.contract.stages import PipelineBenchmark
+from shared.contract.stages import PipelineBenchmark, PipelineEvaluate
 from tests.builders import failed, latency, quality, record, streams
 from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_result
 
@@ -192,8 +192,8 @@ def test_records_are_read_as_they_were_written(digits_records: DigitsRecords, tm
         ("status", "done", "'done' is not valid here"),
         ("notes", {"digits": {"kernels": []}}, "unknown key 'kernels'"),
         ("artifacts", {"digits": {"artifact": {"files": []}, "cache_key": "../.."}}, "does not match"),
-        ("rounds", [{"kind": "latency"}], "is missing"),
-        ("rounds", [{"kind": "latency", "scope": "stream"}], "is missing"),
+        ("rounds", [{"number": 1, "measured": {"kind": "latency"}}], "is missing"),
+        ("rounds", [{"number": 1, "measured": {"kind": "latency", "scope": "stream"}}], "is missing"),
         ("recipe", {"name": "digits"}, "is missing"),
     ],
 )
@@ -324,11 +324,13 @@ def test_only_the_artifact_counts(digits_records: DigitsRecords) -> None:
 
 
 def pipeline_answer(job: Job, folder: Path) -> Any:
-    """A good answer of any job; a pipeline's benchmark brings times by step and a quality."""
+    """A good answer of any job; those of a pipeline bring times by step, its evaluation a quality."""
     result = good_result(job, folder)
-    if isinstance(job.parameters, PipelineBenchmark):
-        steps = {step: [1, 1] for step in steps_of(job.parameters.nodes)}
-        result = replace(result, quality=quality([1.0]), measurement=latency(9, 9, **steps))
+    if isinstance(job.parameters, (PipelineBenchmark, PipelineEvaluate)):
+        steps = {step: [1, 1] for step in steps_of(job.parameters.pipeline.nodes)}
+        result = replace(result, measurement=latency(9, 9, **steps))
+    if isinstance(job.parameters, PipelineEvaluate):
+        result = replace(result, quality=quality([1.0]))
     return encode(result)
 
 
@@ -345,7 +347,7 @@ def test_records_of_a_pipeline(
     assert len({artifact.cache_key for artifact in one.artifacts.values()} - {None}) == 2
     assert one.quality == quality([1.0])
     assert steps_of_rounds(one.latencies) == list(steps_of(plan.pipeline.nodes if plan.pipeline else ()))
-    assert (one.method, one.dataset_ns, one.optimize_s) == ("fp16", (), 2.0)
+    assert (one.method, one.dataset_ns, one.optimize_s) == ("fp16", (9, 9), 2.0)
     assert errors(one) == []
 
 

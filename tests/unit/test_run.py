@@ -25,9 +25,9 @@ from dockyard.run.runner import run_plan
 from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
-from shared.contract.recipe import Recipe
+from shared.contract.recipe import Optimization, Recipe
 from shared.contract.result import Result, Status
-from tests.fakes import FakeExecutor, QuietDisplay, good_answer, until_raised
+from tests.fakes import FakeExecutor, QuietDisplay, artifact_of, good_answer, until_raised
 
 CONVERT = "digits/convert/intel-openvino-2026.4"
 
@@ -66,11 +66,14 @@ def by_id(outcomes: list[Outcome]) -> dict[str, Outcome]:
 
 
 def test_all_goes_well(start: Run, digits_plan: Plan, workspace: Workspace) -> None:
-    """Every job of the plan runs once, in its order, and leaves no folder behind."""
+    """Every job of the plan runs once, in its order, those of a round at once, and leaves no folder."""
     engine = FakeExecutor()
     outcomes = list(start(engine))
-    assert engine.ran == [planned.job.id for planned in digits_plan.jobs]
-    assert engine.ran == [outcome.planned.job.id for outcome in outcomes]
+    planned = [each.job.id for each in digits_plan.jobs]
+    assert [outcome.planned.job.id for outcome in outcomes] == planned
+    assert sorted(engine.ran) == sorted(planned)
+    alone = [job_id for job_id in planned if "benchmark" not in job_id]
+    assert engine.ran[: len(alone)] == alone
     assert {o.status for o in outcomes} == {"done"}
     assert list((workspace.state / "jobs").iterdir()) == []
     assert engine.prepared == [("tensorflow", "2.21"), ("intel-openvino", "2026.4")]
@@ -197,7 +200,7 @@ def test_interrupt_leaves_no_folder(start: Run, workspace: Workspace) -> None:
 
 
 def times(*samples: int) -> Callable[[Job, Path], Any]:
-    """Answer a round with the samples in microseconds."""
+    """Answer a round with bursts of these samples, in microseconds."""
 
     def answer(job: Job, folder: Path) -> Any:
         result = good_answer(job, folder)
@@ -217,33 +220,75 @@ def measured(workspace: Workspace, recipe: Recipe, rounds: int, max_rounds: int)
     )
 
 
-def test_more_rounds_while_unstable(start: Run, workspace: Workspace, digits: Recipe) -> None:
-    """When the rounds of any variant disagree all are measured again, until they agree."""
-    unstable = {f"digits/int8/benchmark/{n}": times(value) for n, value in ((1, 100), (2, 120), (3, 110))}
-    settled = {f"digits/int8/benchmark/{n}": times(110) for n in (4, 5, 6, 7, 8)}
-    outcomes = list(start(FakeExecutor({**unstable, **settled}), measured(workspace, digits, 3, 8)))
-    assert rounds_run(outcomes) == 8
-    assert [o.planned.variant for o in outcomes if o.planned.round == 8] == ["reference", "baseline", "int8"]
+def test_more_rounds_while_open(start: Run, workspace: Workspace, digits: Recipe) -> None:
+    """What its intervals do not decide is measured again beside the reference, and nothing else is."""
+    open_at_first = {
+        f"digits/int8/benchmark/{n}": times(micro) for n, micro in ((1, 3500), (2, 4100), (3, 3600))
+    }
+    clear = {f"digits/int8/benchmark/{n}": times(3500) for n in range(4, 12)}
+    outcomes = list(start(FakeExecutor({**open_at_first, **clear}), measured(workspace, digits, 3, 12)))
+    assert 3 < rounds_run(outcomes) < 12
+    assert [o.planned.variant for o in outcomes if o.planned.round == 4] == ["reference", "int8"]
 
 
-def test_rounds_end_when_stable(start: Run, workspace: Workspace, digits: Recipe) -> None:
-    """No round more than asked for is run when the medians agree."""
+def test_rounds_end_when_all_is_decided(start: Run, workspace: Workspace, digits: Recipe) -> None:
+    """No round more than asked for is run when every interval decides."""
     assert rounds_run(list(start(FakeExecutor(), measured(workspace, digits, 4, 9)))) == 4
 
 
 def test_rounds_end_at_the_limit(start: Run, workspace: Workspace, digits: Recipe) -> None:
-    """Rounds that never agree end at the recipe's limit."""
-    unstable = {f"digits/int8/benchmark/{n}": times(100 * n) for n in range(1, 6)}
-    assert rounds_run(list(start(FakeExecutor(unstable), measured(workspace, digits, 3, 5)))) == 5
+    """Rounds that never decide end at the recipe's limit."""
+    never = {f"digits/int8/benchmark/{n}": times(3000 if n % 2 else 5000) for n in range(1, 6)}
+    assert rounds_run(list(start(FakeExecutor(never), measured(workspace, digits, 3, 5)))) == 5
 
 
-def test_rounds_are_judged_by_their_medians(start: Run, workspace: Workspace, digits: Recipe) -> None:
-    """Rounds are held to be stable by the same medians as in the verdict, also with an even number of
-    samples.
-    """
-    unstable = {"digits/int8/benchmark/1": times(50, 100), "digits/int8/benchmark/2": times(90, 100)}
-    unstable["digits/int8/benchmark/3"] = times(100, 100)
-    assert rounds_run(list(start(FakeExecutor(unstable), measured(workspace, digits, 3, 4)))) == 4
+def test_bursts_go_forwards_and_backwards(start: Run, workspace: Workspace, digits: Recipe) -> None:
+    """In each cycle every variant has one burst, every other cycle in the opposite order."""
+    executor = FakeExecutor()
+    recipe = replace(digits, measure=replace(digits.measure, cycles=2))
+    list(start(executor, make_plan(workspace, recipe)))
+    forwards = [f"digits/{variant}/benchmark/1" for variant in ("reference", "baseline", "int8")]
+    assert executor.bursts[:6] == [*forwards, *reversed(forwards)]
+
+
+def test_a_benchmark_that_dies_costs_its_own_variant(start: Run) -> None:
+    """The others of the round are measured to its end, and the dead one is not started again."""
+    died = Result(Status.FAILED, "broken")
+    executor = FakeExecutor({"digits/int8/benchmark/1": lambda job, folder: encode(died)})
+    outcomes = by_id(list(start(executor)))
+    assert outcomes["digits/baseline/benchmark/3"].status == Status.DONE
+    assert outcomes["digits/int8/benchmark/2"].reason == "broken"
+    assert "digits/int8/benchmark/2" not in executor.ran
+
+
+def test_groups_where_memory_is_short(start: Run, digits_plan: Plan) -> None:
+    """What memory does not hold at once is measured in groups, each beside the reference."""
+    large = replace_in("peak_mb", value=4000.0)
+    names = ("reference", "baseline", "int8")
+    executor = FakeExecutor({f"digits/{name}/evaluate": large for name in names}, memory_mb=11_000)
+    outcomes = [o for o in start(executor) if o.planned.round == 1]
+    found = [(o.planned.variant, o.planned.group, o.planned.job.id) for o in outcomes]
+    assert found == [
+        ("reference", 1, "digits/reference/benchmark/1"),
+        ("baseline", 1, "digits/baseline/benchmark/1"),
+        ("reference", 2, "digits/reference/benchmark/1.2"),
+        ("int8", 2, "digits/int8/benchmark/1.2"),
+    ]
+
+
+def test_same_bytes_are_judged_once(start: Run, workspace: Workspace, digits: Recipe) -> None:
+    """The quality of an artifact that another method of the run has left too is not judged again."""
+
+    def same(job: Job, folder: Path) -> Any:
+        (folder / "outputs" / "model.bin").write_text("same bytes")
+        return encode(Result(Status.DONE, artifact=artifact_of(folder / "outputs")))
+
+    twice = replace(digits, optimizations=(Optimization("int8"), Optimization("int8-accuracy-aware")))
+    executor = FakeExecutor({f"digits/{one.method}/optimize": same for one in twice.optimizations})
+    outcomes = by_id(list(start(executor, make_plan(workspace, twice))))
+    again = outcomes["digits/int8-accuracy-aware/evaluate"]
+    assert (again.cached, again.result) == (True, outcomes["digits/int8/evaluate"].result)
+    assert "digits/int8-accuracy-aware/evaluate" not in executor.ran
 
 
 def test_artifacts_are_reused_and_measurements_are_not(start: Run) -> None:
@@ -314,7 +359,7 @@ def replace_in(*keys: str, value: Any) -> Callable[[Job, Path], Any]:
     ("job", "answer"),
     [
         ("digits/int8/benchmark/1", drop("measurement")),
-        ("digits/int8/benchmark/1", drop("measurement", "samples_ns", "total")),
+        ("digits/int8/benchmark/1", replace_in("measurement", "samples_ns", value={"step": [1]})),
         ("digits/int8/benchmark/1", times()),
         ("digits/int8/benchmark/1", times(0, 0, 0)),
         ("digits/int8/benchmark/1", times(10**400)),

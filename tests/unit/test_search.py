@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.records import make_records
@@ -18,35 +16,22 @@ from dockyard.plan.plan import Plan, PlannedJob
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import search
-from dockyard.run.decisions import Point
 from dockyard.run.outcome import Outcome
 from dockyard.run.runner import INTERRUPTED
 from shared.contract.artifact import Artifact
 from shared.contract.recipe import Measure, Recipe, Search
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
-from shared.contract.stages import Evaluate, NetworkBenchmark, PipelineBenchmark, artifacts_of
+from shared.contract.stages import (
+    Evaluate,
+    NetworkBenchmark,
+    PipelineBenchmark,
+    PipelineEvaluate,
+    artifacts_of,
+)
 from tests.builders import latency, quality
 
 DECISIONS = RoundDecisions()
-
-clouds = st.lists(
-    st.builds(Point, st.uuids().map(str), st.floats(1, 100), st.floats(0, 1)), min_size=1, max_size=12
-)
-
-
-@given(clouds)
-def test_front_is_what_none_beats(cloud: list[Point]) -> None:
-    """No point of the front is beaten, each point off it is beaten by one of the front, the fastest comes
-    first.
-    """
-    kept = DECISIONS.front(cloud)
-    assert kept
-    for point in cloud:
-        beaten = any(DECISIONS.beats(other, point) for other in kept)
-        assert beaten is (point not in kept)
-    times = [point.time_ns for point in kept]
-    assert times == sorted(times)
 
 
 class Clock:
@@ -92,7 +77,7 @@ def found(planned: PlannedJob, figures: Figures) -> Result:
     result = Result(Status.DONE, measured=measured)
     if isinstance(parameters, (NetworkBenchmark, PipelineBenchmark)):
         result = replace(result, measurement=latency(time, time, time))
-    if isinstance(parameters, (Evaluate, PipelineBenchmark)):
+    if isinstance(parameters, (Evaluate, PipelineEvaluate)):
         result = replace(result, quality=replace(quality([1.0]), metrics={"accuracy": value}))
     return result
 
