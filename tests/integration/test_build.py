@@ -28,7 +28,7 @@ DIGITS: dict[str, Any] = {
     "target": "intel-openvino",
     "optimizations": ["baseline", "int8"],
     "requirements": {"max_drop": 0.05},
-    "measure": {"threads": 2, "runs": 20, "warmup": 2, "max_rounds": 3},
+    "measure": {"threads": 2, "cycles": 3, "burst_s": 0.05, "warmup": 2, "max_rounds": 3},
 }
 
 
@@ -140,7 +140,7 @@ PLATES: dict[str, Any] = {
     "model": "license_plate",
     "target": "intel-openvino",
     "optimizations": ["baseline", "int8"],
-    "measure": {"threads": 2, "runs": 20, "warmup": 5, "max_rounds": 3, "images": 100},
+    "measure": {"threads": 2, "cycles": 3, "burst_s": 0.05, "warmup": 5, "max_rounds": 3, "images": 100},
 }
 
 

@@ -16,7 +16,7 @@ from dockyard.workflow import build
 from shared.contract.record import Record, RecordStatus
 
 RecipeFile = Callable[[dict[str, Any]], Path]
-QUICK = {"threads": 2, "runs": 5, "warmup": 1, "seconds": 0, "max_rounds": 3}
+QUICK = {"threads": 2, "cycles": 3, "burst_s": 0.02, "warmup": 1, "max_rounds": 3}
 BOTH = ["baseline", {"method": "baseline", "toolchain": "2023.3"}]
 
 

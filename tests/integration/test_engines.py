@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,11 +22,12 @@ import pytest
 from docker.models.containers import Container
 
 import docker
-from dockyard.engines import Executor, FollowedFolder, Limits
+from dockyard.engines import Executor, FollowedFolder, JobExit, Limits, OnLine, OnStarted
 from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe.models import load_model
-from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
+from dockyard.run.side_by_side import run_side_by_side
 from shared.contract.codec import decode
 from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
@@ -58,6 +60,7 @@ def script_folder(tmp_path: Path) -> ScriptFolder:
 
     def make(text: str) -> Path:
         folder = tmp_path / f"job-{uuid4().hex}"  # what tells its containers from those of other tests
+        shutil.copytree(SHARED, folder / "code" / "shared")
         script = folder / "code" / "targets" / OPENVINO[0] / "entry.py"
         script.parent.mkdir(parents=True)
         script.write_text(text)
@@ -94,6 +97,53 @@ def test_a_job_that_takes_too_long_is_ended(executor: Executor, script_folder: S
     assert time.monotonic() - started < 60
     assert (left.reason, left.expired) == ("stopped at its time limit of 3 s", True)
     assert not (folder / "result.json").exists()
+
+
+IN_BURSTS = """
+import os, sys, time, numpy, openvino
+from shared.harness.bursts import take_bursts, words_of_host
+
+def call():
+    CALL
+    return {"total": 1}
+
+openvino.Core()  # its threads, and numpy's, take over which signals are blocked
+print(take_bursts(call, 1e-9, words_of_host)[1], flush=True)
+"""
+
+
+class Lines:
+    """Keeps the lines of each benchmark."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[int, str]] = []
+
+    def line(self, number: int, text: str) -> None:
+        self.kept.append((number, text))
+
+    def cycle(self, done: int) -> None:
+        pass
+
+
+def test_jobs_wait_for_their_turn(executor: Executor, script_folder: ScriptFolder) -> None:
+    """Words reach jobs that wait side by side; one that dies and one that hangs cost only themselves."""
+    calls = ["pass", "os._exit(3)", "time.sleep(600)", "pass"]
+    folders = [script_folder(IN_BURSTS.replace("CALL", call)) for call in calls]
+    lines, starts = Lines(), []
+    for folder in folders:
+
+        def start(on_line: OnLine, on_started: OnStarted, folder: Path = folder) -> JobExit:
+            return executor.run(*OPENVINO, folder, LIMITS, on_line, on_started=on_started)
+
+        starts.append(start)
+    endings = run_side_by_side(starts, 3, lines, patience_s=5.0)
+    assert [ending.bursts for ending in endings] == [3, 0, 0, 3]
+    exits = [ending.left for ending in endings if isinstance(ending.left, JobExit)]
+    assert [left.exit_code for left in exits[:2]] == [0, 3]
+    assert [left.reason for left in exits] == ["", "", "a burst took over 5 s", ""]
+    assert [number for number, text in lines.kept if text == "(5, 5, 5)"] in ([0, 3], [3, 0])
+    if isinstance(executor, DockerExecutor):
+        assert [containers_of_job(folder.name) for folder in folders] == [[]] * len(folders)
 
 
 def test_two_engines_are_two_devices(docker_executor: DockerExecutor, venv_executor: VenvExecutor) -> None:
@@ -282,7 +332,8 @@ from pathlib import Path
 from dockyard.engines import Limits
 from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.venv import VenvExecutor
-from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
+from dockyard.run.side_by_side import run_side_by_side
 kind, folder = sys.argv[1:]
 executor = {"docker": DockerExecutor, "venv": VenvExecutor}[kind](Workspace(PRODUCT))
 executor.run(*%r, Path(folder), Limits(120, 512), lambda line: print(line, flush=True))

@@ -42,7 +42,7 @@ RECIPE: dict[str, Any] = {
         },
         {"method": "int8", "ignored_scope": {"types": ["Gem"]}},
     ],
-    "measure": {"threads": 2, "runs": 5, "warmup": 1, "seconds": 0, "max_rounds": 3},
+    "measure": {"threads": 2, "cycles": 3, "burst_s": 0.02, "warmup": 1, "max_rounds": 3},
 }
 DATA = PRODUCT / "models" / "digits" / "data"
 

@@ -53,7 +53,7 @@ RECIPE: dict[str, Any] = {
             "llvm": {"mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a78ae", "num-cores": 6},
         },
     ],
-    "measure": {"threads": 2, "runs": 20, "warmup": 2, "seconds": 0, "max_rounds": 3},
+    "measure": {"threads": 2, "cycles": 3, "burst_s": 0.02, "warmup": 2, "max_rounds": 3},
 }
 AARCH64 = "scheduled-2"
 LIMITS = Limits(time_s=120, memory_mb=4096)
