@@ -9,7 +9,7 @@ import fcntl
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,7 @@ def build(
     with _one_at_a_time(workspace), LiveDisplay(console) as display:
         placement = _place(plan, engine, context, display)
         data = datasets.prepare(plan, display.progress)
+        _say_warnings(data, display)
         _clear_leftovers(workspace, display)
         try:
             with tempfile.TemporaryDirectory(dir=workspace.state / "scratch") as scratch:
@@ -117,11 +118,11 @@ def summarize(built: BuildResult, console: Console) -> None:
     failed = [one.record for one in built.assessments if one.verdict == Verdict.FAILED]
     if failed:
         first = failed[0]
-        reason = first.reason.splitlines()[0] if first.reason else ""
+        reason, *more = first.reason.splitlines() or [""]
         raise JobFailed(
             f"{len(failed)} of {len(built.assessments)} variants failed; first: {reason}",
             f"{first.model}/{first.variant}",
-            "the last lines of each are in its record",
+            "\n".join(more).strip() or "the last lines of each are in its record",
         )
     if not requirement_met(built.assessments):
         recipe = str(built.assessments[0].record.recipe["name"])
@@ -140,6 +141,12 @@ def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Pl
     jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
     display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
     return Placement(executor)
+
+
+def _say_warnings(data: Mapping[str, datasets.DataSet], display: Display) -> None:
+    for model, found in data.items():
+        for warning in found.warnings:
+            display.say(f"  {model}: {warning}")
 
 
 def _clear_leftovers(workspace: Workspace, display: Display) -> None:

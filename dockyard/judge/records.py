@@ -146,6 +146,8 @@ def _candidates_were_chosen(done: Mapping[str, Outcome]) -> bool:
 
 def _warnings(plan: Plan, work: Work) -> Iterator[str]:
     """Yield what is to be known before a variant is trusted."""
+    if work.evaluated and work.evaluated.result:
+        yield from work.evaluated.result.notes.remarks
     for network, made in work.made.items():
         optimization = work.optimizations[network]
         least = plan.targets[optimization.target].methods[optimization.method].calibration_minimum

@@ -64,6 +64,10 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
     networks, conversions = {}, {}
     for name, network in originals.items():
         place = f"{where}: {conversion_place(recipe, name)}"
+        if recipe.data is not None or "shape" in given[name]:
+            network = replace(
+                network, expect=None
+            )  # which is the figure on the model's own data, in its shape
         networks[name] = adapt(workspace, network, given[name], place)
         conversions[name] = conversion_options(networks[name], given[name], place)
     if recipe.data is not None:

@@ -144,11 +144,15 @@ class Plan:
             return self.pipeline.data
         return self.networks[model].data
 
-    def task_of(self, model: str) -> Task:
-        """Return the task that a model's data is annotated for; a pipeline's is its last network's."""
+    def answering_network(self, model: str) -> Network:
+        """Return the network whose answers a model's data is annotated for; a pipeline's is its last."""
         if self.pipeline is not None and model == self.pipeline.name:
-            return self.networks[self.pipeline.nodes[-1].network].task
-        return self.networks[model].task
+            return self.networks[self.pipeline.nodes[-1].network]
+        return self.networks[model]
+
+    def task_of(self, model: str) -> Task:
+        """Return the task that a model's data is annotated for."""
+        return self.answering_network(model).task
 
     def splits_of(self, model: str) -> tuple[str, ...]:
         """Return the splits that are used: a pipeline is only tested."""

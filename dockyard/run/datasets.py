@@ -15,27 +15,37 @@ from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
+from dockyard.run.annotations import check_annotations
 from dockyard.run.job_lines import read_progress
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
 
 OnProgress = Callable[[str, int, int], None]
 
+SCORED_SPLITS = ("validation", "test")
+"""Answers are held against what is annotated of these; a calibration needs the images alone."""
+
 
 @dataclass(frozen=True)
 class DataSet:
-    """A model's data: its folder, a digest (SHA-256) and the number of samples of each split used."""
+    """A model's data: its folder, a digest (SHA-256) and the number of samples of each split used.
+
+    Attributes:
+        warnings: what is annotated and no answer of the network can match.
+    """
 
     folder: Path
     digests: Mapping[str, str]
     sizes: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     """Return the data set of each model of the plan, generated where it is not there yet.
 
     Raises:
-        InputProblem: annotations or images that cannot be used, splits that overlap.
+        InputProblem: annotations or images that cannot be used, or that no answer can match; splits that
+            overlap.
         EnvironmentProblem: the generator failed.
     """
     found: dict[str, DataSet] = {}
@@ -43,11 +53,15 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
         folder = _folder(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
         splits: dict[str, list[Sample]] = {}
+        warnings: list[str] = []
         for split in plan.splits_of(model):
             splits[split] = read_split(folder / split, plan.task_of(model))
             _check_headers(plan.workspace, splits[split])
+            if split in SCORED_SPLITS:
+                place = plan.workspace.display_path(folder / split)
+                warnings += check_annotations(plan.answering_network(model), splits[split], place)
         sizes = {name: len(samples) for name, samples in splits.items()}
-        found[model] = DataSet(folder, refuse_overlap(splits), sizes)
+        found[model] = DataSet(folder, refuse_overlap(splits), sizes, tuple(warnings))
     return found
 
 

@@ -71,6 +71,7 @@ class Network:
     Attributes:
         graph: the file or folder of the graph, relative to the model's folder.
         sha256: the file's, or one over the folder's files.
+        expect: the least that the main metric has on the model's own data, 0 to 1; None where nobody said.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Network:
     input: InputSpec
     outputs: Outputs
     data: DataLocation
+    expect: Optional[float] = None
 
     @property
     def format(self) -> str:
@@ -110,7 +112,7 @@ class Network:
     @staticmethod
     def from_model_json(name: str, document: Mapping[str, Any]) -> Network:
         """Build a network from a model.json that the schema has accepted."""
-        task = Task(document["task"])
+        task, expect = Task(document["task"]), document.get("expect")
         return Network(
             name=name,
             task=task,
@@ -120,6 +122,7 @@ class Network:
             input=decode(InputSpec, document["input"], "$.input"),
             outputs=decode(OUTPUTS[task], document["outputs"], "$.outputs"),
             data=decode(DataLocation, document["data"], "$.data"),
+            expect=None if expect is None else float(expect),
         )
 
 

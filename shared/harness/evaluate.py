@@ -1,34 +1,26 @@
-"""The quality of one network, or of a pipeline, on the test split."""
+"""The quality of one network on the test split."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from shared.contract.class_counts import mismatch
 from shared.contract.dataset import Sample, read_split
-from shared.contract.measurement import (
-    TOTAL,
-    Latency,
-    MaskPicture,
-    Quality,
-    SampleScore,
-    Scope,
-    TimingProtocol,
-)
-from shared.contract.model import Network, steps_of
-from shared.contract.stages import PipelineEvaluate
-from shared.harness.mask_scoring import masks_of_part, picture, pictured
+from shared.contract.errors import JobFailed
+from shared.contract.measurement import MaskPicture, Quality, SampleScore
+from shared.contract.model import Network
+from shared.harness.mask_scoring import picture, pictured
 from shared.harness.progress import track
 from shared.harness.reference import Kept
-from shared.harness.scoring import quality_of, score, score_masks
+from shared.harness.scoring import quality_of, score
 from shared.inference.decoding import FoundMask, predict
-from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
 from shared.inference.preprocess import read_image, to_array, to_pixels
-from shared.inference.session import Session
+from shared.inference.session import Session, Tensors
 
 KEPT_SAMPLES = 4
 """Real inputs whose reference outputs travel with the jobs."""
@@ -42,11 +34,17 @@ class Evaluation:
         quality: the quality on the split.
         times_ns: how long each call of the network alone took, in nanoseconds.
         kept: inputs and outputs of the first samples.
+        samples: that were scored.
+        not_finite: by output with a NaN or an infinity, the samples that have one.
+        outputs_never_change: every output is the same, bit by bit, for each sample.
     """
 
     quality: Quality
     times_ns: Tuple[int, ...]
     kept: Tuple[Kept, ...]
+    samples: Tuple[Sample, ...]
+    not_finite: Mapping[str, Sequence[str]]
+    outputs_never_change: bool
 
 
 def evaluate(
@@ -61,12 +59,15 @@ def evaluate(
     Raises:
         InputProblem: a split that cannot be read.
         UnreadableImage: an image or a mask that cannot be decoded.
+        JobFailed: an output with another number of classes than model.json has names for.
     """
     chosen = read_split(split, network.task)[:samples]
     scores: List[SampleScore] = []
     times: List[int] = []
     kept: List[Kept] = []
     pictures: List[MaskPicture] = []
+    not_finite: Dict[str, List[str]] = {}
+    outputs_change = False
     wanted = pictured(len(chosen))
     for number, sample in enumerate(track(chosen, f"evaluate {network.name}", len(chosen))):
         pixels, placement = to_pixels(read_image(sample.path), session.input)
@@ -74,51 +75,33 @@ def evaluate(
         start = perf_counter_ns()
         tensors = session.run(image)
         times.append(perf_counter_ns() - start)
+        if number == 0:
+            _refuse_mismatch(network, tensors)
         if len(kept) < KEPT_SAMPLES:
             kept.append(Kept(pixels, {name: np.array(tensor) for name, tensor in tensors.items()}))
+        outputs_change = outputs_change or not _same(tensors, kept[0].outputs)
+        for name in _not_finite(tensors):
+            not_finite.setdefault(name, []).append(sample.id)
         prediction = predict(network, tensors, placement)
         scores.append(score(network, prediction, sample))
         if isinstance(prediction, FoundMask) and number in wanted:
             pictures.append(picture(network, prediction, sample, with_truth))
     quality = replace(quality_of(network.task, scores), pictures=tuple(pictures))
-    return Evaluation(quality, tuple(times), tuple(kept))
+    return Evaluation(
+        quality, tuple(times), tuple(kept), tuple(chosen), not_finite, outputs_never_change=not outputs_change
+    )
 
 
-def evaluate_pipeline(
-    nodes: Sequence[LoadedNode], parameters: PipelineEvaluate, folder: Path
-) -> Tuple[Quality, Latency]:
-    """Run each image of a split through a pipeline once.
-
-    Args:
-        nodes: those of the parameters, loaded.
-        folder: the job's folder.
-
-    Returns:
-        The quality for the last node's task, and the time of each step and image. Where a box was missing the
-        last node's prediction is None and counts as wrong, unless there was nothing to find.
-
-    Raises:
-        InputProblem: a split that cannot be read.
-        UnreadableImage: an image or a mask that cannot be decoded.
-    """
-    last = nodes[-1]
-    chosen = read_split(folder / parameters.test, last.network.task)[: parameters.images]
-    times: Dict[str, List[int]] = {step: [] for step in (TOTAL, *steps_of(parameters.pipeline.nodes))}
-    scores: List[SampleScore] = []
-    for sample in track(chosen, "images through the pipeline", len(chosen)):
-        passage = run_pipeline(nodes, sample.path.read_bytes(), sample.id)
-        for step, taken in passage.times_ns.items():
-            times[step].append(taken)
-        scores.append(_score_last(last, passage, sample))
-    samples_ns = {step: tuple(taken) for step, taken in times.items()}
-    latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns)
-    return quality_of(last.network.task, scores), latency
+def _refuse_mismatch(network: Network, tensors: Tensors) -> None:
+    """Refuse outputs whose classes are not model.json's: answers would have no name, or a wrong one."""
+    wrong = mismatch(network, {name: np.shape(tensor) for name, tensor in tensors.items()})
+    if wrong is not None:
+        raise JobFailed(wrong.what, "", wrong.advice)
 
 
-def _score_last(last: LoadedNode, passage: Passage, sample: Sample) -> SampleScore:
-    """Score what the last node found; a mask over the whole image, of which it may have been given a part."""
-    found, name = passage.predictions[last.node.name], last.node.name
-    if isinstance(found, FoundMask):
-        masks = masks_of_part(last.network, found, passage.areas[name], passage.image_size, sample)
-        return score_masks(*masks, sample)
-    return score(last.network, found, sample)
+def _same(tensors: Tensors, others: Tensors) -> bool:
+    return all(np.array_equal(tensor, others[name]) for name, tensor in tensors.items())
+
+
+def _not_finite(tensors: Tensors) -> List[str]:
+    return [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]

@@ -65,13 +65,13 @@ def compare(session: Session, tolerance: Tolerance, folder: Path) -> Tuple[Outpu
     produced = [session.run(to_array(pixels, session.input)) for pixels in images]
     rows = []
     for name, wanted in expected.items():
-        difference = _difference([outputs.get(name) for outputs in produced], wanted)
+        difference = largest_difference([outputs.get(name) for outputs in produced], wanted)
         agrees = difference is not None and difference <= tolerance.limit
         rows.append(OutputDifference(name, difference, tolerance.limit, agrees))
     return tuple(rows)
 
 
-def _difference(produced: Sequence[Optional[Array]], wanted: Array) -> Optional[float]:
+def largest_difference(produced: Sequence[Optional[Array]], wanted: Array) -> Optional[float]:
     """Return the largest absolute difference over the largest absolute value of `wanted`, [n, ...].
 
     None where an output is missing, has another shape or is not finite.

@@ -24,7 +24,7 @@ from shared.contract.codec import decode, encode
 from shared.contract.errors import DockyardError, JobFailed
 from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
-from shared.contract.result import Result, Status
+from shared.contract.result import Notes, Result, Status
 from shared.contract.stages import (
     Convert,
     Evaluate,
@@ -36,13 +36,16 @@ from shared.contract.stages import (
     PipelineFiles,
     artifacts_of,
 )
+from shared.contract.unanswerable import unanswerable
 from shared.harness import machine
 from shared.harness.benchmark import benchmark_network, benchmark_pipeline
 from shared.harness.bursts import Words, words_of_host
 from shared.harness.calibration import SplitCalibration
-from shared.harness.evaluate import evaluate, evaluate_pipeline
+from shared.harness.evaluate import evaluate
+from shared.harness.evaluate_pipeline import evaluate_pipeline
 from shared.harness.progress import report
 from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
+from shared.harness.reference_check import what_is_wrong
 from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
 from shared.inference.artifacts import describe_artifact, read_manifest
 from shared.inference.pipeline import LoadedNode
@@ -207,12 +210,19 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
         return Result(Status.FAILED, f"not the reference's outputs: {reason}", differences=rows)
     test = work.folder / parameters.test
     found = evaluate(network, session, test, parameters.samples, with_truth=parameters.is_reference)
+    notes = Notes()
     if parameters.is_reference:
+        wrong = what_is_wrong(network, session, found)
+        if wrong:
+            return Result(Status.FAILED, wrong, settings=_settings(session))
         save_reference(work.output / REFERENCE_FILE, found.kept)
+        strange = unanswerable(network.outputs, found.samples)
+        notes = Notes(tuple(f"{one.what}: they count as wrong" for one in strange))
     return Result(
         Status.DONE,
         settings=_settings(session),
         differences=rows,
+        notes=notes,
         quality=found.quality,
         measurement=Latency(Scope.NETWORK, TimingProtocol.DATASET, {TOTAL: found.times_ns}),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from rich.console import Console
 
 from dockyard.deliver.find import measured_artifact
-from dockyard.recipe.workspace import Workspace
+from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.csv import COLUMNS
-from dockyard.workflow import BuildResult, build
+from dockyard.workflow import BuildResult, build, summarize
 from shared.contract.artifact import MANIFEST_FILE
+from shared.contract.errors import JobFailed
 from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordStatus
 from tests.integration.conftest import new_workspace
@@ -105,6 +107,25 @@ def test_only_one_method_leaves_the_published_results(
     built, _ = run(workspace, recipe_file(DIGITS), "venv", only="baseline")
     assert [record.variant for record in records(built)] == ["reference", "baseline"]
     assert not workspace.results.exists()
+
+
+def test_a_reference_that_finds_nothing_fails_the_build(
+    venv_executor: object, workspace: Workspace, recipe_file: Recipe
+) -> None:
+    """Names shifted by one fail the reference and all its variants, with the cause, and the build."""
+    folder = workspace.root / "models" / "digits"
+    shutil.copytree(PRODUCT / "models" / "digits", folder)
+    model = json.loads((folder / "model.json").read_text())
+    names = model["outputs"]["classes"]["names"]
+    model["outputs"]["classes"]["names"] = [*names[1:], names[0]]
+    (folder / "model.json").write_text(json.dumps(model))
+    built, _ = run(workspace, recipe_file(DIGITS), "venv")
+    assert {record.status for record in records(built)} == {RecordStatus.FAILED}
+    (reason,) = {record.reason for record in records(built)}
+    assert "below the 0.98 that model.json expects" in reason
+    assert "with the names shifted by one, the last to the front, accuracy would be 1.00" in reason
+    with pytest.raises(JobFailed, match="3 of 3 variants failed; first: the reference cannot be"):
+        summarize(built, Console(file=io.StringIO()))
 
 
 def test_a_search_keeps_the_front_within_its_budget(

@@ -208,4 +208,4 @@ def test_the_reference_converts_to_onnx(
     assert result.notes.details["inputs_as_nchw"] is True
     assert [(each.output, each.agrees) for each in result.differences] == [("digit", True)]
     outline = read_outline(folder / "outputs" / "model.onnx", "ONNX", "model.onnx")
-    assert (outline.inputs, outline.outputs) == ({"image": (1, 1, 32, 32)}, ("digit",))
+    assert (outline.inputs, outline.outputs) == ({"image": (1, 1, 32, 32)}, {"digit": (1, 10)})

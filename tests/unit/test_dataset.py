@@ -11,12 +11,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dockyard.plan.plan import Plan
 from dockyard.run import datasets
-from shared.contract.dataset import SPLITS, Polygons, read_labelme, read_split, refuse_overlap
+from dockyard.run.annotations import check_annotations
+from shared.contract.dataset import SPLITS, Polygons, Sample, read_labelme, read_split, refuse_overlap
 from shared.contract.errors import InputProblem
-from shared.contract.outputs import Task
+from shared.contract.model import DataLocation, InputSpec, Network
+from shared.contract.outputs import (
+    BoxOutput,
+    ClassificationOutputs,
+    DetectionOutputs,
+    MaskOutput,
+    NamedClasses,
+    SegmentationOutputs,
+    SymbolsOutput,
+    Task,
+    TextOutputs,
+)
+from shared.contract.unanswerable import unanswerable
 from tests.fakes import attempt
 
 WriteImage = Callable[..., Path]
@@ -544,3 +558,115 @@ def test_missing_split_of_the_user(own_plan: Plan) -> None:
     with pytest.raises(InputProblem, match="no such split") as caught:
         datasets.prepare(own_plan, lambda *_: None)
     assert caught.value.where.endswith("own/calibration")
+
+
+def relabel(plan: Plan, labels: list[str], split: str = "test") -> None:
+    rows = "".join(f"images/{i}.png,{label}\n" for i, label in enumerate(labels))
+    (plan.workspace.root / "own" / split / "labels.csv").write_text("file,label\n" + rows)
+
+
+def test_labels_that_are_no_names(own_plan: Plan) -> None:
+    """Labels of which none is a name of the network are refused; where some are, the others are a warning."""
+    relabel(own_plan, ["7", "seven"])
+    (warning,) = datasets.prepare(own_plan, lambda *_: None)["digits"].warnings
+    assert warning.startswith("own/test: 1 of 2 labels are none of the network's names: 'seven'; valid: '0',")
+    relabel(own_plan, ["seven", "eight"])
+    with pytest.raises(InputProblem, match="2 of 2 labels are none of the network's names") as caught:
+        datasets.prepare(own_plan, lambda *_: None)
+    assert caught.value.where.endswith("own/test")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_labels_of_a_calibration_are_not_used(own_plan: Plan) -> None:
+    """What is annotated of calibration images is not looked at: nothing is scored on them."""
+    relabel(own_plan, ["x", "y"], "calibration")
+    assert datasets.prepare(own_plan, lambda *_: None)["digits"].warnings == ()
+
+
+READER = TextOutputs(SymbolsOutput(("s",), "ABC"), NamedClasses("country", ("D", "GB")))
+
+
+@pytest.mark.parametrize(
+    ("readings", "countries", "message"),
+    [
+        (["ABC", "CBA"], ["D", "GB"], ""),
+        (
+            ["ABC", "abc"],
+            ["D", "GB"],
+            "1 of 2 readings hold symbols that the network does not have: 'a', 'b', 'c'",
+        ),
+        (["ABC", "AB-"], ["D", None], "1 of 2 readings hold symbols that the network does not have: '-'"),
+        (["ABC", "CBA"], ["D", "FR"], "1 of 2 countries are none of the network's names: 'FR'"),
+        (["ABC", "CBA"], [None, "DE"], "1 of 1 countries are none of the network's names: 'DE'"),
+    ],
+)
+def test_readings_that_no_answer_can_match(
+    readings: list[str], countries: list[str | None], message: str
+) -> None:
+    """Symbols outside the alphabet and countries that are none of the names are told, counted by sample."""
+    pairs = zip(readings, countries)
+    samples = [Sample("x", Path("x"), reading=text, country=country) for text, country in pairs]
+    assert [one.what for one in unanswerable(READER, samples)] == ([message] if message else [])
+
+
+@given(
+    st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=9),
+    st.lists(st.text(max_size=60), max_size=9),
+)
+def test_any_label_is_known_or_told(labels: list[str], known: list[str]) -> None:
+    """Whatever labels there are, those that are no names are counted, in a line with its advice."""
+    outputs = ClassificationOutputs(NamedClasses("c", tuple(known)))
+    found = unanswerable(outputs, [Sample("x", Path("x"), label=label) for label in labels])
+    strange = [label for label in labels if label not in known]
+    assert [one.samples for one in found] == ([len(strange)] if strange else [])
+    for one in found:
+        assert len(f"{one.what}; {one.advice}".splitlines()) == 1
+
+
+def test_boxes_that_are_fractions(split: Path) -> None:
+    """Boxes in fractions of the image's sides are refused: COCO's are pixels."""
+    (split / "annotations.json").write_text(json.dumps(coco([0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.5, 0.5])))
+    detector = replace(NETWORK, task=Task.DETECTION, outputs=DetectionOutputs(BoxOutput("b")))
+    with pytest.raises(InputProblem, match="2 of 2 boxes lie within the image's first pixel"):
+        check_annotations(detector, read_split(split, Task.DETECTION), "test")
+    (split / "annotations.json").write_text(json.dumps(coco([0.1, 0.2, 0.3, 0.4], [5, 5, 9, 9])))
+    (warning,) = check_annotations(detector, read_split(split, Task.DETECTION), "test")
+    assert warning.startswith("test: 1 of 2 boxes")
+
+
+NETWORK = Network(
+    name="net",
+    task=Task.SEGMENTATION,
+    description="",
+    graph="g.pb",
+    sha256="0" * 64,
+    input=InputSpec("image", (1, 8, 8, 3)),
+    outputs=SegmentationOutputs(MaskOutput("m")),
+    data=DataLocation(),
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((0, 255), ""),
+        ((0, 0), ""),
+        (
+            (1, 255),
+            "1 of 2 masks that are not empty have no value of 128 or more (masks/0.png has 1 at most)",
+        ),
+        ((1, 2), "2 of 2 masks that are not empty have no value of 128 or more"),
+        ((0, 1), "1 of 1 masks that are not empty have no value of 128 or more (masks/1.png has 1 at most)"),
+    ],
+)
+def test_masks_of_zero_and_one(split: Path, values: tuple[int, int], message: str) -> None:
+    """Masks of 0 and 1, in which nothing would count, are refused, or warned of where others are right."""
+    (split / "masks").mkdir()
+    for number, value in enumerate(values):
+        Image.new("L", (32, 24), value).save(split / "masks" / f"{number}.png")
+    samples = read_split(split, Task.SEGMENTATION)
+    warnings, problem = attempt(InputProblem, check_annotations, NETWORK, samples, "test")
+    told = [problem.what] if problem else warnings or []
+    assert bool(told) is bool(message)
+    assert all(message in text for text in told)
+    assert (problem is not None) == (message != "" and 255 not in values)

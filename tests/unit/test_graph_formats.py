@@ -118,6 +118,19 @@ def test_shape_of_the_graph(put: Put, file: str) -> None:
     )
 
 
+@pytest.mark.parametrize("file", ["digits", "digits.onnx", "digits.tflite"])
+def test_classes_without_a_name(put: Put, file: str) -> None:
+    """Where the graph says how many classes there are, another number of names is refused with both."""
+    models = put(file)
+    path = models / "tried" / "model.json"
+    document = json.loads(path.read_text())
+    document["outputs"]["classes"]["names"].pop()
+    path.write_text(json.dumps(document))
+    problem = refused(models)
+    assert "has 10 class(es), outputs.classes.names is for 9" in problem.what
+    assert problem.where.endswith("$.outputs.classes.names")
+
+
 @pytest.mark.parametrize("file", FORMATS)
 def test_checksum_differs(put: Put, file: str) -> None:
     """A graph with one byte more than the checksum's is refused; in a SavedModel any of its files counts."""
@@ -289,7 +302,7 @@ def test_outputs_of_a_keras_file(tmp_path: Path, entries: Any) -> None:
     """The outputs are the names of the layers that `output_layers` lists, as one, a list or an object."""
     path = tmp_path / "x.keras"
     path.write_bytes(keras_file({**CONFIG, "config": {**CONFIG["config"], "output_layers": entries}}))
-    assert read_outline(path, "Keras", "test").outputs[0] == "digit"
+    assert next(iter(read_outline(path, "Keras", "test").outputs)) == "digit"
 
 
 def test_sequential_keras_file(tmp_path: Path) -> None:
@@ -298,7 +311,7 @@ def test_sequential_keras_file(tmp_path: Path) -> None:
     path = tmp_path / "x.keras"
     path.write_bytes(keras_file({"class_name": "Sequential", "config": {"layers": layers}}))
     outline = read_outline(path, "Keras", "test")
-    assert (outline.inputs, outline.outputs) == ({"image": (-1, 32, 32, 1)}, ("digit",))
+    assert (outline.inputs, outline.outputs) == ({"image": (-1, 32, 32, 1)}, {"digit": None})
 
 
 @pytest.mark.parametrize(
@@ -316,7 +329,7 @@ def test_what_a_frozen_graph_gives(tmp_path: Path) -> None:
     path.write_bytes(
         frozen_graph({"in": "Placeholder", "w": "Const", "before": "Relu", "first": "Relu"}) + read
     )
-    assert read_outline(path, "frozen graph", "test").outputs == ("last",)
+    assert read_outline(path, "frozen graph", "test").outputs == {"last": None}
 
 
 DAMAGED = ("digits.keras", "digits.onnx", "digits.tflite", "custom.onnx", "digits/saved_model.pb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,7 @@ from shared.harness.reference import Kept, compare, load_reference, save_referen
 from shared.harness.run_job import run_folder
 from shared.harness.toolchain import LONGEST_REASON, Capabilities, Product, first_line
 from shared.inference.cpu import cpu_info, unfit
+from shared.inference.preprocess import read_image, to_input
 from shared.inference.session import Unsupported
 from tests.conftest import ROOT
 from tests.fakes import FakeSession
@@ -391,12 +393,47 @@ def test_a_method_of_full_precision_is_held_to_the_reference(artifact: Path) -> 
     assert (result.status, len(result.differences)) == (Status.DONE, 2)
 
 
+def right_answers(folder: Path) -> Callable[[np.ndarray], Any]:
+    """A network that knows the images of the test split, and that the first is `a` and the others `b`."""
+    first = to_input(read_image(folder / TEST / "images" / "0.png"), CLASSIFIER.input)[0]
+
+    def answer(image: np.ndarray) -> dict[str, Any]:
+        scores = [[2.0, 1.0]] if np.array_equal(image, first) else [[1.0, 2.0]]
+        return {**SAME, "digit": np.array(scores, np.float32)}
+
+    return answer
+
+
+REFERENCE_EVALUATION = Evaluate(FILES, TEST, is_reference=True)
+
+
 def test_reference_leaves_its_outputs(folder: Path) -> None:
     """The reference's evaluation leaves real images and its outputs for the others."""
-    run(folder, Evaluate(FILES, TEST, is_reference=True), Toolchain(SAME).capabilities())
+    result = run(folder, REFERENCE_EVALUATION, Toolchain(right_answers(folder)).capabilities())
+    assert (result.status, result.notes) == (Status.DONE, Notes())
     inputs, outputs = load_reference(folder / "outputs" / "reference.npz")
     assert inputs.shape == (3, 8, 8, 3)
     assert outputs["digit"].shape == (3, 1, 2)
+
+
+def test_a_reference_that_is_no_reference(folder: Path) -> None:
+    """A reference that nothing can be compared with has failed, and leaves nothing to compare with."""
+    result = run(folder, REFERENCE_EVALUATION, Toolchain(SAME).capabilities())
+    assert (result.status, result.quality) == (Status.FAILED, None)
+    assert result.reason.startswith("the reference cannot be what variants are compared with: ")
+    assert not (folder / "outputs" / "reference.npz").exists()
+    variant = run(folder, Evaluate(FILES, TEST), Toolchain(SAME).capabilities())
+    assert variant.status == Status.DONE
+
+
+def test_labels_that_no_answer_can_match_are_noted(folder: Path) -> None:
+    """The reference's evaluation notes labels that are none of its names, for they count as wrong."""
+    with (folder / TEST / "labels.csv").open("a") as rows:
+        rows.write("images/3.png,c\n")
+    shutil.copy(folder / TEST / "images" / "2.png", folder / TEST / "images" / "3.png")
+    result = run(folder, REFERENCE_EVALUATION, Toolchain(right_answers(folder)).capabilities())
+    noted = "1 of 4 labels are none of the network's names: 'c': they count as wrong"
+    assert (result.status, result.notes.remarks) == (Status.DONE, (noted,))
 
 
 def test_benchmark_job(folder: Path) -> None:

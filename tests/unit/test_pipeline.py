@@ -30,7 +30,7 @@ from shared.contract.outputs import (
 from shared.contract.stages import PipelineBenchmark, PipelineEvaluate, PipelineFiles
 from shared.harness.benchmark import benchmark_pipeline
 from shared.harness.bursts import CALLS
-from shared.harness.evaluate import evaluate_pipeline
+from shared.harness.evaluate_pipeline import evaluate_pipeline
 from shared.harness.mask_scoring import masks_of_part
 from shared.inference.decoding import FoundBox, FoundMask
 from shared.inference.pipeline import LoadedNode, Passage, run_pipeline

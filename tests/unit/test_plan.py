@@ -264,6 +264,15 @@ def test_required_drop_is_handed_on(workspace: Workspace, digits: Recipe) -> Non
     assert [o.options["max_drop"] for o in plan.optimizations.values()] == [0.02, 0.5]
 
 
+def test_what_is_expected_is_of_the_models_own_data(workspace: Workspace, digits: Recipe) -> None:
+    """What model.json expects is asked of the model on its own data, in its own shape."""
+    (workspace.root / "own").mkdir()
+    own_data = replace(digits, data="own")
+    own_shape = replace(digits, conversion={"shape": [1, 32, 32, 1]})
+    plans = [make_plan(workspace, recipe) for recipe in (digits, own_data, own_shape)]
+    assert [plan.networks["digits"].expect for plan in plans] == [0.98, None, None]
+
+
 def test_same_threads_for_all(digits_plan: Plan) -> None:
     """Reference and variants are measured with the same threads and bursts."""
     measured = set()

@@ -15,12 +15,12 @@ class GraphOutline:
 
     Attributes:
         inputs: what the graph takes, with the shape.
-        outputs: what it gives, as far as that can be said.
+        outputs: what it gives, as far as that can be said, with the shape.
         inner: tensors at which a conversion may cut.
     """
 
     inputs: Mapping[str, Shape]
-    outputs: tuple[str, ...]
+    outputs: Mapping[str, Shape]
     inner: frozenset[str] = frozenset()
 
 

@@ -67,7 +67,7 @@ def _outline(config: Any) -> GraphOutline:
             shape = layer["config"].get("batch_shape") or layer["config"]["batch_input_shape"]
             inputs[name] = tuple(-1 if size is None else int(size) for size in shape)
     outputs = _layer_names(config["output_layers"]) if "output_layers" in config else [list(layers)[-1]]
-    return GraphOutline(inputs, tuple(outputs), frozenset(layers))
+    return GraphOutline(inputs, dict.fromkeys(outputs), frozenset(layers))
 
 
 def _layer_names(entries: Any) -> list[str]:

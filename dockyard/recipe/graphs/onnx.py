@@ -55,11 +55,11 @@ def read_onnx(path: Path) -> GraphOutline:
         # Older files list the weights among the inputs.
         if value.name not in constants:
             inputs[tensor_name(value.name)] = _shape(value)
-    outputs = [tensor_name(value.name) for value in graph.output]
+    outputs = {tensor_name(value.name): _shape(value) for value in graph.output}
     inner: set[str] = set()
     for node in graph.node:
         inner |= {tensor_name(name) for name in node.output if name}
-    return GraphOutline(inputs, tuple(outputs), frozenset(inner))
+    return GraphOutline(inputs, outputs, frozenset(inner))
 
 
 def _constants(graph: Message) -> Iterator[Message]:
@@ -73,7 +73,7 @@ def _constants(graph: Message) -> Iterator[Message]:
 
 
 def _shape(value: Message) -> Shape:
-    """Return an input's shape; a size with a name instead of a number is open."""
+    """Return the shape of an input or an output; a size with a name instead of a number is open."""
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None

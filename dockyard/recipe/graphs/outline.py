@@ -12,6 +12,7 @@ from dockyard.recipe.graphs.keras import read_keras
 from dockyard.recipe.graphs.onnx import read_onnx
 from dockyard.recipe.graphs.tensorflow import SIGNATURE, read_frozen_graph, read_saved_model
 from dockyard.recipe.graphs.tflite import read_tflite
+from shared.contract.class_counts import mismatch
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import FORMATS, Network
 
@@ -79,7 +80,7 @@ def read_outline(path: Path, format: str, where: str) -> GraphOutline:
 
 
 def check_names(network: Network, outline: GraphOutline, where: str) -> None:
-    """Check that model.json's tensors are in the graph, and its input shape that of the graph, if known.
+    """Check that model.json's tensors are in the graph; its input's shape and classes the graph's, if known.
 
     Args:
         network: as model.json has it.
@@ -87,7 +88,7 @@ def check_names(network: Network, outline: GraphOutline, where: str) -> None:
         where: model.json's path in messages.
 
     Raises:
-        InputProblem: naming the nearest tensor and the list, or both shapes.
+        InputProblem: naming the nearest tensor and the list, both shapes, or both numbers of classes.
     """
     name = network.input.name
     if name not in outline.inner.union(outline.inputs):
@@ -98,6 +99,9 @@ def check_names(network: Network, outline: GraphOutline, where: str) -> None:
         if tensor not in outline.inner.union(outline.outputs):
             what = f"the graph {network.graph} has no output '{tensor}'"
             raise InputProblem(what, f"{where}: $.outputs", _nearest_tensor(tensor, outline, outline.outputs))
+    wrong = mismatch(network, {name: shape for name, shape in outline.outputs.items() if shape})
+    if wrong is not None:
+        raise InputProblem(wrong.what, f"{where}: $.outputs.{wrong.key}", wrong.advice)
 
 
 def _check_shape(network: Network, shape: Shape, where: str) -> None:

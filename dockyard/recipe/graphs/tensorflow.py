@@ -52,7 +52,7 @@ def read_frozen_graph(path: Path) -> GraphOutline:
         read |= {name.lstrip("^").partition(":")[0] for name in node.input}
     no_outputs = ("Placeholder", "Const", "NoOp")
     outputs = [name for name, kind in operations.items() if name not in read and kind not in no_outputs]
-    return GraphOutline(inputs, tuple(outputs), frozenset(operations))
+    return GraphOutline(inputs, dict.fromkeys(outputs), frozenset(operations))
 
 
 def _placeholder_shape(node: Message) -> Shape:
@@ -77,8 +77,8 @@ def read_saved_model(path: Path) -> GraphOutline:
         raise ValueError("a folder without saved_model.pb")
     signature = _serving_signature(parse(SCHEMA, "SavedModel", (path / "saved_model.pb").read_bytes()))
     inputs: dict[str, Shape] = {entry.key: _shape(entry.value.tensor_shape) for entry in signature.inputs}
-    outputs = sorted(entry.key for entry in signature.outputs)
-    return GraphOutline(inputs, tuple(outputs))
+    outputs: dict[str, Shape] = {entry.key: _shape(entry.value.tensor_shape) for entry in signature.outputs}
+    return GraphOutline(inputs, outputs)
 
 
 def _serving_signature(model: Message) -> Message:

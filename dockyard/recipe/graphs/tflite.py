@@ -27,10 +27,15 @@ def read_tflite(path: Path) -> GraphOutline:
         tensors = graph.tables(SUBGRAPH_TENSORS)
         inputs: dict[str, Shape] = {}
         for index in graph.numbers(SUBGRAPH_INPUTS):
-            tensor = tensors[index]
-            shape = tensor.numbers(TENSOR_SHAPE_SIGNATURE) or tensor.numbers(TENSOR_SHAPE)
-            inputs[tensor_name(tensor.text(TENSOR_NAME))] = shape
-        outputs = [tensor_name(tensors[index].text(TENSOR_NAME)) for index in graph.numbers(SUBGRAPH_OUTPUTS)]
+            inputs |= _named_shape(tensors[index])
+        outputs: dict[str, Shape] = {}
+        for index in graph.numbers(SUBGRAPH_OUTPUTS):
+            outputs |= _named_shape(tensors[index])
     except (ValueError, IndexError):
         raise ValueError("a TFLite flatbuffer that is damaged") from None
-    return GraphOutline(inputs, tuple(outputs))
+    return GraphOutline(inputs, outputs)
+
+
+def _named_shape(tensor: Table) -> dict[str, Shape]:
+    shape = tensor.numbers(TENSOR_SHAPE_SIGNATURE) or tensor.numbers(TENSOR_SHAPE)
+    return {tensor_name(tensor.text(TENSOR_NAME)): shape}

@@ -1,0 +1,113 @@
+"""Is the reference one that variants can be compared with? It is judged before anything is made of it."""
+
+from __future__ import annotations
+
+from typing import Hashable, Iterator, Sequence
+
+import numpy as np
+
+from shared.contract.dataset import Sample
+from shared.contract.measurement import SampleScore
+from shared.contract.model import Network
+from shared.contract.outputs import Task
+from shared.contract.unanswerable import unanswerable
+from shared.harness.evaluate import Evaluation
+from shared.harness.floors import findable, has_something_to_find, shortfall
+from shared.harness.mask_scoring import true_mask
+from shared.harness.other_readings import TRIED_SAMPLES, better_reading
+from shared.harness.reference import largest_difference
+from shared.inference.preprocess import to_array
+from shared.inference.session import Session
+
+SHOWN_SAMPLES = 3
+
+REPEATS_WITHIN = 1e-4
+"""Of an output's largest value, how far two runs on one input may lie apart. Threads that add in another
+order make 1e-6 of float32; a conversion is held to 1e-3; dropout makes far more."""
+
+
+def what_is_wrong(network: Network, session: Session, found: Evaluation) -> str:
+    """Return why nothing can be compared with a reference, in a few lines; empty where it can be.
+
+    Args:
+        found: its evaluation.
+
+    Raises:
+        UnreadableImage: as `true_mask`.
+    """
+    count = len(found.samples)
+    if found.not_finite:
+        output, ids = next(iter(found.not_finite.items()))
+        what = f"its output '{output}' is not finite for {len(ids)} of {count} sample(s), first {ids[0]}"
+    elif found.outputs_never_change and _truths_differ(network, found.samples):
+        what = f"its outputs are the same for each of {count} samples, and what is true of them is not"
+    else:
+        changing = _changing_output(session, found)
+        if changing:
+            return f"the reference is not deterministic: {changing}\n  {_TRAINING_MODE}"
+        what = shortfall(network, found.samples, found.quality)
+    if not what:
+        return ""
+    lines = [f"the reference cannot be what variants are compared with: {what}"]
+    if not found.not_finite:
+        lines.append(_examples(network, found))
+    return "\n  ".join([*lines, *_likely_causes(network, session, found.samples)])
+
+
+_TRAINING_MODE = (
+    "dropout or batch normalization is likely left in training mode: export the graph for inference"
+)
+
+
+def _truths_differ(network: Network, samples: Sequence[Sample]) -> bool:
+    return len({_truth(network, sample) for sample in samples}) > 1
+
+
+def _truth(network: Network, sample: Sample) -> Hashable:
+    """Return what is true of a sample; two masks are alike only where both are empty."""
+    if network.task == Task.SEGMENTATION:
+        return sample.id if has_something_to_find(network, sample) else None
+    return sample.box, sample.reading, sample.country, sample.label
+
+
+def _changing_output(session: Session, found: Evaluation) -> str:
+    """Return which output another run on the same inputs changes, and by how much; empty where none."""
+    again = [session.run(to_array(kept.pixels, session.input)) for kept in found.kept]
+    for name in found.kept[0].outputs:
+        first = np.stack([kept.outputs[name] for kept in found.kept])
+        difference = largest_difference([outputs.get(name) for outputs in again], first)
+        if difference is None or difference > REPEATS_WITHIN:
+            amount = "is of another shape" if difference is None else f"differs by {difference:.2g}"
+            return (
+                f"its output '{name}' {amount} of its largest value in a second run on the same inputs "
+                f"(limit {REPEATS_WITHIN:g})"
+            )
+    return ""
+
+
+def _examples(network: Network, found: Evaluation) -> str:
+    """Return the worst samples, each with what was found and what is true."""
+    pairs = sorted(
+        zip(found.quality.samples, found.samples), key=lambda pair: pair[0].scores[found.quality.main]
+    )
+    return "; ".join(_example(network, one, sample) for one, sample in pairs[:SHOWN_SAMPLES])
+
+
+def _example(network: Network, one: SampleScore, sample: Sample) -> str:
+    answer = "nothing" if one.prediction is None else one.prediction
+    if network.task == Task.DETECTION:
+        true = "no box" if sample.box is None else str(tuple(round(side, 2) for side in sample.box))
+    elif network.task == Task.SEGMENTATION:
+        true = f"{true_mask(network, sample).mean():.4f}"
+        return f"{sample.id}: {answer} of the pixels marked, {true} in truth"
+    else:
+        true = sample.label or f"{sample.reading} {sample.country or ''}".strip()
+    return f"{sample.id}: found {str(answer)[:80]}, true is {true[:80]}"
+
+
+def _likely_causes(network: Network, session: Session, samples: Sequence[Sample]) -> Iterator[str]:
+    for strange in unanswerable(network.outputs, samples):
+        yield f"{strange.what}; {strange.advice}"
+    tried = findable(network, samples, TRIED_SAMPLES)
+    if tried:
+        yield better_reading(network, session, tried)
