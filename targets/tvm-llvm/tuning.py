@@ -24,6 +24,7 @@ import tvm
 from candidates import Candidate, Search
 from databases import Task, TuningDatabase
 from notes import Origin, Stopped, TuningSummary
+from portable import portable_name
 from rule_search import RuleSearch
 from schedules import shape_of
 from search_progress import progress_line
@@ -107,8 +108,8 @@ def first_database(target: Target, options: Options, tuning: Tuning) -> Tuple[Tu
     own = databases.find(tuning.databases, name)
     if own is not None:
         return own, Origin.OWN
-    is_wide = "avx512f" in cpu.features(target)
-    portable = databases.find(tuning.databases, cpu.PORTABLE) if is_wide else None
+    shared = portable_name(cpu.features(target))
+    portable = databases.find(tuning.databases, shared) if shared else None
     if portable is not None:
         return TuningDatabase(name, portable.seeds(options["portable"])), Origin.PORTABLE
     return TuningDatabase(name), Origin.NEW
