@@ -29,7 +29,7 @@ from shared.contract.stages import BENCHMARK, EVALUATE
 PLAIN_INTERVAL_S = 2.0
 """Seconds between two lines where there is no terminal."""
 
-LONGEST_LABEL = 70
+LONGEST_LABEL = 80
 
 
 class LiveDisplay:

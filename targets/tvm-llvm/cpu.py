@@ -7,9 +7,6 @@ from typing import Any, Dict, List, Mapping
 
 from tvm.target import Target, codegen
 
-PORTABLE = "x86-64-v4"
-"""Every x86 CPU with AVX-512; a database tuned for it serves those that have none of their own."""
-
 CHECKED_FEATURES = ("avx2", "fma", "avx512f")
 """Instructions without which a library compiled for them dies; named alike by LLVM and in /proc/cpuinfo."""
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from math import prod
 from typing import Any, List, Optional, Sequence, Tuple
 
-from tiles import LANES, ContractionShape, Tile, lanes
+from tiles import ACCUMULATORS, LANES, ContractionShape, Tile, lanes
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import ScheduleError
 
@@ -95,6 +95,7 @@ def shape_of(function: Any, widest: int) -> Optional[ContractionShape]:
         reduction=prod(reductions),
         window=tuple(window),
         lanes=width,
+        accumulators=ACCUMULATORS[widest],
         grouped=bool(window) and input_channels == 1,
         paddings=padding_choices(sch, index, window, widest),
     )
@@ -134,6 +135,7 @@ def winograd_shape(sch: Schedule, widest: int) -> ContractionShape:
         reduction=channels,
         window=(size, size),
         lanes=width,
+        accumulators=ACCUMULATORS[widest],
         grouped=False,
         paddings=(False,),  # `tile_winograd` always stores it
     )

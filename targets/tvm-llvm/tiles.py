@@ -15,8 +15,11 @@ from shared.contract.codec import decode
 LANES = (16, 8, 4)
 """Floats in a vector of 512, 256 and 128 bits."""
 
-MOST_ACCUMULATORS = 28
-"""Vector registers that may hold sums, of the 32 of AVX-512 and NEON; the others hold weights and inputs."""
+ACCUMULATORS = {16: 28, 8: 12, 4: 28}
+"""Vector registers that may hold sums, by the floats in the CPU's widest vector.
+
+AVX-512 and NEON have 32 registers, AVX2 has 16; four are left for weights and inputs.
+"""
 
 MOST_ROWS = 4
 """Rows of a register tile at most: more make it no faster, and its unrolled code long."""
@@ -92,6 +95,7 @@ class ContractionShape:
         reduction: length of the reduction axes' product, the multiply-adds for each output.
         window: kernel extents, the reduction axes without the input channels; empty for a matrix product.
         lanes: floats in a vector.
+        accumulators: vector registers that may hold sums.
         grouped: whether an output reads a single input channel, as in a depthwise convolution.
         paddings: allowed values of `Tile.inline`, the one of the first tile in front.
     """
@@ -102,6 +106,7 @@ class ContractionShape:
     reduction: int
     window: Tuple[int, ...]
     lanes: int
+    accumulators: int
     grouped: bool
     paddings: Tuple[bool, ...]
 
@@ -112,7 +117,7 @@ def first_tile(shape: ContractionShape) -> Tile:
     The search begins with it, and what is not tuned is compiled with it.
     """
     every = product(divisors(shape.vectors), divisors(shape.rows), divisors(shape.columns))
-    sizes = [(w, y, x) for w, y, x in every if y <= MOST_ROWS and w * y * x <= MOST_ACCUMULATORS]
+    sizes = [(w, y, x) for w, y, x in every if y <= MOST_ROWS and w * y * x <= shape.accumulators]
     width, y, x = max(sizes, key=lambda size: (arithmetic_intensity(*size), size[2]))
     rows, columns = (shape.rows // y, 1, y), (1, shape.columns // x, x)
     return Tile(rows, columns, (1, shape.vectors // width), width, "yxf", "fyx", shape.paddings[0])
@@ -137,9 +142,10 @@ def divisors(number: int) -> List[int]:
 
 def random_tile(shape: ContractionShape, rng: random.Random) -> Tile:
     """Return a random tile whose sums fit the registers."""
-    width = rng.choice([w for w in divisors(shape.vectors) if w <= MOST_ACCUMULATORS // 2])
-    x = rng.choice([d for d in divisors(shape.columns) if d * width <= MOST_ACCUMULATORS])
-    y = rng.choice([d for d in divisors(shape.rows) if d <= MOST_ROWS and d * x * width <= MOST_ACCUMULATORS])
+    most = shape.accumulators
+    width = rng.choice([w for w in divisors(shape.vectors) if w <= most // 2])
+    x = rng.choice([d for d in divisors(shape.columns) if d * width <= most])
+    y = rng.choice([d for d in divisors(shape.rows) if d <= MOST_ROWS and d * x * width <= most])
     rows, columns = cut(shape.rows // y, rng), cut(shape.columns // x, rng)
     channels = cut(shape.vectors // width, rng)
     inline = rng.choice(shape.paddings)
@@ -161,4 +167,4 @@ def neighbour(tile: Tile, shape: ContractionShape, rng: random.Random) -> Tile:
     other = random_tile(shape, rng)
     names = rng.choice(MUTATIONS)
     mutated = replace(tile, **{name: getattr(other, name) for name in names})
-    return mutated if mutated.accumulators <= MOST_ACCUMULATORS else tile
+    return mutated if mutated.accumulators <= shape.accumulators else tile

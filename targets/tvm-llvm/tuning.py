@@ -24,8 +24,10 @@ import tvm
 from candidates import Candidate, Search
 from databases import Task, TuningDatabase
 from notes import Origin, Stopped, TuningSummary
+from portable import portable_name
 from rule_search import RuleSearch
 from schedules import shape_of
+from search_progress import progress_line
 from tile_search import CostModel, NoModel, TileSearch
 from tiles import tile_of
 from trials import Bench, NoMachine
@@ -106,8 +108,8 @@ def first_database(target: Target, options: Options, tuning: Tuning) -> Tuple[Tu
     own = databases.find(tuning.databases, name)
     if own is not None:
         return own, Origin.OWN
-    is_wide = "avx512f" in cpu.features(target)
-    portable = databases.find(tuning.databases, cpu.PORTABLE) if is_wide else None
+    shared = portable_name(cpu.features(target))
+    portable = databases.find(tuning.databases, shared) if shared else None
     if portable is not None:
         return TuningDatabase(name, portable.seeds(options["portable"])), Origin.PORTABLE
     return TuningDatabase(name), Origin.NEW
@@ -179,6 +181,9 @@ def search(request: Mapping[str, Any]) -> int:
     tuned = begin(functions(module, target, options["space"]), database, options, target)
     tracker = None if request["tracker"] is None else decode(Tracker, request["tracker"])
     bench = Bench(target, options["runner"], tracker)
+    # Once each function has been timed with its first tile, what all take together can be told. In
+    # MetaSchedule's own search no first candidate is better than another.
+    at_first = 1 if options["space"] == "dockyard" else BATCH
     while True:
         spent = sum(each.state.trials for each in tuned)
         report_progress(tuned, min(spent, options["trials"]), options, time.monotonic() - started)
@@ -187,7 +192,8 @@ def search(request: Mapping[str, Any]) -> int:
             return ALL_DONE
         if spent >= options["trials"]:
             return TRIALS_SPENT
-        chosen.try_batch(bench, min(BATCH, options["trials"] - spent))
+        wanted = at_first if chosen.state.trials == 0 else BATCH
+        chosen.try_batch(bench, min(wanted, options["trials"] - spent))
         database.write(output)
 
 
@@ -220,24 +226,20 @@ def make_searches(
 def next_task(tuned: List[Tuned]) -> Optional[Tuned]:
     """Return the function that promises to gain most milliseconds, or None where all are done.
 
-    Those that were never tried come first.
+    Those that have no time yet come first.
     """
     return max((each for each in tuned if not each.state.done), key=Tuned.promise, default=None)
 
 
 def report_progress(tuned: List[Tuned], spent: int, options: Options, seconds: float) -> None:
-    """Report how many functions are done, the sum of the best times of all that have one, and the time left.
+    """Report how far the functions are, and the time left.
 
     Args:
         spent: trials made.
         seconds: time since the search began.
     """
-    states = [each.state for each in tuned]
-    tried_ms = sum(state.weight * state.best_ms for state in states if state.best_ms is not None)
-    done = sum(state.done for state in states)
     left = max(0, round(options["time_budget_s"] - seconds))
-    progress = f"{done} of {len(tuned)} functions done, {tried_ms:.2f} ms, {left} s left"
-    report(f"tune: {progress}", spent, options["trials"])
+    report(progress_line([each.state for each in tuned], BATCH, left), spent, options["trials"])
 
 
 class Tuned:
@@ -264,10 +266,10 @@ class Tuned:
         """Return the milliseconds that another batch may gain in a run of the network.
 
         That is the fraction of the function's time that its last batch gained, or GAIN if that is more. A
-        function that was never tried comes first, and one none of whose candidates could be timed last.
+        function that has no time yet comes first, and one none of a whole batch of which could be timed last.
         """
         if self.state.best_ms is None:
-            return float("inf") if self.state.trials == 0 else 0.0
+            return float("inf") if self.state.trials < BATCH else 0.0
         return self.state.weight * self.state.best_ms * max(self._gain, GAIN)
 
     def try_batch(self, bench: Bench, count: int) -> None:

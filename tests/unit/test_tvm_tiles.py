@@ -7,6 +7,7 @@ import random
 import sys
 from dataclasses import asdict
 from math import prod
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,8 @@ from dockyard.recipe.workspace import PRODUCT
 
 sys.path.insert(0, str(PRODUCT / "targets" / "tvm-llvm"))
 from tiles import (
+    ACCUMULATORS,
     LANES,
-    MOST_ACCUMULATORS,
     MOST_ROWS,
     ORDERS,
     ContractionShape,
@@ -38,6 +39,7 @@ SHAPES = st.builds(
     reduction=st.integers(1, 4608),
     window=st.lists(st.sampled_from([1, 3, 5, 7, 11]), max_size=2).map(tuple),
     lanes=st.sampled_from([*LANES, 1]),
+    accumulators=st.sampled_from(sorted(set(ACCUMULATORS.values()))),
     grouped=st.booleans(),
     paddings=st.sampled_from([(False,), (True,), (False, True)]),
 )
@@ -48,7 +50,7 @@ def assert_covers_and_fits(tile: Tile, shape: ContractionShape) -> None:
     assert (prod(tile.rows), prod(tile.columns)) == (shape.rows, shape.columns)
     assert prod(tile.channels) * tile.width == shape.vectors
     assert (len(tile.rows), len(tile.columns), len(tile.channels)) == (3, 3, 2)
-    assert 1 <= tile.accumulators <= MOST_ACCUMULATORS
+    assert 1 <= tile.accumulators <= shape.accumulators
     assert tile.rows[2] <= MOST_ROWS
     assert tile.inline in shape.paddings
     assert {tile.outer, tile.inner} <= set(ORDERS)
@@ -81,7 +83,7 @@ def test_neighbours(shape: ContractionShape, seed: int) -> None:
 
 def test_neighbours_go_everywhere() -> None:
     """Varying one tile again and again changes each of its parts."""
-    shape = ContractionShape(56, 56, 8, 576, (3, 3), 16, False, (False, True))
+    shape = ContractionShape(56, 56, 8, 576, (3, 3), 16, 28, False, (False, True))
     rng = random.Random(0)
     found = [first_tile(shape)]
     for _ in range(200):
@@ -93,7 +95,8 @@ def test_neighbours_go_everywhere() -> None:
 @given(st.tuples(*[st.sampled_from([1, 29, 31, 113])] * 3))
 def test_extents_that_cannot_be_cut(extents: tuple[int, int, int]) -> None:
     """Extents of 1 and primes too large for the registers leave one accumulator."""
-    shape = ContractionShape(*extents, reduction=9, window=(3, 3), lanes=16, grouped=True, paddings=(False,))
+    kind: dict[str, Any] = {"reduction": 9, "window": (3, 3), "lanes": 16, "accumulators": 28}
+    shape = ContractionShape(*extents, **kind, grouped=True, paddings=(False,))
     for tile in (first_tile(shape), random_tile(shape, random.Random(0))):
         assert_covers_and_fits(tile, shape)
         assert tile.accumulators == 1
