@@ -11,14 +11,13 @@ from dockyard.judge.verdicts import judge
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import (
     Latency,
-    Measurement,
     Quality,
     SampleScore,
     Scope,
     Throughput,
     TimingProtocol,
 )
-from shared.contract.record import Record, RecordedArtifact, RecordStatus
+from shared.contract.record import Record, RecordedArtifact, RecordStatus, Round
 
 SHA256 = "0" * 64
 
@@ -38,15 +37,17 @@ def latency(
     return Latency(scope, protocol, {"total": totals_ns, **steps})
 
 
-def rounds(*medians_ms: float) -> tuple[Measurement, ...]:
+def rounds(*medians_ms: float) -> tuple[Round, ...]:
     """Rounds of three calls that each take so many milliseconds."""
-    return tuple(latency(*[round(median * 1e6)] * 3) for median in medians_ms)
+    calls = [latency(*[round(median * 1e6)] * 3) for median in medians_ms]
+    return tuple(Round(number, measured) for number, measured in enumerate(calls, 1))
 
 
-def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Measurement, ...]:
+def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Round, ...]:
     """Rounds of ten seconds of a stream that each processed so many frames a second."""
     times = (round(latency_ms * 1e6),) * 3
-    return tuple(Throughput(round(rate * 10), 0, 10.0, times) for rate in fps)
+    passed = [Throughput(round(rate * 10), 0, 10.0, times) for rate in fps]
+    return tuple(Round(number, measured) for number, measured in enumerate(passed, 1))
 
 
 def artifact(network: str = "digits", size: int = 1_000_000, cache_key: str | None = None) -> dict[str, Any]:

@@ -71,11 +71,11 @@ def _variant_columns(rows: Sequence[Assessment]) -> Iterator[Column]:
     yield "median", cells.median
     if _asks_for_fps(rows[0].record) or any(_is_stream(one.record) for one in rows):
         yield "fps", lambda one: cells.decimals(one.fps, 1)
-    yield "speedup (rounds)", lambda one: cells.ratio(one.speedup)
+    yield "speedup [95 %]", lambda one: cells.ratio(one.speedup)
     qualities = [one.record.quality.metrics for one in rows if one.record.quality]
     for name in dict.fromkeys(name for metrics in qualities for name in metrics):
         yield name, partial(cells.metric, name=name)
-    yield "drop [95 %]", lambda one: cells.drop(one.drop)
+    yield "drop [95 %]", lambda one: cells.difference(one.drop)
     yield "flipped", lambda one: str(len(one.flipped)) if one.drop else cells.NOTHING
     yield "MB", lambda one: cells.decimals(one.size_mb or None)
 

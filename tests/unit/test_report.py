@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dockyard.judge.compare_runs import ComparedVariant
 from dockyard.judge.record_files import write_records
 from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import Workspace
@@ -25,7 +24,7 @@ from dockyard.report.markdown import code, escaped, markdown
 from dockyard.report.model_section import Pictures
 from dockyard.report.plot_data import plots_of
 from dockyard.report.sections import report_of
-from dockyard.report.terminal import comparison, print_summary, summary
+from dockyard.report.terminal import print_summary, summary
 from dockyard.report.write import write_report
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, Table
@@ -347,19 +346,6 @@ def test_summary_has_no_hole() -> None:
     text = console.export_text()
     assert headline(rows) in text
     assert "recommended" in text
-
-
-def test_comparison_puts_runs_side_by_side() -> None:
-    """Of each variant the figures of both runs stand beside each other; a run without it has a hole."""
-    one, other = assessment("int8"), assessment("int8", rounds=rounds(2.0, 2.0, 2.0))
-    table = comparison(
-        [ComparedVariant("digits", "int8", one, other), ComparedVariant("digits", "fp16", None, one)]
-    )
-    assert table.columns[2:4] == ("speedup A", "speedup B")
-    assert table.rows == (
-        ("digits", "int8", "4.00x", "2.00x", "1.00", "2.00", "1.0000", "1.0000"),
-        ("digits", "fp16", "-", "4.00x", "-", "1.00", "-", "1.0000"),
-    )
 
 
 def test_content_has_no_markup() -> None:
