@@ -10,6 +10,7 @@ from rich.console import Console
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.compare_runs import Change, ComparedVariant, Comparison
 from dockyard.report import cells
+from dockyard.report.advice import advice
 from dockyard.report.cells import Column
 from dockyard.report.content import Table
 from dockyard.report.headline import headline
@@ -36,7 +37,7 @@ SUMMARY: tuple[Column, ...] = (
     ("variant", lambda one: one.record.variant),
     ("verdict", lambda one: one.verdict.value),
     ("mean ms", cells.mean),
-    ("speedup", _speedup),
+    ("speedup [95 %]", lambda one: cells.ratio(one.speedup)),
     ("quality", _quality),
     ("drop", _drop),
 )
@@ -50,9 +51,10 @@ def summary(assessments: Sequence[Assessment]) -> Table:
 
 
 def print_summary(assessments: Sequence[Assessment], console: Console) -> None:
-    """Print the verdicts and the answer in one sentence."""
+    """Print the verdicts, the answer in one sentence and what to do."""
     _print_table(summary(assessments), console)
     _print_line(headline(assessments), console)
+    _print_line(f"what to do: {advice(assessments)}", console)
 
 
 def comparison_table(compared: Comparison) -> Table:
