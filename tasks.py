@@ -202,20 +202,24 @@ def report(_: Context, workspace: str = "", debug: bool = False) -> None:
     help={
         "a": "a run's name, or its folder",
         "b": "the run to compare it with",
+        "fail-on": "changes that give exit code 1: slower,lossier (also faster, better, failed)",
         "workspace": WORKSPACE,
         "debug": DEBUG,
     }
 )
 @guarded
-def compare(_: Context, a: str, b: str, workspace: str = "", debug: bool = False) -> None:
-    """Compare two runs of the same recipe: speedups and quality, side by side."""
+def compare(_: Context, a: str, b: str, fail_on: str = "", workspace: str = "", debug: bool = False) -> None:
+    """Compare two runs of the same recipe: the same, faster, slower, other quality."""
     from rich.console import Console
 
-    from dockyard.judge.compare_runs import compare_runs
+    from dockyard.judge.compare_runs import changes_named, compare_runs, refuse
     from dockyard.recipe.workspace import find_workspace
-    from dockyard.report.terminal import comparison_table
+    from dockyard.report.terminal import print_comparison
 
-    Console().print(comparison_table(compare_runs(find_workspace(workspace), a, b)))
+    unwanted = changes_named(fail_on)
+    compared = compare_runs(find_workspace(workspace), a, b)
+    print_comparison(compared, Console())
+    refuse(compared, unwanted)
 
 
 @task(

@@ -19,6 +19,7 @@ from rich.console import Console
 from dockyard.engines.choice import choose_executor
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.measurements import call_times_ns
 from dockyard.judge.record_files import publish, write_records
 from dockyard.judge.records import make_records, new_run
 from dockyard.judge.verdicts import judge, requirement_met
@@ -26,7 +27,6 @@ from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
-from dockyard.report.headline import headline
 from dockyard.report.terminal import print_summary
 from dockyard.report.write import write_report
 from dockyard.run import datasets, tuning_store
@@ -103,18 +103,16 @@ def build(
 
 
 def summarize(built: BuildResult, console: Console) -> None:
-    """Print the verdicts, the answer in one sentence and where to read more.
+    """Print the verdicts, the answer in one sentence, what to do, and where to read more.
 
     Raises:
-        JobFailed: a job failed, or no variant meets the recipe's requirements.
+        JobFailed: a job failed, or what the recipe requires was not reached.
     """
     print_summary(built.assessments, console)
     report = built.workspace.display_path(built.workspace.results / "report.md")
     records = built.workspace.display_path(built.records)
     console.print(f"report: {report}, records: {records}", soft_wrap=True, highlight=False)
-    fraction = built.host_s / built.jobs_s if built.jobs_s else 0.0
-    times = f"jobs took {built.jobs_s:.0f} s, the rest {built.host_s:.0f} s ({fraction:.0%})"
-    console.print(times, highlight=False)
+    console.print(_durations(built), soft_wrap=True, highlight=False)
     failed = [one.record for one in built.assessments if one.verdict == Verdict.FAILED]
     if failed:
         first = failed[0]
@@ -126,9 +124,15 @@ def summarize(built: BuildResult, console: Console) -> None:
         )
     if not requirement_met(built.assessments):
         recipe = str(built.assessments[0].record.recipe["name"])
-        raise JobFailed(
-            headline(built.assessments), recipe, "allow a larger drop, or try other optimizations"
-        )
+        raise JobFailed("what the recipe requires was not reached", recipe)
+
+
+def _durations(built: BuildResult) -> str:
+    """Return how long a build took, and of that its jobs and the clock in them."""
+    rounds = [one for assessment in built.assessments for one in assessment.record.rounds]
+    timed_s = sum(sum(call_times_ns(one.measured)) for one in rounds) / 1e9
+    in_jobs = f"{built.jobs_s:.0f} s in jobs ({timed_s:.0f} s of them under the clock)"
+    return f"took {built.host_s + built.jobs_s:.0f} s: {in_jobs}, {built.host_s:.0f} s in between"
 
 
 def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Placement:

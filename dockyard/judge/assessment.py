@@ -8,6 +8,7 @@ from enum import Enum
 from dockyard.judge.devices import device_name
 from dockyard.judge.statistics import Interval, Times
 from dockyard.plan.plan import REFERENCE_VARIANT
+from shared.contract.measurement import Throughput
 from shared.contract.record import Record, RecordStatus
 
 
@@ -93,6 +94,11 @@ class Assessment:
     def was_left(self) -> bool:
         """A search left it after its first round."""
         return self.record.status == RecordStatus.NOT_MEASURED and self.times is not None
+
+    @property
+    def is_stream(self) -> bool:
+        """Its times are of the frames of a stream."""
+        return any(isinstance(one.measured, Throughput) for one in self.record.rounds)
 
     @property
     def device(self) -> str:

@@ -1,25 +1,90 @@
-"""Two runs of the same recipe, side by side."""
+"""Two runs of the same recipe, A and B, side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
-from dockyard.judge.assessment import Assessment
+from dockyard.judge.assessment import Assessment, Verdict
+from dockyard.judge.devices import device_name
+from dockyard.judge.measurements import paired_ratios
+from dockyard.judge.questions import MIN_ROUNDS
 from dockyard.judge.record_files import read_records
+from dockyard.judge.statistics import Figures, Interval, drop_with_interval, ratio_of_resampled
 from dockyard.judge.verdicts import judge
+from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.recipe.workspace import Workspace
-from shared.contract.errors import InputProblem, nearest
+from shared.contract.errors import InputProblem, JobFailed, nearest
+from shared.contract.record import Record
+
+ALIKE_WITHIN = 0.05
+"""Speedups that differ by less are the same, however certain the difference."""
+
+QUALITY_ALIKE_WITHIN = 1e-4
+"""Qualities that differ by less look the same in every table."""
+
+DEVICE, METHOD = "device", "way of measuring"
+SHOWN = (DEVICE, METHOD)
+"""Of what runs differ in, that which is written out of both; hashes say nothing to a reader."""
+
+UNMEASURED = (Verdict.FAILED, Verdict.NOT_MEASURED)
+
+Key = tuple[str, str]
+"""A model and a variant."""
+
+Run = Mapping[Key, Assessment]
+
+
+class Change(str, Enum):
+    """How a variant of B differs from that of A."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    BETTER = "better"
+    LOSSIER = "lossier"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class ComparedVariant:
-    """A variant in two runs; None where a run does not have it."""
+    """A variant in two runs.
+
+    Attributes:
+        first, second: the variant in A and in B; None where the run does not have it.
+        ratio: B's speedup over A's, with its 95 % interval; None where there is none.
+        quality_gain: B's main metric less A's, with its 95 % paired bootstrap interval; None where there is
+            none.
+        changes: what is certainly not the same.
+        remark: what is not compared, and why; empty where all is.
+    """
 
     model: str
     variant: str
     first: Assessment | None
     second: Assessment | None
+    ratio: Interval | None = None
+    quality_gain: Interval | None = None
+    changes: tuple[Change, ...] = ()
+    remark: str = ""
+
+    @property
+    def is_compared(self) -> bool:
+        return self.ratio is not None or self.quality_gain is not None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs of a recipe.
+
+    Attributes:
+        differences: what else is not the same in both: the device, the recipe, the data, the code.
+    """
+
+    variants: tuple[ComparedVariant, ...]
+    differences: tuple[str, ...]
 
 
 def find_run(workspace: Workspace, name: str) -> Path:
@@ -34,24 +99,49 @@ def find_run(workspace: Workspace, name: str) -> Path:
     raise InputProblem(f"there is no run '{name}'", ".dockyard/runs", nearest(name, runs))
 
 
-def compare_runs(workspace: Workspace, first: str, second: str) -> list[ComparedVariant]:
-    """Return each model's variants in both runs.
+def compare_runs(workspace: Workspace, first: str, second: str) -> Comparison:
+    """Compare each model's variants in two runs.
 
     Args:
-        first, second: each a run's folder, or its name.
+        first, second: A and B, each a run's folder, or its name.
 
     Raises:
         InputProblem: a run that is not there or has no records, or runs of two recipes.
     """
-    sides = [_assessments(workspace, name) for name in (first, second)]
-    recipes = {one.recipe_name for side in sides for one in side.values()}
+    a, b = _assessments(workspace, first), _assessments(workspace, second)
+    recipes = {one.recipe_name for one in (*a.values(), *b.values())}
     if len(recipes) > 1:
         raise InputProblem(f"the runs are of different recipes: {', '.join(sorted(recipes))}")
-    keys = dict.fromkeys(key for side in sides for key in side)
-    return [ComparedVariant(*key, sides[0].get(key), sides[1].get(key)) for key in keys]
+    variants = [_compared(key, a, b) for key in dict.fromkeys([*a, *b])]
+    return Comparison(tuple(variants), tuple(_differences(a, b)))
 
 
-def _assessments(workspace: Workspace, name: str) -> dict[tuple[str, str], Assessment]:
+def changes_named(words: str) -> tuple[Change, ...]:
+    """Return the changes that a list names, as `slower,lossier`. Raises InputProblem for an unknown word."""
+    known = [change.value for change in Change]
+    named = [word.strip() for word in words.split(",") if word.strip()]
+    for word in named:
+        if word not in known:
+            raise InputProblem(f"there is no change '{word}'", "--fail-on", nearest(word, known))
+    return tuple(Change(word) for word in named)
+
+
+def refuse(comparison: Comparison, unwanted: Sequence[Change]) -> None:
+    """Raise JobFailed where a variant changed in a way that is unwanted, or where nothing was compared."""
+    if not unwanted:
+        return
+    found = []
+    for one in comparison.variants:
+        changes = [change.value for change in one.changes if change in unwanted]
+        if changes:
+            found.append(f"{one.model}/{one.variant} {' and '.join(changes)}")
+    if found:
+        raise JobFailed(", ".join(found), "--fail-on")
+    if not any(one.is_compared for one in comparison.variants):
+        raise JobFailed("the runs have nothing that can be compared", "--fail-on")
+
+
+def _assessments(workspace: Workspace, name: str) -> dict[Key, Assessment]:
     folder = find_run(workspace, name)
     assessments = judge(read_records(folder, workspace.display_path))
     if not assessments:
@@ -60,3 +150,103 @@ def _assessments(workspace: Workspace, name: str) -> dict[tuple[str, str], Asses
             "there are no records in it", where, "name the folder of a run, below .dockyard/runs/"
         )
     return {(one.record.model, one.record.variant): one for one in assessments}
+
+
+def _compared(key: Key, a: Run, b: Run) -> ComparedVariant:
+    one, other = a.get(key), b.get(key)
+    bare = ComparedVariant(*key, one, other, changes=tuple(_failure(one, other)))
+    if one is None:
+        return replace(bare, remark=f"only in B{', failed' if bare.changes else ''}")
+    if other is None:
+        return replace(bare, remark="only in A")
+    if one.verdict in UNMEASURED or other.verdict in UNMEASURED:
+        mine, theirs = _state(one), _state(other)
+        return replace(bare, remark=f"{mine} in both" if mine == theirs else f"{mine} in A, {theirs} in B")
+    ratio, no_ratio = _ratio(key, a, b)
+    gain, no_gain = _quality_gain(one, other)
+    return replace(
+        bare,
+        ratio=ratio,
+        quality_gain=gain,
+        changes=(*_changes_of_speed(ratio), *_changes_of_quality(gain)),
+        remark="; ".join(remark for remark in (no_ratio, no_gain) if remark),
+    )
+
+
+def _failure(one: Assessment | None, other: Assessment | None) -> Iterator[Change]:
+    """Yield FAILED where the second failed, and the first did not."""
+    failed = [side is not None and side.verdict == Verdict.FAILED for side in (one, other)]
+    if failed == [False, True]:
+        yield Change.FAILED
+
+
+def _state(one: Assessment) -> str:
+    return one.verdict.value if one.verdict in UNMEASURED else "measured"
+
+
+def _ratio(key: Key, a: Run, b: Run) -> tuple[Interval | None, str]:
+    """Return B's speedup over A's, or why there is none; the reference has neither."""
+    if key[1] == REFERENCE_VARIANT:
+        return None, ""
+    mine, theirs = _speedups(key, a), _speedups(key, b)
+    fewest = min(len(mine), len(theirs))
+    if fewest < MIN_ROUNDS:
+        return None, f"speed not compared: {fewest} rounds in one run, {MIN_ROUNDS} are needed"
+    return ratio_of_resampled(theirs, mine), ""
+
+
+def _speedups(key: Key, run: Run) -> list[Figures]:
+    """Return a variant's speedups over the reference of its run, burst by burst of each round."""
+    return paired_ratios(run[key[0], REFERENCE_VARIANT].record.rounds, run[key].record.rounds)
+
+
+def _quality_gain(one: Assessment, other: Assessment) -> tuple[Interval | None, str]:
+    """Return the second's quality less the first's, or why they cannot be compared."""
+    if one.record.data.get("test") != other.record.data.get("test"):
+        return None, "quality not compared: other test data"
+    mine, theirs = _scores(one), _scores(other)
+    if one.metric != other.metric or mine.keys() != theirs.keys():
+        return None, "quality not compared: other metric or samples"
+    return drop_with_interval([theirs[sample] for sample in mine], list(mine.values())), ""
+
+
+def _scores(one: Assessment) -> Mapping[str, float]:
+    return one.record.quality.scores(one.metric) if one.record.quality else {}
+
+
+def _changes_of_speed(ratio: Interval | None) -> Iterator[Change]:
+    if ratio is None or ratio.includes_one:
+        return
+    if max(ratio.estimate, 1 / ratio.estimate) > 1 + ALIKE_WITHIN:
+        yield Change.FASTER if ratio.estimate > 1 else Change.SLOWER
+
+
+def _changes_of_quality(gain: Interval | None) -> Iterator[Change]:
+    if gain is None or gain.low <= 0 <= gain.high or abs(gain.estimate) < QUALITY_ALIKE_WITHIN:
+        return
+    yield Change.BETTER if gain.estimate > 0 else Change.LOSSIER
+
+
+def _differences(a: Run, b: Run) -> Iterator[str]:
+    """Yield what else differs, of what both runs know of."""
+    mine, theirs = [_circumstances([one.record for one in run.values()]) for run in (a, b)]
+    for what, value in mine.items():
+        other = theirs.get(what, value)
+        if value != other:
+            yield f"{what} differs: {value} in A, {other} in B" if what in SHOWN else f"{what} differs"
+
+
+def _circumstances(records: Sequence[Record]) -> dict[str, Any]:
+    """Return what decides the figures of a run's records, by its name."""
+    found: dict[str, Any] = {"recipe": records[0].recipe}
+    for record in records:
+        if record.device:
+            found.setdefault(DEVICE, f"{device_name(record)}, {record.engine}")
+        if record.latencies:
+            in_turn = any(measured.bursts for measured in record.latencies)
+            found.setdefault(METHOD, "bursts in turn" if in_turn else "one burst a round")
+        found[f"code of {record.target}"] = record.identity.get("code_sha256")
+        found[f"toolchain {record.target} {record.toolchain}"] = record.identity.get("lock")
+        found |= {f"graph of {network}": sha256 for network, sha256 in record.graphs.items()}
+        found |= {f"{split} data of {record.model}": digest for split, digest in record.data.items()}
+    return found

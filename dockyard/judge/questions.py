@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -43,6 +43,12 @@ class Question:
 def required_of(one: Assessment) -> Requirements:
     """Return what the recipe of a record requires."""
     return decode(Requirements, one.record.recipe["requirements"], "$.recipe.requirements")
+
+
+def required_speeds(one: Assessment) -> Mapping[str, float]:
+    """Return what the recipe of a record requires beside the drop, by the names of its keys."""
+    required = one.record.recipe["requirements"].items()
+    return {name: value for name, value in required if name != "max_drop" and value is not None}
 
 
 def questions_of_speed(one: Assessment) -> Iterator[Question]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import full_device_name, same_device
 from dockyard.judge.measurements import pace_ms_of, speedup_of, times_of
-from dockyard.judge.questions import Answer, questions_of_speed, required_of
+from dockyard.judge.questions import Answer, questions_of_speed, required_of, required_speeds
 from dockyard.judge.ranking import has_open_tie, unbeaten
 from dockyard.judge.statistics import drop_with_interval, flips
 from dockyard.plan.plan import REFERENCE_VARIANT
@@ -28,8 +28,17 @@ def judge(records: Sequence[Record]) -> list[Assessment]:
 
 
 def requirement_met(assessments: Sequence[Assessment]) -> bool:
-    """Tell whether the recipe's own model (the pipeline, where there is one) has a recommended variant."""
-    return any(one.verdict == Verdict.RECOMMENDED and one.is_of_recipes_model for one in assessments)
+    """Tell whether a variant of the recipe's own model (the pipeline, where there is one) is as required.
+
+    Where the recipe requires no speed, one that keeps the drop is, with or without a gain.
+    """
+    return any(_is_as_required(one) for one in assessments if one.is_of_recipes_model)
+
+
+def _is_as_required(one: Assessment) -> bool:
+    if one.verdict in (Verdict.NO_GAIN, Verdict.UNDECIDED):
+        return not required_speeds(one)
+    return one.verdict == Verdict.RECOMMENDED
 
 
 def _meets(one: Assessment) -> bool:

@@ -28,12 +28,12 @@ def tabulate(
 
 
 def ratio(figure: Interval | None) -> str:
-    """Return a ratio with its smallest and largest round."""
-    return f"{figure.estimate:.2f} ({figure.low:.2f} to {figure.high:.2f})" if figure else NOTHING
+    """Return a ratio with its 95 % interval."""
+    return f"{figure.estimate:.2f} [{figure.low:.2f}, {figure.high:.2f}]" if figure else NOTHING
 
 
-def drop(figure: Interval | None) -> str:
-    """Return a loss with its 95 % interval."""
+def difference(figure: Interval | None) -> str:
+    """Return a loss or a gain of quality with its 95 % interval."""
     return f"{figure.estimate:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]" if figure else NOTHING
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockyard.judge.assessment import Assessment
-from shared.contract.measurement import Scope, Throughput
+from shared.contract.measurement import Scope
 
 Cell = str | int | float | None
 """What a column says of a record; None where it was not measured."""
@@ -35,6 +35,8 @@ COLUMNS: tuple[tuple[str, Callable[[Assessment], Cell]], ...] = (
     ("std_ms", lambda one: one.times.std if one.times else None),
     ("min_ms", lambda one: one.times.minimum if one.times else None),
     ("median_ms", lambda one: one.times.median if one.times else None),
+    ("median_low", lambda one: one.times.median_interval.low if one.times else None),
+    ("median_high", lambda one: one.times.median_interval.high if one.times else None),
     ("p90_ms", lambda one: one.times.p90 if one.times else None),
     ("p99_ms", lambda one: one.times.p99 if one.times else None),
     ("max_ms", lambda one: one.times.maximum if one.times else None),
@@ -72,8 +74,7 @@ def _written(value: Cell) -> str:
 
 def _is_of_frames(one: Assessment) -> bool:
     """Tell whether a time is that of a whole frame: of a pipeline or of a stream."""
-    is_stream = any(isinstance(measured, Throughput) for measured in one.record.rounds)
-    return is_stream or one.record.scope == Scope.PIPELINE
+    return one.is_stream or one.record.scope == Scope.PIPELINE
 
 
 def _artifact_hashes(one: Assessment) -> list[str]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.plan.plan import COMBINED
 from dockyard.report import cells
-from shared.contract.measurement import Throughput
 from shared.contract.record import Record
 
 MAX_REASON = 300
@@ -28,7 +27,7 @@ def headline(rows: Sequence[Assessment]) -> str:
     loss = winner.drop
     return (
         f"{winner.record.model}: take {winner.record.variant}{f' ({options})' if options else ''}, "
-        f"{winner.speedup.estimate:.2f}x {reference_runtime(own)} ({winner.speedup.low:.2f} to "
+        f"{winner.speedup.estimate:.2f}x {reference_runtime(own)} (95 % interval {winner.speedup.low:.2f} to "
         f"{winner.speedup.high:.2f}; {_speed(winner)}) on {winner.device}, "
         f"{winner.metric} {winner.quality:.4f} (drop {loss.estimate:+.4f}, 95 % interval {loss.low:+.4f} to "
         f"{loss.high:+.4f})."
@@ -57,7 +56,7 @@ def options_beyond_name(record: Record) -> str:
 
 
 def _speed(one: Assessment) -> str:
-    if any(isinstance(measured, Throughput) for measured in one.record.rounds):
+    if one.is_stream:
         return f"{one.fps:.1f} frames a second"
     assert one.times is not None
     return f"{one.times.mean:.1f} ms"
@@ -68,18 +67,19 @@ def _no_winner(first: Assessment, own: Sequence[Assessment]) -> str:
     reference = next((one for one in own if one.is_reference), None)
     if reference is not None and reference.verdict == Verdict.FAILED:
         return f"{nothing}: its reference failed, {cells.one_line(reference.reason, MAX_REASON)}."
-    best = _nearest_miss(own)
+    best = nearest_miss(own)
     if best is None or best.speedup is None or best.drop is None:
         return f"{nothing}: none was measured."
     gain, loss = best.speedup, best.drop
     why = f"{best.verdict.value}, {best.reason}" if best.reason else best.verdict.value
     return (
         f"{nothing}: the nearest is {best.record.variant}, {gain.estimate:.2f}x {reference_runtime(own)} "
-        f"({gain.low:.2f} to {gain.high:.2f}), drop {loss.estimate:+.4f}, on {best.device}: {why}."
+        f"(95 % interval {gain.low:.2f} to {gain.high:.2f}), drop {loss.estimate:+.4f}, on {best.device}: "
+        f"{why}."
     )
 
 
-def _nearest_miss(own: Sequence[Assessment]) -> Assessment | None:
+def nearest_miss(own: Sequence[Assessment]) -> Assessment | None:
     """Return the fastest of those that came nearest to the requirements."""
     for verdict in (Verdict.UNDECIDED, Verdict.NO_GAIN, Verdict.TOO_LOSSY):
         found = [one for one in own if one.verdict == verdict and one.speedup]

@@ -12,7 +12,7 @@ from dockyard.report import cells
 from dockyard.report.cells import Column
 from dockyard.report.content import ModelSection, Picture, Remark, Table
 from dockyard.report.remarks import remarks_on, tables_of
-from shared.contract.measurement import Scope, Throughput
+from shared.contract.measurement import Scope
 from shared.contract.record import Record
 
 
@@ -45,15 +45,11 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
 
 
 def _covers(rows: Sequence[Assessment]) -> str:
-    if any(_is_stream(one.record) for one in rows):
+    if any(one.is_stream for one in rows):
         return "a stream, each frame from its arrival to its output"
     if rows[0].record.scope == Scope.PIPELINE:
         return "from the encoded image to the last output, per image"
     return "one call of the network"
-
-
-def _is_stream(record: Record) -> bool:
-    return any(isinstance(measured, Throughput) for measured in record.rounds)
 
 
 def _variant_table(rows: Sequence[Assessment]) -> Table:
@@ -69,13 +65,13 @@ def _variant_columns(rows: Sequence[Assessment]) -> Iterator[Column]:
     yield "mean ms", cells.mean
     yield "std", cells.std
     yield "median", cells.median
-    if _asks_for_fps(rows[0].record) or any(_is_stream(one.record) for one in rows):
+    if _asks_for_fps(rows[0].record) or any(one.is_stream for one in rows):
         yield "fps", lambda one: cells.decimals(one.fps, 1)
-    yield "speedup (rounds)", lambda one: cells.ratio(one.speedup)
+    yield "speedup [95 %]", lambda one: cells.ratio(one.speedup)
     qualities = [one.record.quality.metrics for one in rows if one.record.quality]
     for name in dict.fromkeys(name for metrics in qualities for name in metrics):
         yield name, partial(cells.metric, name=name)
-    yield "drop [95 %]", lambda one: cells.drop(one.drop)
+    yield "drop [95 %]", lambda one: cells.difference(one.drop)
     yield "flipped", lambda one: str(len(one.flipped)) if one.drop else cells.NOTHING
     yield "MB", lambda one: cells.decimals(one.size_mb or None)
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import rich.table
 from rich.console import Console
 
 from dockyard.judge.assessment import Assessment
-from dockyard.judge.compare_runs import ComparedVariant
+from dockyard.judge.compare_runs import Change, ComparedVariant, Comparison
 from dockyard.report import cells
+from dockyard.report.advice import advice
 from dockyard.report.cells import Column
 from dockyard.report.content import Table
 from dockyard.report.headline import headline
+from dockyard.report.write import reading_order
 
-LONG_COLUMNS = ("model", "variant", "verdict")
-"""Columns whose cells go on in the next line rather than being cut."""
-
-Cell = Callable[[Assessment], str]
+ANY_WIDTH = 10_000
+"""Characters that no table needs."""
 
 
 def _speedup(one: Assessment) -> str:
@@ -37,13 +37,12 @@ SUMMARY: tuple[Column, ...] = (
     ("variant", lambda one: one.record.variant),
     ("verdict", lambda one: one.verdict.value),
     ("mean ms", cells.mean),
-    ("speedup", _speedup),
+    ("speedup [95 %]", lambda one: cells.ratio(one.speedup)),
     ("quality", _quality),
     ("drop", _drop),
 )
 
-COMPARED: tuple[Column, ...] = (("speedup", _speedup), ("median ms", cells.median), ("quality", _quality))
-"""What is put side by side of two runs."""
+COMPARED = ("model", "variant", "speedup A", "speedup B", "B / A [95 %]", "quality B - A [95 %]", "change")
 
 
 def summary(assessments: Sequence[Assessment]) -> Table:
@@ -52,38 +51,62 @@ def summary(assessments: Sequence[Assessment]) -> Table:
 
 
 def print_summary(assessments: Sequence[Assessment], console: Console) -> None:
-    """Print the verdicts and the answer in one sentence."""
-    console.print(_rendered(summary(assessments)))
-    console.print(headline(assessments), soft_wrap=True, highlight=False, markup=False)
+    """Print the verdicts, the answer in one sentence and what to do."""
+    _print_table(summary(assessments), console)
+    _print_line(headline(assessments), console)
+    _print_line(f"what to do: {advice(assessments)}", console)
 
 
-def comparison(variants: Sequence[ComparedVariant]) -> Table:
-    """Return a row for each variant of two runs, its figures in the one beside those in the other."""
-    names = ["model", "variant"]
-    for name, _ in COMPARED:
-        names += [f"{name} A", f"{name} B"]
+def comparison_table(compared: Comparison) -> Table:
+    """Return a row for each variant of two runs: its speedups, how they compare, and what has changed."""
     rows = []
-    for variant in variants:
-        row = [variant.model, variant.variant]
-        for _, cell in COMPARED:
-            row += [_cell(cell, variant.first), _cell(cell, variant.second)]
-        rows.append(tuple(row))
-    return Table(tuple(names), tuple(rows))
+    for one in sorted(compared.variants, key=_order):
+        speedups = [_speedup(side) if side else cells.NOTHING for side in (one.first, one.second)]
+        figures = [cells.ratio(one.ratio), cells.difference(one.quality_gain)]
+        rows.append((one.model, one.variant, *speedups, *figures, change(one)))
+    return Table(COMPARED, tuple(rows))
 
 
-def comparison_table(variants: Sequence[ComparedVariant]) -> rich.table.Table:
-    """Return `comparison` for a console."""
-    return _rendered(comparison(variants))
+def _order(one: ComparedVariant) -> tuple[object, ...]:
+    """Return what sorts the variants of two runs as the report has them."""
+    known = one.second or one.first
+    assert known is not None
+    return reading_order(known)
 
 
-def _cell(cell: Cell, one: Assessment | None) -> str:
-    return cell(one) if one else cells.NOTHING
+def change(one: ComparedVariant) -> str:
+    """Return what has changed in a variant, or why that cannot be said."""
+    of_quality = (Change.BETTER, Change.LOSSIER)
+    told = [f"other quality ({found.value})" if found in of_quality else found.value for found in one.changes]
+    if not one.is_compared:
+        told = []
+    elif not told:
+        told = ["the same"]
+    return "; ".join([*told, *([one.remark] if one.remark else [])])
 
 
-def _rendered(table: Table) -> rich.table.Table:
+def print_comparison(compared: Comparison, console: Console) -> None:
+    """Print the table, what else differs in the two runs, and how many variants changed."""
+    _print_table(comparison_table(compared), console)
+    for difference in compared.differences:
+        _print_line(difference, console)
+    is_compared = [one for one in compared.variants if one.is_compared]
+    changed = [one for one in is_compared if one.changes]
+    rest = len(compared.variants) - len(is_compared)
+    line = f"{len(is_compared)} compared, {len(changed)} of them changed"
+    _print_line(f"{line}; {rest} could not be compared" if rest else line, console)
+
+
+def _print_line(text: str, console: Console) -> None:
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _print_table(table: Table, console: Console) -> None:
+    """Print a table as wide as it needs: a name that is folded or cut is no name to copy."""
     rendered = rich.table.Table()
     for name in table.columns:
-        rendered.add_column(name, overflow="fold" if name in LONG_COLUMNS else "ellipsis")
+        rendered.add_column(name, no_wrap=True)
     for row in table.rows:
         rendered.add_row(*row)
-    return rendered
+    rendered.width = console.measure(rendered, options=console.options.update(max_width=ANY_WIDTH)).maximum
+    console.print(rendered, crop=False, markup=False)

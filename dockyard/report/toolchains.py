@@ -52,7 +52,7 @@ def _by_toolchain(assessments: Iterable[Assessment]) -> dict[Measured, dict[str,
 
 def _section(pair: Pair, rows: tuple[tuple[str, ...], ...]) -> TableSection:
     target, old, new = pair
-    columns = ["recipe", "model", "method", f"{old} median ms", f"{new} median ms", f"{old} / {new} (rounds)"]
+    columns = ["recipe", "model", "method", f"{old} median ms", f"{new} median ms", f"{old} / {new} [95 %]"]
     columns += [f"{old} MB", f"{new} MB", f"{new} / {old} MB", f"{old} quality", f"{new} quality"]
     paragraph = "Measured in turn in one run; a ratio above 1 says how much faster the newer one is."
     return TableSection(f"{target}: {new} against {old}", (paragraph,), (Table(tuple(columns), rows),))

@@ -416,9 +416,9 @@ def test_compare(workspace: Workspace) -> None:
     write_run(runs / "a", record("reference"), record("int8"))
     b = write_run(runs / "b", record("reference"), record("fp16"))
     compared = compare_runs(workspace, "a", str(b))
-    found = [(one.variant, one.first is not None, one.second is not None) for one in compared]
+    found = [(one.variant, one.first is not None, one.second is not None) for one in compared.variants]
     assert found == [("int8", True, False), ("reference", True, True), ("fp16", False, True)]
-    assert compared[1].model == "digits"
+    assert compared.variants[1].model == "digits"
     assert compare_runs(workspace, "digits/a", "b") == compared
 
 

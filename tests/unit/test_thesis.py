@@ -14,7 +14,7 @@ from dockyard.judge.verdicts import judge
 from dockyard.report.content import Table
 from dockyard.report.thesis.section import TABLES, thesis_section
 from dockyard.report.toolchains import toolchain_sections
-from shared.contract.record import Record
+from shared.contract.record import Record, Round
 from tests.builders import artifact, failed, latency, record, rounds
 
 
@@ -184,7 +184,7 @@ def test_pipeline_of_the_thesis() -> None:
     """The pipeline's table has the steps that the thesis timed."""
     steps = {"detector": [8_000_000, 10_000_000], "reader": [2_000_000] * 2}
     timed = latency(20_000_000, 20_000_000, **steps)
-    changes = {"rounds": (timed,) * 3, "scope": timed.scope}
+    changes = {"rounds": tuple(Round(number, timed) for number in (1, 2, 3)), "scope": timed.scope}
     (table,) = tables_of(
         judge([of("license_plate", variant, **changes) for variant in ("reference", "baseline")])
     ).values()
@@ -227,7 +227,7 @@ def test_toolchains_against_each_other() -> None:
     )
     (section,) = toolchain_sections(rows)
     assert section.title == "intel-openvino: 2026.4 against 2023.3"
-    times = ["2.00", "1.00", "2.00 (1.00 to 3.00)"]
+    times = ["2.00", "1.00", "2.00 [1.00, 3.00]"]
     sizes = ["0.50", "1.00", "2.00"]
     (table,) = section.tables
     assert table.rows == (("lp", "lp_detector", "int8", *times, *sizes, "1.0000", "1.0000"),)
