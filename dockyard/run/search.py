@@ -15,8 +15,8 @@ from itertools import product
 
 from dockyard.plan.jobs import evaluate_pipeline, measure_once, prepare_reference, prepare_variant
 from dockyard.plan.plan import COMBINED, REFERENCE_VARIANT, Plan, PlannedJob
+from dockyard.run.batches import Batch, extra_rounds
 from dockyard.run.decisions import Decisions, Done, Point, quality
-from dockyard.run.rounds import Batch, extra_rounds
 
 BUDGET_SPENT = "the search's time budget was spent before it was tried to the end"
 

@@ -17,7 +17,7 @@ from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import search
 from dockyard.run.outcome import Outcome
-from dockyard.run.runner import INTERRUPTED
+from dockyard.run.attempt import INTERRUPTED
 from shared.contract.artifact import Artifact
 from shared.contract.recipe import Measure, Recipe, Search
 from shared.contract.record import Record, RecordStatus
