@@ -20,7 +20,7 @@ def headline(rows: Sequence[Assessment]) -> str:
     own = [one for one in rows if one.is_of_recipes_model]
     winner = next((one for one in own if one.verdict == Verdict.RECOMMENDED), None)
     if winner is None or winner.times is None or winner.speedup is None or winner.drop is None:
-        return _no_winner(rows[0], own)
+        return _no_winner(rows, own)
     options = options_beyond_name(winner.record)
     loss = winner.drop
     return (
@@ -80,8 +80,12 @@ def _fps(one: Assessment) -> float:
     return one.fps or 0.0
 
 
-def _no_winner(first: Assessment, own: Sequence[Assessment]) -> str:
+def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
+    first = rows[0]
     nothing = f"No variant of {first.record.recipe['model']} is recommended for {first.recipe_name}"
+    broken = [one for one in rows if one.is_reference and one.verdict == Verdict.FAILED]
+    if broken:
+        return f"{nothing}: the reference of {broken[0].record.model} failed."
     best = _fastest_unstable(own)
     if best is None:
         return f"{nothing}: none meets its requirements."

@@ -273,6 +273,8 @@ def test_headline_answers_the_question() -> None:
     )
     nothing = answer(record("reference"), failed("int8"))
     assert nothing == "No variant of digits is recommended for digits: none meets its requirements."
+    broken = answer(failed("reference"), failed("int8"))
+    assert broken == "No variant of digits is recommended for digits: the reference of digits failed."
 
 
 def test_headline_of_a_stream() -> None:
