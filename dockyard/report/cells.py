@@ -66,6 +66,11 @@ def median(one: Assessment) -> str:
     return decimals(one.times.median if one.times else None)
 
 
+def median_and_spread(one: Assessment) -> str:
+    """Return the median, and how far the rounds' medians lie from it."""
+    return f"{one.times.median:.2f} ({one.times.stability:.0%})" if one.times else NOTHING
+
+
 def one_line(text: str, limit: int | None = None) -> str:
     """Return a text on one line, cut where it is longer than the limit."""
     line = " ".join(text.split())

@@ -7,11 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.plan.plan import COMBINED
-from dockyard.report import cells
 from shared.contract.record import Record
-
-MAX_REASON = 300
-"""Characters of a reason that are shown."""
 
 RUNTIME = "runtime"
 """What a session's settings call the runtime that it ran in."""
@@ -22,7 +18,7 @@ def headline(rows: Sequence[Assessment]) -> str:
     own = [one for one in rows if one.is_of_recipes_model]
     winner = next((one for one in own if one.verdict == Verdict.RECOMMENDED), None)
     if winner is None or winner.times is None or winner.speedup is None or winner.drop is None:
-        return _no_winner(rows[0], own)
+        return _no_winner(rows, own)
     options = options_beyond_name(winner.record)
     loss = winner.drop
     return (
@@ -59,14 +55,15 @@ def _speed(one: Assessment) -> str:
     if one.is_stream:
         return f"{one.fps:.1f} frames a second"
     assert one.times is not None
-    return f"{one.times.mean:.1f} ms"
+    return f"{one.times.median:.1f} ms"
 
 
-def _no_winner(first: Assessment, own: Sequence[Assessment]) -> str:
+def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
+    first = rows[0]
     nothing = f"No variant of {first.record.recipe['model']} is recommended for {first.recipe_name}"
-    reference = next((one for one in own if one.is_reference), None)
-    if reference is not None and reference.verdict == Verdict.FAILED:
-        return f"{nothing}: its reference failed, {cells.one_line(reference.reason, MAX_REASON)}."
+    broken = [one for one in rows if one.is_reference and one.verdict == Verdict.FAILED]
+    if broken:
+        return f"{nothing}: the reference of {broken[0].record.model} failed."
     best = nearest_miss(own)
     if best is None or best.speedup is None or best.drop is None:
         return f"{nothing}: none was measured."

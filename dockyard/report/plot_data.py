@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dockyard.judge import pareto
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import same_device
-from dockyard.judge.measurements import medians_ns
 from dockyard.judge.statistics import Interval
 from dockyard.run.decisions import Point
 from shared.contract.record import RecordStatus
@@ -19,7 +18,7 @@ class Place:
     """Where a variant lies in the plane of time and quality.
 
     Attributes:
-        ms: the median, and the smallest and largest of its rounds.
+        ms: the median, with its 95 % interval.
         quality: the main metric, and how far the 95 % interval of the drop reaches.
         speedup: over the reference; None for the reference.
         is_pale: a search left it after one round.
@@ -103,14 +102,13 @@ def _point(one: Assessment) -> Point:
 def _place(one: Assessment, on_front: set[str]) -> Place:
     assert one.times is not None
     assert one.quality is not None
-    medians_ms = [median / 1e6 for median in medians_ns(one.record.rounds)]
     loss = one.drop or Interval(0.0, 0.0, 0.0)
     lowest = one.quality + min(0.0, loss.estimate - loss.high)
     highest = one.quality + max(0.0, loss.estimate - loss.low)
     return Place(
         variant=one.record.variant,
         verdict=one.verdict,
-        ms=Interval(one.times.median, min(medians_ms), max(medians_ms)),
+        ms=one.times.median_interval,
         quality=Interval(one.quality, lowest, highest),
         speedup=one.speedup.estimate if one.speedup else None,
         is_pale=not _is_measured(one),

@@ -18,6 +18,8 @@ from dockyard.report.plot_data import Place, Plot, plots_of
 
 COLOURS = {
     Verdict.RECOMMENDED: "tab:green",
+    Verdict.AS_FAST: "yellowgreen",
+    Verdict.NO_GAIN: "tab:purple",
     Verdict.REFERENCE: "tab:gray",
     Verdict.TOO_LOSSY: "tab:red",
     Verdict.UNDECIDED: "tab:orange",
@@ -69,9 +71,9 @@ def _draw_bars(axes: Axes, places: Sequence[Place]) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("median ms (x: speedup over the reference)")
     for y, place in enumerate(places):
-        gain = "" if place.speedup is None else f", {place.speedup:.2f}x"
+        gain = "" if place.speedup is None else f", {place.speedup:.2f}x, {place.verdict.value}"
         axes.text(place.ms.estimate, y, f"  {place.ms.estimate:.2f} ms{gain}", va="center", fontsize=8)
-    axes.set_xlim(0, max(medians) * 1.4)
+    axes.set_xlim(0, max(medians) * 1.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -86,7 +88,7 @@ def _draw_plane(axes: Axes, plot: Plot) -> None:
         axes.axhline(plot.allowed, color=LIMIT_COLOUR, linestyle="--", linewidth=1, zorder=1)
     _scale(axes, plot)
     _draw_line(axes, plot)
-    axes.set_xlabel("median ms, logarithmic (bars: rounds, 95 % interval of the drop)")
+    axes.set_xlabel("median ms, logarithmic (bars: 95 % intervals of median and drop)")
     axes.set_ylabel(f"{plot.metric} (rings: Pareto front; dashed: allowed)", fontsize=9)
 
 
@@ -114,12 +116,10 @@ def _draw_pale_point(axes: Axes, place: Place) -> None:
 
 
 def _draw_line(axes: Axes, plot: Plot) -> None:
-    """Draw the front as steps, the last one to the picture's right side."""
-    end = axes.get_xlim()[1]
-    times = [ms for ms, _ in plot.line] + [end]
-    qualities = [quality for _, quality in plot.line] + [plot.line[-1][1]]
+    """Draw the front as steps, from its fastest point to its best one."""
+    times = [ms for ms, _ in plot.line]
+    qualities = [quality for _, quality in plot.line]
     axes.step(times, qualities, where="post", color=LINE_COLOUR, linewidth=0.9, zorder=1)
-    axes.set_xlim(right=end)
 
 
 def _scale(axes: Axes, plot: Plot) -> None:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from dockyard.judge.questions import MIN_ROUNDS, NO_GAIN_BELOW
 from dockyard.judge.statistics import STEADY_WITHIN
 
 READING_HELP = (
-    "Times cover exactly what the heading says; mean, std and median are over all calls of all rounds. The "
-    "speedup is over the reference, which runs the model as it came. It is the ratio of the medians over "
-    "rounds, measured round-robin beside the reference in fresh processes; in brackets its smallest and "
-    "largest round.",
-    "Quality is measured on the exact files whose SHA-256 is in the record, on the test split, which neither "
-    "calibration nor accuracy-aware search has seen. The drop's interval is a paired bootstrap. A sample has "
-    "flipped when it is right on one side only (a box or a mask is right from an IoU of 0.5).",
+    "Times cover exactly what the heading says. Mean and std are over all calls of all rounds; the median "
+    "is that of the rounds' medians, and its spread says how far a round's lies from it. Beyond "
+    f"{STEADY_WITHIN:.0%} the milliseconds hold for this run alone: machines that others share change their "
+    "pace within minutes.",
+    "Speeds are compared by ratios taken side by side. In a round the reference, which runs the model as "
+    "it came, and all variants are up in fresh processes; one after the other runs for a burst of calls "
+    "while the others wait, forwards and backwards, a burst each in every cycle. The speedup is the median "
+    "over rounds of the median over cycles of the ratio of two bursts of one cycle; its 95 % interval is a "
+    "bootstrap over rounds and cycles. Two variants are compared in the same way. Older records have one "
+    "burst a round.",
+    "Quality is measured on the exact files whose SHA-256 is in the record, on the test split, which "
+    "neither calibration nor accuracy-aware search has seen. The drop's interval is a paired bootstrap. A "
+    "sample has flipped when it is right on one side only (a box or a mask is right from an IoU of 0.5).",
     "The metric iou of masks is the mean of the images' pixel IoU, iou_set the IoU of all their pixels.",
-    "In the pictures the right half shows quality over time: up and left is better. Points with a black ring "
-    "are the Pareto front: none is beaten by another variant that is no worse and faster by more than "
-    f"{STEADY_WITHIN:.0%}, which is how far the same thing may be from itself. The black line joins those of "
-    "them that are better than every faster one.",
-    "Verdicts: recommended is the fastest that meets the requirements; the others are meets, too lossy, no "
-    "gain, unstable, failed and not measured. Raw samples are in records/.",
+    "In the pictures the right half shows quality over time: up and left is better. Points with a black "
+    "ring are the Pareto front: none is beaten by another variant that is no worse and faster by more than "
+    f"{STEADY_WITHIN:.0%}, which is how far the same thing may be from itself. The black line goes in steps "
+    "through those of them that are better than every faster one.",
+    "Verdicts. Too lossy: it drops more than the recipe allows. No gain: its speedup is not certainly "
+    f"above 1, or certainly below {NO_GAIN_BELOW}, or it misses a speed that is required. Undecided: after "
+    "the last round allowed an interval still straddles a speed that is required, or fewer than "
+    f"{MIN_ROUNDS} rounds were measured. The others meet what is required. Recommended is, of those than "
+    "which none is certainly faster, the one that drops least, then the smallest; as fast are the rest of "
+    "those; meets are the slower ones. Not measured: this hardware cannot run it, a search left it, or the "
+    "run ended before. Raw samples are in records/.",
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
+from dockyard.judge.statistics import STEADY_WITHIN
 from dockyard.report.cells import one_line
 from dockyard.report.content import Remark, Table
 from dockyard.report.headline import options_beyond_name
@@ -26,6 +27,21 @@ def remarks_on(one: Assessment) -> list[Remark]:
     return [Remark(one.record.variant, text) for text in _texts(one)]
 
 
+def remarks_on_times(rows: Sequence[Assessment]) -> list[Remark]:
+    """Return one remark where the rounds of a model's variants are too far apart for milliseconds to last."""
+    timed = [one for one in rows if one.times]
+    unsteady = [one for one in timed if one.times and not one.times.is_steady]
+    if not unsteady:
+        return []
+    are_most = 2 * len(unsteady) > len(timed)
+    whose = "" if are_most else f" of {', '.join(one.record.variant for one in unsteady)}"
+    text = (
+        f"the milliseconds{whose} hold for this run alone: medians of rounds lie more than "
+        f"{STEADY_WITHIN:.0%} from their median (the spread); the speedups were taken in turn, and stand"
+    )
+    return [Remark("", text)]
+
+
 def _texts(one: Assessment) -> Iterator[str]:
     record = one.record
     for warning in record.warnings:
@@ -41,12 +57,6 @@ def _texts(one: Assessment) -> Iterator[str]:
         yield f"too lossy: it loses {one.drop.estimate:.4f} of {one.metric}, {allowed} are allowed"
     elif one.reason:
         yield f"{one.verdict.value}: {one_line(one.reason)}"
-    if one.times and not one.times.is_steady:
-        times = one.times
-        yield (
-            f"its milliseconds are worth little beyond this run: the medians of {times.rounds} rounds "
-            f"lie up to {times.stability:.0%} from their median"
-        )
     if record.scope == Scope.NETWORK:
         for notes in record.notes.values():
             yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)

@@ -36,7 +36,7 @@ SUMMARY: tuple[Column, ...] = (
     ("model", lambda one: one.record.model),
     ("variant", lambda one: one.record.variant),
     ("verdict", lambda one: one.verdict.value),
-    ("mean ms", cells.mean),
+    ("median ms (spread)", cells.median_and_spread),
     ("speedup [95 %]", lambda one: cells.ratio(one.speedup)),
     ("quality", _quality),
     ("drop", _drop),

@@ -86,7 +86,7 @@ def better_reading(network: Network, session: Session, samples: Sequence[Sample]
     best = max(tried, default=(own, ""))[0]
     if best < own + MUCH_BETTER:
         return f"none of {len(tried)} other readings of model.json that were tried is much better"
-    changes = ", or with ".join(change for value, change in tried if value == best)
+    changes = " or with ".join(change for value, change in tried if value == best)
     return f"with {changes} {metric} would be {best:.2f} on {len(samples)} sample(s), not {own:.2f}"
 
 
@@ -147,8 +147,8 @@ def _of_boxes(network: Network, outputs: DetectionOutputs) -> Iterator[Reading]:
 def _of_names(outputs: ClassificationOutputs) -> Iterator[Tuple[str, Outputs]]:
     names = outputs.classes.names
     orders = {
-        "the names shifted by one, the first to the end,": (*names[1:], names[0]),
-        "the names shifted by one, the last to the front,": (names[-1], *names[:-1]),
+        "the names shifted by one (the first to the end)": (*names[1:], names[0]),
+        "the names shifted by one (the last to the front)": (names[-1], *names[:-1]),
         "the names in the order of the alphabet": tuple(sorted(names)),
     }
     for change, order in orders.items():
@@ -164,10 +164,10 @@ def _of_symbols(outputs: TextOutputs) -> Iterator[Tuple[str, Outputs]]:
         f"the decoder '{decoder}'": replace(symbols, decoder=decoder),
         "the blank as the first class": replace(symbols, blank=0),
         "the blank as the last class": replace(symbols, blank=None),
-        "the alphabet shifted by one, the first to the end,": replace(
+        "the alphabet shifted by one (the first to the end)": replace(
             symbols, alphabet=alphabet[1:] + alphabet[:1]
         ),
-        "the alphabet shifted by one, the last to the front,": replace(
+        "the alphabet shifted by one (the last to the front)": replace(
             symbols, alphabet=alphabet[-1:] + alphabet[:-1]
         ),
     }

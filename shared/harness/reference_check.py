@@ -86,11 +86,11 @@ def _changing_output(session: Session, found: Evaluation) -> str:
 
 
 def _examples(network: Network, found: Evaluation) -> str:
-    """Return the worst samples, each with what was found and what is true."""
-    pairs = sorted(
-        zip(found.quality.samples, found.samples), key=lambda pair: pair[0].scores[found.quality.main]
-    )
-    return "; ".join(_example(network, one, sample) for one, sample in pairs[:SHOWN_SAMPLES])
+    """Return the worst samples, of those in which there is something to find where there are any."""
+    pairs = list(zip(found.quality.samples, found.samples))
+    telling = [pair for pair in pairs if has_something_to_find(network, pair[1])]
+    worst = sorted(telling or pairs, key=lambda pair: pair[0].scores[found.quality.main])
+    return "; ".join(_example(network, one, sample) for one, sample in worst[:SHOWN_SAMPLES])
 
 
 def _example(network: Network, one: SampleScore, sample: Sample) -> str:

@@ -131,7 +131,7 @@ def test_csv_of_pipelines_and_streams(tmp_path: Path) -> None:
 def test_another_device_has_no_speedup(tmp_path: Path) -> None:
     """What ran on another device keeps its milliseconds, says why it has no speedup, and is in no picture."""
     text = report(tmp_path, record("reference"), record("int8", engine="docker:jetson"))
-    assert cells(text, "int8")[0][1:6] == ["not measured", "1.00", "0.00", "1.00", "-"]
+    assert cells(text, "int8")[0][1:6] == ["not measured", "1.00", "0.00", "1.00 (0%)", "-"]
     assert "- `int8`: not measured: it was measured on fake, 2 threads (engine docker:jetson)" in text
     assert "a speedup across devices says nothing" in text
     assert "tried in one round" not in text
@@ -139,11 +139,50 @@ def test_another_device_has_no_speedup(tmp_path: Path) -> None:
     assert [place.variant for place in plot.places] == ["reference"]
 
 
+STEADY, RESTLESS = rounds(1.0, 1.0, 1.0), rounds(1.0, 1.0, 1.5)
+UNSTEADY = [
+    ({"int8": STEADY, "fp16": STEADY}, None),
+    ({"int8": RESTLESS, "fp16": STEADY}, "the milliseconds of int8 hold for this run alone: "),
+    ({"int8": RESTLESS, "fp16": RESTLESS}, "the milliseconds hold for this run alone: "),
+]
+
+
+@pytest.mark.parametrize(("measured", "remark"), UNSTEADY)
+def test_milliseconds_have_what_they_are_worth(
+    tmp_path: Path, measured: dict[str, tuple[Round, ...]], remark: str | None
+) -> None:
+    """A median has the spread of its rounds; beyond 5 % one remark a model says what that means."""
+    records = [record(variant, rounds=found) for variant, found in measured.items()]
+    text = report(tmp_path, record("reference"), *records)
+    assert cells(text, "variant")[0][4] == "median (spread)"
+    spread = "50%" if measured["int8"] is RESTLESS else "0%"
+    assert cells(text, "int8")[0][4:6] == [f"1.00 ({spread})", cells(text, "int8")[0][5]]
+    remarks = [line for line in text.splitlines() if "hold for this run alone: " in line and line[:1] == "-"]
+    told = [line for line in remarks if not line.startswith("- Times")]
+    assert [line.startswith(f"- {remark}") for line in told] == ([True] if remark else [])
+
+
 def test_missed_speed_is_told(tmp_path: Path) -> None:
     """A variant without gain for want of what the client asks says what it misses; frames have a column."""
     text = report(tmp_path, record("reference"), requiring(record("int8"), min_fps=2000.0))
     missed = "its rate of 1000.00 frames a second (1000.00 to 1000.00) is below the 2000 that are required"
     assert f"- `int8`: no gain: {missed}" in text
+
+
+def test_front_goes_through_points_that_are_there() -> None:
+    """Each step of the front's line is at a variant's own median and quality, the fastest first."""
+    variants = {"int8": (1.0, 0.90), "fp16": (2.0, 0.96), "slow": (3.0, 0.95), "baseline": (3.5, 0.98)}
+    records = [
+        record(
+            name,
+            rounds=rounds(*[ms] * 3),
+            quality=quality([1.0] * round(100 * of) + [0.0] * round(100 - 100 * of)),
+        )
+        for name, (ms, of) in variants.items()
+    ]
+    (plot,) = plots_of(judge([record("reference"), *records]))
+    known = {(place.ms.estimate, place.quality.estimate): place.variant for place in plot.places}
+    assert [known[point] for point in plot.line] == ["int8", "fp16", "baseline", "reference"]
 
 
 def test_frames_have_a_column_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -279,6 +318,8 @@ def test_headline_answers_the_question() -> None:
     )
     nothing = answer(record("reference"), failed("int8"))
     assert nothing == "No variant of digits is recommended for digits: none was measured."
+    broken = answer(failed("reference"), failed("int8"))
+    assert broken == "No variant of digits is recommended for digits: the reference of digits failed."
 
 
 def test_headline_of_a_stream() -> None:
@@ -329,8 +370,8 @@ def test_headline_of_what_is_undecided() -> None:
     found = answer(record("reference"), undecided, failed("fp16"))
     assert found == (
         "No variant of digits is recommended for digits: the nearest is int8, 4.00x TensorFlow (95 % "
-        "interval 2.67 to 4.00), drop +0.0000, on fake, 2 threads: undecided, its speedup of 4.00 (2.67 to 4.00) "
-        "straddles the 3 that is required."
+        "interval 2.67 to 4.00), drop +0.0000, on fake, 2 threads: undecided, its speedup of 4.00 (2.67 to "
+        "4.00) straddles the 3 that is required."
     )
 
 
@@ -380,7 +421,7 @@ def test_summary_has_no_hole() -> None:
     """The terminal's table has each variant with its verdict, and the answer below it."""
     rows = judge([record("reference"), record("int8"), failed("fp16")])
     assert summary(rows).rows[1:] == (
-        ("digits", "int8", "recommended", "1.00", "4.00 [4.00, 4.00]", "1.0000", "+0.0000"),
+        ("digits", "int8", "recommended", "1.00 (0%)", "4.00 [4.00, 4.00]", "1.0000", "+0.0000"),
         ("digits", "fp16", "failed", "-", "-", "-", "-"),
     )
     console = Console(width=100, record=True, file=StringIO())

@@ -16,8 +16,8 @@ from dockyard.plan.plan import Plan, PlannedJob
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import search
-from dockyard.run.outcome import Outcome
 from dockyard.run.attempt import INTERRUPTED
+from dockyard.run.outcome import Outcome
 from shared.contract.artifact import Artifact
 from shared.contract.recipe import Measure, Recipe, Search
 from shared.contract.record import Record, RecordStatus
