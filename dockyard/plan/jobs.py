@@ -92,7 +92,8 @@ def evaluate_pipeline(plan: Plan, variant: str) -> PlannedJob:
     assert plan.pipeline is not None
     model, images = plan.pipeline.name, plan.recipe.measure.images or None
     inputs = _networks_of(plan, model, variant)
-    parameters = PipelineEvaluate(_pipeline_files(plan, inputs), "inputs/data/test", images)
+    is_reference = variant == REFERENCE_VARIANT
+    parameters = PipelineEvaluate(_pipeline_files(plan, inputs), "inputs/data/test", images, is_reference)
     inputs["data/test"] = DataInput(model, "test")
     return PlannedJob(_job(plan, model, variant, evaluate_id(model, variant), parameters), inputs, variant)
 

@@ -76,10 +76,10 @@ def _groups(run: Run, able: Sequence[PlannedJob]) -> list[list[PlannedJob]]:
 
 
 def _failed_before(run: Run, planned: PlannedJob) -> Outcome | None:
-    """Return the outcome of a job whose variant has failed in an earlier round; else None."""
+    """Return the outcome of a job whose variant failed before, judged or measured; else None."""
     for before in run.done.values():
         is_own = (before.planned.job.model, before.planned.variant) == (planned.job.model, planned.variant)
-        if is_own and before.planned.round is not None and before.status != Status.DONE:
+        if is_own and before.status != Status.DONE:
             return inherited(planned, before)
     return None
 

@@ -126,12 +126,14 @@ class PipelineEvaluate:
     Attributes:
         test: folder below the job's with the test split.
         images: the first so many; None takes all.
+        is_reference: it is what others are compared with, and fails where it finds next to nothing.
     """
 
     kind: ClassVar[str] = "pipeline evaluate"
     pipeline: PipelineFiles
     test: str
     images: Optional[int] = None
+    is_reference: bool = False
 
 
 @dataclass(frozen=True)

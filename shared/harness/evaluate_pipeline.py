@@ -34,7 +34,7 @@ def evaluate_pipeline(
         UnreadableImage: an image or a mask that cannot be decoded.
     """
     last = nodes[-1]
-    chosen = read_split(folder / parameters.test, last.network.task)[: parameters.images]
+    chosen = frames_of(nodes, parameters, folder)
     times: Dict[str, List[int]] = {step: [] for step in (TOTAL, *steps_of(parameters.pipeline.nodes))}
     scores: List[SampleScore] = []
     for sample in track(chosen, "images through the pipeline", len(chosen)):
@@ -45,6 +45,11 @@ def evaluate_pipeline(
     samples_ns = {step: tuple(taken) for step, taken in times.items()}
     latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns)
     return quality_of(last.network.task, scores), latency
+
+
+def frames_of(nodes: Sequence[LoadedNode], parameters: PipelineEvaluate, folder: Path) -> List[Sample]:
+    """Return the samples that a pipeline is judged on, as `evaluate_pipeline` takes them."""
+    return read_split(folder / parameters.test, nodes[-1].network.task)[: parameters.images]
 
 
 def _score_last(last: LoadedNode, passage: Passage, sample: Sample) -> SampleScore:

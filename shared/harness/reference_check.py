@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Hashable, Iterator, Sequence
 
 import numpy as np
 
 from shared.contract.dataset import Sample
-from shared.contract.measurement import SampleScore
+from shared.contract.measurement import Quality, SampleScore
 from shared.contract.model import Network
 from shared.contract.outputs import Task
 from shared.contract.unanswerable import unanswerable
@@ -50,8 +51,25 @@ def what_is_wrong(network: Network, session: Session, found: Evaluation) -> str:
         return ""
     lines = [f"the reference cannot be what variants are compared with: {what}"]
     if not found.not_finite:
-        lines.append(_examples(network, found))
+        lines.append(_examples(network, found.samples, found.quality))
     return "\n  ".join([*lines, *_likely_causes(network, session, found.samples)])
+
+
+def what_is_wrong_end_to_end(network: Network, samples: Sequence[Sample], quality: Quality) -> str:
+    """Return why no pipeline can be compared with a reference pipeline; empty where one can be.
+
+    Each of its networks has been judged by itself: what is left is how they are chained, and the data.
+
+    Args:
+        network: of its last node. What its model.json expects is of crops, not of what another node finds.
+        samples: whole images, those that the quality is of.
+    """
+    what = shortfall(replace(network, expect=None), samples, quality)
+    if not what:
+        return ""
+    found = _examples(network, samples, quality)
+    advice = "look at the nodes of the pipeline, at crop_margin, and at whether its data is annotated alike"
+    return f"the reference pipeline cannot be what others are compared with: {what}\n  {found}\n  {advice}"
 
 
 _TRAINING_MODE = (
@@ -85,11 +103,11 @@ def _changing_output(session: Session, found: Evaluation) -> str:
     return ""
 
 
-def _examples(network: Network, found: Evaluation) -> str:
+def _examples(network: Network, samples: Sequence[Sample], quality: Quality) -> str:
     """Return the worst samples, of those in which there is something to find where there are any."""
-    pairs = list(zip(found.quality.samples, found.samples))
+    pairs = list(zip(quality.samples, samples))
     telling = [pair for pair in pairs if has_something_to_find(network, pair[1])]
-    worst = sorted(telling or pairs, key=lambda pair: pair[0].scores[found.quality.main])
+    worst = sorted(telling or pairs, key=lambda pair: pair[0].scores[quality.main])
     return "; ".join(_example(network, one, sample) for one, sample in worst[:SHOWN_SAMPLES])
 
 

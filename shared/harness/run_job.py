@@ -42,10 +42,10 @@ from shared.harness.benchmark import benchmark_network, benchmark_pipeline
 from shared.harness.bursts import Words, words_of_host
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
-from shared.harness.evaluate_pipeline import evaluate_pipeline
+from shared.harness.evaluate_pipeline import evaluate_pipeline, frames_of
 from shared.harness.progress import report
 from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
-from shared.harness.reference_check import what_is_wrong
+from shared.harness.reference_check import what_is_wrong, what_is_wrong_end_to_end
 from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
 from shared.inference.artifacts import describe_artifact, read_manifest
 from shared.inference.pipeline import LoadedNode
@@ -237,6 +237,12 @@ def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
 def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
     nodes = _load_nodes(parameters.pipeline, work)
     quality, latency = evaluate_pipeline(nodes, parameters, work.folder)
+    if parameters.is_reference:
+        wrong = what_is_wrong_end_to_end(
+            nodes[-1].network, frames_of(nodes, parameters, work.folder), quality
+        )
+        if wrong:
+            return Result(Status.FAILED, wrong, settings=_node_settings(nodes))
     return Result(Status.DONE, settings=_node_settings(nodes), quality=quality, measurement=latency)
 
 

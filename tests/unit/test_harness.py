@@ -469,6 +469,16 @@ def test_pipeline_evaluation_job(artifact: Path) -> None:
     assert (len(result.measurement.totals_ns), result.measurement.bursts) == (3, ())
 
 
+def test_reference_pipeline_that_finds_nothing(artifact: Path) -> None:
+    """A reference pipeline at the level of chance has failed: all would look lossless beside it."""
+    wrong = {name: tensor[:, ::-1] for name, tensor in SAME.items()}
+    evaluation = PipelineEvaluate(PIPELINE, TEST, is_reference=True)
+    result = run(artifact, evaluation, Toolchain(wrong).capabilities())
+    assert result.status == Status.FAILED
+    assert "cannot be what others are compared with: accuracy 0.3333 on 3 sample(s)" in result.reason
+    assert "images/1.png: found a, true is b" in result.reason
+
+
 @pytest.mark.parametrize(
     ("error", "status", "reason"),
     [
