@@ -153,38 +153,55 @@ def print_json(document: Any) -> None:
 
 @task(
     help={
-        "target": "only recipes of this target",
+        "target": "only recipes of this target; may be given several times",
         "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
+        "force": "measure anew what is up to date too; kept artifacts stay",
         "debug": DEBUG,
     },
     iterable=["target"],
 )
 @guarded
 def matrix(
-    _: Context, target: list[str], workspace: str = "", engine: str = "auto", debug: bool = False
+    _: Context,
+    target: list[str],
+    workspace: str = "",
+    engine: str = "auto",
+    force: bool = False,
+    debug: bool = False,
 ) -> None:
-    """Build every recipe of the workspace, one after the other."""
+    """Build every recipe of the workspace whose results are not up to date; a second call goes on."""
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.recipe.recipes import load_recipe
+    from dockyard.judge.assessment import Assessment
+    from dockyard.matrix import RecipeOutcome, State, build_each, recipes_of
     from dockyard.recipe.workspace import find_workspace
-    from shared.contract.errors import DockyardError, JobFailed
+    from shared.contract.errors import JobFailed
 
     console = Console()
     found = find_workspace(workspace)
-    failed = []
-    for name in found.own_recipe_names():
-        if target and load_recipe(found, name).target not in target:
-            continue
-        try:
-            workflow.summarize(workflow.build(found, name, console, engine=engine), console)
-        except DockyardError as error:
-            failed.append(name)
-            print(f"error: {name}: {error}", file=sys.stderr)
+
+    def up_to_date(name: str) -> list[Assessment]:
+        return [] if force else workflow.up_to_date(found, name, console, engine=engine)
+
+    def build_one(name: str) -> list[Assessment]:
+        built = workflow.build(found, name, console, engine=engine)
+        workflow.summarize(built, console)
+        return built.assessments
+
+    done: list[RecipeOutcome] = []
+    try:
+        for outcome in build_each(recipes_of(found, target), up_to_date, build_one):
+            done.append(outcome)
+            if outcome.state == State.FAILED:
+                print(f"error: {outcome.recipe}: {outcome.text}", file=sys.stderr)
+    finally:
+        for outcome in done:
+            print(f"{outcome.state.value:10}  {outcome.recipe}: {outcome.text.splitlines()[0]}")
+    failed = [outcome.recipe for outcome in done if outcome.state == State.FAILED]
     if failed:
-        raise JobFailed(f"{len(failed)} recipes did not succeed: {', '.join(failed)}")
+        raise JobFailed(f"{len(failed)} of {len(done)} recipes did not succeed: {', '.join(failed)}")
 
 
 @task(help={"workspace": WORKSPACE, "debug": DEBUG})

@@ -20,11 +20,12 @@ from dockyard.engines.choice import choose_executor
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import call_times_ns
-from dockyard.judge.record_files import publish, write_records
+from dockyard.judge.record_files import publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
 from dockyard.judge.verdicts import judge, requirement_met
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
+from dockyard.published import this_cpu, why_data_outdated, why_outdated
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.terminal import print_summary
@@ -100,6 +101,27 @@ def build(
         write_report(workspace)
     jobs_s = sum(outcome.seconds for outcome in outcomes)
     return BuildResult(workspace, judge(records), run_folder, time.monotonic() - started - jobs_s, jobs_s)
+
+
+def up_to_date(
+    workspace: Workspace, recipe_name: str, console: Console, *, engine: str = "auto"
+) -> list[Assessment]:
+    """Return a recipe's published results where a build would measure the same again; else none, and say why.
+
+    Raises:
+        InputProblem: the recipe, a model, the data or a published record is wrong.
+    """
+    plan = make_plan(workspace, load_recipe(workspace, recipe_name))
+    name = plan.recipe.name
+    records = read_records(workspace.results / "records" / name, workspace.display_path)
+    reason = why_outdated(plan, records, this_cpu(), engine)
+    if not reason:
+        with _one_at_a_time(workspace), LiveDisplay(console) as display:
+            data = datasets.prepare(plan, display.progress)
+        reason = why_data_outdated(records, {model: found.digests for model, found in data.items()})
+    told = f"building, because {reason}" if reason else f"up to date: run {records[0].run} measured the same"
+    console.print(f"{name}: {told}", soft_wrap=True, highlight=False, markup=False)
+    return [] if reason else judge(records)
 
 
 def summarize(built: BuildResult, console: Console) -> None:

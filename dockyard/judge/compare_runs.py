@@ -18,7 +18,6 @@ from dockyard.judge.verdicts import judge
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, JobFailed, nearest
-from shared.contract.record import Record
 
 ALIKE_WITHIN = 0.05
 """Speedups that differ by less are the same, however certain the difference."""
@@ -229,15 +228,16 @@ def _changes_of_quality(gain: Interval | None) -> Iterator[Change]:
 
 def _differences(a: Run, b: Run) -> Iterator[str]:
     """Yield what else differs, of what both runs know of."""
-    mine, theirs = [_circumstances([one.record for one in run.values()]) for run in (a, b)]
+    mine, theirs = _circumstances(a), _circumstances(b)
     for what, value in mine.items():
         other = theirs.get(what, value)
         if value != other:
             yield f"{what} differs: {value} in A, {other} in B" if what in SHOWN else f"{what} differs"
 
 
-def _circumstances(records: Sequence[Record]) -> dict[str, Any]:
-    """Return what decides the figures of a run's records, by its name."""
+def _circumstances(run: Run) -> dict[str, Any]:
+    """Return what decides the figures of a run, by its name."""
+    records = [one.record for one in run.values()]
     found: dict[str, Any] = {"recipe": records[0].recipe}
     for record in records:
         if record.device:

@@ -9,12 +9,13 @@ from typing import Any
 from dockyard.judge.points import reason_left
 from dockyard.judge.work import Work, work_on
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
-from dockyard.recipe.hashing import content_bytes
+from dockyard.recipe.hashing import content_bytes, json_hash
 from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.artifact_cache import code_hash
 from dockyard.run.outcome import Outcome
 from dockyard.run.search import BUDGET_SPENT
 from shared.contract.artifact import Artifact, ArtifactFile
+from shared.contract.codec import encode
 from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
 from shared.contract.result import Notes, Status
@@ -47,6 +48,13 @@ def make_records(
             work = work_on(plan, model, variant, done)
             records.append(_record(plan, run, work, done, digests.get(model, {}), code))
     return records
+
+
+def model_hash(plan: Plan, model: str) -> str:
+    """Return the hash of what model.json says of a model and its networks, graphs by their checksums."""
+    names = plan.networks if plan.is_pipeline(model) else [model]
+    networks = [encode(plan.networks[name]) for name in names]
+    return json_hash([networks, encode(plan.pipeline) if plan.is_pipeline(model) else None])
 
 
 def _variants(plan: Plan, model: str, outcomes: Iterable[Outcome]) -> list[str]:
@@ -96,7 +104,11 @@ def _record(
         warnings=tuple(_warnings(plan, work)),
         device=measured_by.device,
         versions=measured_by.versions,
-        identity={**work.identity, "code_sha256": code[target]},
+        identity={
+            **work.identity,
+            "code_sha256": code[target],
+            "model_sha256": model_hash(plan, work.model),
+        },
         settings=measured_by.settings,
         graphs=dict(_graphs(plan, work)),
         artifacts=dict(_artifacts(plan, work)),

@@ -36,8 +36,7 @@ def remarks_on_times(rows: Sequence[Assessment]) -> list[Remark]:
     are_most = 2 * len(unsteady) > len(timed)
     whose = "" if are_most else f" of {', '.join(one.record.variant for one in unsteady)}"
     text = (
-        f"the milliseconds{whose} hold for this run alone: medians of rounds lie more than "
-        f"{STEADY_WITHIN:.0%} from their median (the spread); the speedups were taken in turn, and stand"
+        f"the milliseconds{whose} hold for this run alone (spread beyond {STEADY_WITHIN:.0%}); speedups stand"
     )
     return [Remark("", text)]
 

@@ -225,6 +225,7 @@ def _prepare(run: Run, executor: Executor, planned: PlannedJob) -> Mapping[str, 
         run.display.progress(f"prepare {' '.join(toolchain)}", 0, 0)
         on_line = _shortened(run.display)
         run.identities[toolchain] = executor.prepare(*toolchain, on_line=on_line)
+        run.display.progress("", 0, 0)
     return run.identities[toolchain]
 
 

@@ -31,6 +31,8 @@ PLAIN_INTERVAL_S = 2.0
 
 LONGEST_LABEL = 80
 
+BETWEEN_JOBS = "what comes next is decided"
+
 
 class LiveDisplay:
     """Job number, what it does, how far it is and the time left. A context manager."""
@@ -82,8 +84,7 @@ class LiveDisplay:
         self.progress("", 0, 0)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        label = f"{self._text}: {what}" if what and self._text else (what or self._text)
-        escaped = escape(label[:LONGEST_LABEL])
+        escaped = escape(self._label(what)[:LONGEST_LABEL])
         if (what, total) != (self._step[0], self._step[2]):
             # A bar keeps the speed of what it has seen, so another step gets another one.
             self._progress.remove_task(self._task)
@@ -91,7 +92,12 @@ class LiveDisplay:
         self._step = (what, done, total)
         self._progress.update(self._task, description=escaped, completed=done)
 
+    def _label(self, what: str) -> str:
+        return ": ".join(part for part in (self._text, what) if part)
+
     def outcome(self, outcome: Outcome) -> None:
+        self._text = ""
+        self.progress(BETWEEN_JOBS, 0, 0)  # else what the job said last would go on being said
         job = outcome.planned.job
         if outcome.status == Status.DONE:
             taken = "reused" if outcome.cached else f"{outcome.seconds:.1f} s"
@@ -106,9 +112,8 @@ class LiveDisplay:
         while not self._stop.wait(self._interval_s):
             what, done, total = self._step
             count = f" {done}/{total}" if total else ""
-            self.say(
-                f"    ... {self._text} {what}{count} ({time.monotonic() - self._started:.0f} s)".rstrip()
-            )
+            seconds = time.monotonic() - self._started
+            self.say(f"    ... {self._label(what)}{count} ({seconds:.0f} s)")
 
 
 def _median_ms(measured: Measurement) -> float:

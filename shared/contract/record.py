@@ -64,7 +64,8 @@ class Record:
         log: the last lines of that stage.
         warnings: what is to be known before the figures are trusted.
         device: what was read from it in the first measuring round.
-        identity: `lock` and `image_digest` of the toolchain; `code_sha256` of the code that ran.
+        identity: `lock` and `image_digest` of the toolchain; `code_sha256` of the code that ran;
+            `model_sha256` of what model.json says.
         graphs: SHA-256 of each network's graph.
         artifacts: what was measured, by network.
         data: digest of each split.

@@ -56,4 +56,28 @@ def test_never_silent(digits_plan: Plan) -> None:
         deadline = time.monotonic() + 10
         while "evaluate digits 3/200" not in stream.getvalue() and time.monotonic() < deadline:
             time.sleep(0.02)
-    assert "digits/reference/evaluate evaluate digits 3/200" in stream.getvalue()
+    assert "digits/reference/evaluate: evaluate digits 3/200" in stream.getvalue()
+
+
+def test_what_a_job_said_last_ends_with_it(digits_plan: Plan) -> None:
+    """When a job has ended, no line goes on saying what it was at."""
+    stream = io.StringIO()
+    convert = digits_plan.jobs[1]
+    with LiveDisplay(terminal(stream)) as display:
+        display.begin([convert], 2, 15)
+        display.progress("read the graph", 3, 200)
+        display.outcome(Outcome(convert, Status.DONE, seconds=1.25))
+        stream.truncate(0)
+        display._progress.refresh()
+    assert "what comes next is decided" in stream.getvalue()
+    assert "read the graph" not in stream.getvalue()
+
+
+def test_jobs_side_by_side_are_one_line(digits_plan: Plan) -> None:
+    """A round says of which model it is, and how many run side by side."""
+    stream = io.StringIO()
+    members = [planned for planned in digits_plan.jobs if planned.round == 1]
+    with LiveDisplay(terminal(stream)) as display:
+        display.begin(members, 7, 15)
+        display._progress.refresh()
+    assert "digits: round 1, 3 side by side" in stream.getvalue()
