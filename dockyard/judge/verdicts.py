@@ -50,7 +50,8 @@ def _ranked(meeting: Sequence[Assessment], reference: Record) -> Iterable[tuple[
     if not meeting:
         return
     best = unbeaten(meeting, reference.rounds)
-    is_open = has_open_tie(best, reference.rounds)
+    # A network of a pipeline is not what the recipe asks about: rounds to break its ties would be wasted.
+    is_open = best[0].is_of_recipes_model and has_open_tie(best, reference.rounds)
     for one in best:
         verdict = Verdict.RECOMMENDED if one is best[0] else Verdict.AS_FAST
         yield one, replace(one, verdict=verdict, is_open=is_open)

@@ -85,7 +85,7 @@ class Measure:
     max_rounds: int = 6
     cycles: int = 10
     burst_s: float = 0.4
-    warmup: int = 20
+    warmup: int = 5
     images: int = 0
     samples: int = 0
     time_limit_s: int = 3600

@@ -142,7 +142,7 @@ class NetworkBenchmark:
 
     Attributes:
         inputs: file below the job's folder with real inputs.
-        warmup: calls before the first burst, at least, and for as long as two bursts.
+        warmup: calls before the first burst, at least, and for as long as a burst.
         burst_s: seconds that a burst takes, at least.
     """
 
@@ -159,7 +159,7 @@ class PipelineBenchmark:
 
     Attributes:
         test: folder below the job's with the test split.
-        warmup: frames before the first burst, at least, and for as long as two bursts.
+        warmup: frames before the first burst, at least, and for as long as a burst.
         burst_s: seconds that a burst takes, at least.
         images: the first so many; None takes all.
     """

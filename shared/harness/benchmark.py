@@ -34,7 +34,7 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
         session.run(image)
         return {TOTAL: perf_counter_ns() - start}
 
-    _warm_up(call, parameters.warmup, 2 * parameters.burst_s)
+    _warm_up(call, parameters.warmup, parameters.burst_s)
     samples, bursts = take_bursts(call, parameters.burst_s, words)
     return Latency(Scope.NETWORK, TimingProtocol.REPEAT, samples, bursts)
 
@@ -60,7 +60,7 @@ def benchmark_pipeline(
     def call() -> Mapping[str, int]:
         return run_pipeline(nodes, *next(frames)).times_ns
 
-    _warm_up(call, parameters.warmup, 2 * parameters.burst_s)
+    _warm_up(call, parameters.warmup, parameters.burst_s)
     times, bursts = take_bursts(call, parameters.burst_s, words)
     return Latency(Scope.PIPELINE, TimingProtocol.DATASET, times, bursts)
 
