@@ -43,6 +43,9 @@ REFERENCE_OUTPUTS = "reference.npz"
 CONVERSION_TOLERANCE = 1e-3
 """Largest difference of a converted float32 graph from the reference, over the output's largest value."""
 
+START = "start"
+"""What a method is given of another one's variant, to go on from."""
+
 CONVERSION = "conversion"
 """The method of a conversion, which is for all methods of a toolchain."""
 
@@ -220,15 +223,40 @@ def _optimize(plan: Plan, network: Network, variant: str) -> PlannedJob:
         inputs[f"data/{split}"] = DataInput(network.name, split)
     if method.tunes:
         inputs["tuning"] = TuningInput(network.name, optimization.target)
+    start = _start_of(plan, variant)
+    if start is not None:
+        inputs[START] = OutputInput(optimize_id(network.name, start), is_optional=True)
     parameters = Optimize(
         _files(network),
         with_defaults(optimization.options, schema),
         {split: f"inputs/data/{split}" for split in method.data},
         Tuning("inputs/tuning", plan.recipe.tracker) if method.tunes else None,
+        f"inputs/{START}" if start is not None else None,
     )
     return PlannedJob(
         _job(plan, network.name, variant, optimize_id(network.name, variant), parameters), inputs, variant
     )
+
+
+def _start_of(plan: Plan, variant: str) -> str | None:
+    """Return the variant that a variant's method may go on from, of those that are made before it; or None.
+
+    It is of the method that target.json names, with the options that the two methods share.
+    """
+    own = plan.optimizations[variant]
+    wanted = method_of(plan.targets, own).starts_from.get(own.toolchain)
+    if wanted is None:
+        return None
+    target = plan.targets[own.target]
+    schema = target.option_schema(wanted, own.toolchain)
+    options = with_defaults(own.options, target.option_schema(own.method, own.toolchain))
+    shared = {name: value for name, value in options.items() if name in schema["properties"]}
+    for name in list(plan.optimizations)[: list(plan.optimizations).index(variant)]:
+        other = plan.optimizations[name]
+        is_wanted = (other.target, other.toolchain, other.method) == (own.target, own.toolchain, wanted)
+        if is_wanted and with_defaults(other.options, schema) == shared:
+            return name
+    return None
 
 
 def _evaluate(plan: Plan, network: Network, variant: str) -> PlannedJob:

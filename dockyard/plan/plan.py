@@ -29,10 +29,15 @@ class GraphInput:
 
 @dataclass(frozen=True)
 class OutputInput:
-    """What an earlier job left: all of it, or one file."""
+    """What an earlier job left: all of it, or one file.
+
+    Attributes:
+        is_optional: the job runs without it where the earlier one did not succeed.
+    """
 
     job_id: str
     file: str | None = None
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ class PlannedJob:
 
     @property
     def needs(self) -> list[str]:
-        """Ids of the jobs whose outputs this one takes."""
-        return [source.job_id for source in self.inputs.values() if isinstance(source, OutputInput)]
+        """Ids of the jobs without whose outputs this one cannot run."""
+        outputs = (source for source in self.inputs.values() if isinstance(source, OutputInput))
+        return [source.job_id for source in outputs if not source.is_optional]
 
 
 @dataclass(frozen=True)

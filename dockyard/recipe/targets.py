@@ -37,6 +37,7 @@ class Method:
         is_accuracy_aware: it takes the allowed drop as `max_drop`, the recipe's requirement by default.
         tolerance: largest difference from the reference's outputs over their largest value; None for any.
         calibration_minimum: fewer calibration images than that are a warning.
+        starts_from: by toolchain, the method whose artifact this one can go on from.
         options: JSON Schema of its options by toolchain; a toolchain that is not there lacks the method.
         search: the sets of options that a search tries, by toolchain.
     """
@@ -48,6 +49,7 @@ class Method:
     is_accuracy_aware: bool = False
     tolerance: float | None = None
     calibration_minimum: int = 0
+    starts_from: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, JsonSchema] = field(default_factory=dict)
     search: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
@@ -106,6 +108,8 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
     document = documents.read_json(path, place)
     documents.check(document, PRODUCT / "targets" / "target.schema.json", place)
     methods = {method: _method(method, entry) for method, entry in document["methods"].items()}
+    for method in methods.values():
+        _check_start(method, methods, place)
     return Target(
         name,
         document["description"],
@@ -117,6 +121,15 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
     )
 
 
+def _check_start(method: Method, methods: Mapping[str, Method], place: str) -> None:
+    """Raise InputProblem where a method starts from one that its toolchain does not have."""
+    for toolchain, start in method.starts_from.items():
+        has_it = [name for name, other in methods.items() if toolchain in other.options]
+        if start not in has_it:
+            where = f"{place}: $.methods.{method.name}.starts_from"
+            raise InputProblem(f"{toolchain} has no method '{start}'", where, nearest(start, has_it))
+
+
 def _method(name: str, entry: Mapping[str, Any]) -> Method:
     return Method(
         name,
@@ -126,6 +139,7 @@ def _method(name: str, entry: Mapping[str, Any]) -> Method:
         entry.get("accuracy_aware", False),
         entry.get("tolerance"),
         entry.get("calibration_minimum", 0),
+        entry.get("starts_from", {}),
         entry["options"],
         {toolchain: tuple(sets) for toolchain, sets in entry.get("search", {}).items()},
     )

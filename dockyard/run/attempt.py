@@ -310,4 +310,6 @@ def _content(run: Run, source: JobInput) -> str:
         case TuningInput(network, target):
             return tuning_store.digest(run.plan.workspace, network, target)
         case OutputInput(job_id, file):
+            if source.is_optional and not job_folder.is_done(job_id, run.done):
+                return "none"
             return f"{run.cache_keys[job_id]}/{file or ''}"

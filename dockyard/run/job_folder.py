@@ -13,6 +13,7 @@ from dockyard.run import tuning_store
 from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Done
 from shared.contract.codec import encode
+from shared.contract.result import Status
 
 TUNING = "tuning"
 """The folder in which a job that tunes leaves the databases that are new or changed."""
@@ -48,9 +49,16 @@ def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done
             for database in tuning_store.databases_of(plan.workspace, network, target).values():
                 _copy(database, destination / database.name)
         case OutputInput(job_id, file):
+            if source.is_optional and not is_done(job_id, done):
+                return
             outputs = done[job_id].outputs
             assert outputs is not None, f"{job_id} is done and left no outputs"
             _copy(outputs / file if file else outputs, destination)
+
+
+def is_done(job_id: str, done: Done) -> bool:
+    """Tell whether a job ran and succeeded."""
+    return job_id in done and done[job_id].status == Status.DONE
 
 
 def _copy(origin: Path, destination: Path) -> None:

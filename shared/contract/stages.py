@@ -78,6 +78,8 @@ class Optimize:
         options: the method's options, every default filled in.
         data: folder below the job's of each split that the method may see.
         tuning: None where the method does not tune.
+        start: folder below the job's with the artifact of the method that this one may go on from; it is not
+            there where that did not succeed. None where the recipe has no such variant.
     """
 
     kind: ClassVar[str] = "optimize"
@@ -85,6 +87,7 @@ class Optimize:
     options: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     tuning: Optional[Tuning] = None
+    start: Optional[str] = None
 
 
 @dataclass(frozen=True)

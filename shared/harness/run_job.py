@@ -196,7 +196,9 @@ def _optimize(work: _Work, parameters: Optimize) -> Result:
     else:
         optimizer = _needed(work.capabilities.optimizer, "optimizer", job)
         splits = {name: work.folder / path for name, path in parameters.data.items()}
-        product = optimizer.optimize(*given, SplitCalibration(network, splits))
+        start = None if parameters.start is None else work.folder / parameters.start
+        has_start = start is not None and start.is_dir()
+        product = optimizer.optimize(*given, SplitCalibration(network, splits), start if has_start else None)
     _write_manifest(product, work)
     return Result(Status.DONE, notes=product.notes)
 

@@ -108,12 +108,15 @@ class Optimizer(Protocol):
         method: str,
         options: Options,
         data: Calibration,
+        start: Optional[Path],
     ) -> Product:
         """Optimize what `convert` left in the folder `source` with a method into the folder `output`.
 
         Args:
             manifest: the manifest of what `convert` left.
             options: the method's options, every default filled in.
+            start: folder with the artifact of the method that this one starts from in target.json, made with
+                the same options; None where there is none, and the method begins at `source`.
 
         Raises:
             Unsupported: this device cannot do what the method needs.

@@ -144,6 +144,15 @@ def history_of(events: Sequence[Event]) -> History:
     return History(tuple(passes), tuple(steps))
 
 
+def measured_state(events: Sequence[Event]) -> str:
+    """Return what the next pass over the validation split measures, in a few words."""
+    history = history_of(events)
+    states = ("the float network", "the int8 network")
+    if len(history.passes) < len(states):
+        return states[len(history.passes)]
+    return f"with {len(history.reverted)} operations in float"
+
+
 @dataclass(frozen=True)
 class Quantization:
     """A quantization that was done.

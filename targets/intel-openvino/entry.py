@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 import openvino as ov
@@ -56,6 +56,7 @@ class IntelOpenvino:
         method: str,
         options: Options,
         data: Calibration,
+        start: Optional[Path],
     ) -> Product:
         if method == "baseline":
             ignored = shutil.ignore_patterns(MANIFEST_FILE)
@@ -74,9 +75,11 @@ class IntelOpenvino:
         else:
             import nncf_quantization
 
-            float_model = ov.Core().read_model(source / IR_FILE)
+            core = ov.Core()
+            float_model = core.read_model(source / IR_FILE)
+            quantized = None if start is None else core.read_model(start / IR_FILE)
             model, notes = nncf_quantization.quantize(
-                network, float_model, manifest.input, method, options, data
+                network, float_model, manifest.input, method, options, data, quantized
             )
         shrink(model)
         save(model, output, compress=False)

@@ -6,12 +6,13 @@ Nothing that NNCF says about accuracy is believed: the `evaluate` stage measures
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import nncf
-import numpy as np
 from accuracy_control import Messages, Quantization, accuracy_notes, history_of, plain_notes
-from quantized_graph import operation_types, quantized_operations
+from nncf.common.logging import track_progress
+from nncf_accuracy_control import restore_accuracy
+from quantized_graph import operation_types, quantized_operations, shrink
 
 from shared.contract.model import InputSpec, Network
 from shared.contract.result import Notes
@@ -23,51 +24,71 @@ PLAIN = "int8"
 """The method without accuracy control."""
 
 
+def _steps(bar: Any) -> Iterator[Any]:
+    """Yield what NNCF would show a bar of."""
+    total = len(bar.sequence) if bar.total is None else int(bar.total)
+    return track(bar.sequence, bar.description.lower(), total)
+
+
+# Its bars draw on a terminal, which a job has not.
+track_progress.track.__iter__ = _steps
+
+
 def quantize(
-    network: Network, model: Any, spec: InputSpec, method: str, options: Options, data: Calibration
+    network: Network,
+    model: Any,
+    spec: InputSpec,
+    method: str,
+    options: Options,
+    data: Calibration,
+    start: Optional[Any],
 ) -> Tuple[Any, Notes]:
-    """Return the quantized ov.Model and the notes.
+    """Return the quantized ov.Model, its weights in 8 bits, and the notes.
 
     Args:
         model: float32.
         spec: of its input.
         method: `int8` or `int8-accuracy-aware`.
         options: of the method, every default filled in.
+        start: for `int8-accuracy-aware`, the ov.Model that `int8` left with the same options, or None.
     """
     messages = Messages()
     logging.getLogger("nncf").addHandler(messages)
     types = operation_types(model)
-    size = min(options["subset_size"], data.size("calibration"))
-    images = list(track(_first(data, spec, size), "read calibration images", size))
-    scope = options.get("ignored_scope", {})
-    # Each option is declared in target.json, with its default, for `int8` and for `int8-accuracy-aware`.
-    common: Dict[str, Any] = {
-        "preset": nncf.QuantizationPreset(options["preset"]),
-        "target_device": nncf.TargetDevice(options["target_device"]),
-        "subset_size": size,
-        "fast_bias_correction": options["fast_bias_correction"],
-        "ignored_scope": nncf.IgnoredScope(**scope) if scope else None,
-        "advanced_parameters": _advanced(options),
-    }
-    report(f"quantize with {size} images", 0, 0)
-    calibration = nncf.Dataset(images)
-    if method == PLAIN:
-        quantized = nncf.quantize(model, calibration, **common)
-    else:
-        common["advanced_quantization_parameters"] = common.pop("advanced_parameters")
-        validation = _Validation(network, spec, data, messages)
-        quantized = _with_accuracy_control(model, calibration, validation, options, common)
+    images = min(options["subset_size"], data.size("calibration"))
+    quantized = start if start is not None else _calibrated(model, spec, options, data, images)
+    if method != PLAIN:
+        shrink(quantized)  # as an artifact of `int8` is: either start gives the same
+        quantized = restore_accuracy(network, model, quantized, spec, options, data, messages)
     done = Quantization(
         network=network.name,
         metric=data.metric,
         tool=f"NNCF {nncf.__version__}",
-        images=len(images),
+        images=images,
         quantized=quantized_operations(quantized),
         lines=messages.lines,
     )
     if method == PLAIN:
         return quantized, plain_notes(done)
     return quantized, accuracy_notes(done, history_of(messages.events), types)
+
+
+def _calibrated(model: Any, spec: InputSpec, options: Options, data: Calibration, size: int) -> Any:
+    """Return the ov.Model quantized with the first `size` calibration images."""
+    images = list(track(_first(data, spec, size), "read calibration images", size))
+    scope = options.get("ignored_scope", {})
+    report(f"quantize with {size} images", 0, 0)
+    # Each option is declared in target.json, with its default, for `int8` and for `int8-accuracy-aware`.
+    return nncf.quantize(
+        model,
+        nncf.Dataset(images),
+        preset=nncf.QuantizationPreset(options["preset"]),
+        target_device=nncf.TargetDevice(options["target_device"]),
+        subset_size=size,
+        fast_bias_correction=options["fast_bias_correction"],
+        ignored_scope=nncf.IgnoredScope(**scope) if scope else None,
+        advanced_parameters=_advanced(options),
+    )
 
 
 def _first(data: Calibration, spec: InputSpec, count: int) -> Iterator[Array]:
@@ -80,56 +101,3 @@ def _advanced(options: Options) -> Any:
         return None
     strengths = nncf.AdvancedSmoothQuantParameters(**options["smooth_quant"])
     return nncf.AdvancedQuantizationParameters(smooth_quant_alphas=strengths)
-
-
-class _Validation:
-    """The validation split, and the score of a compiled model on it.
-
-    Args:
-        spec: of the model's input.
-        messages: that are told of the score of each pass over the whole split.
-    """
-
-    def __init__(self, network: Network, spec: InputSpec, data: Calibration, messages: Messages) -> None:
-        self._tensors, self._data, self._messages = network.tensors, data, messages
-        self._size, self._passes = data.size("validation"), 0
-        images = track(data.inputs("validation", spec), "read validation images", self._size)
-        self.items = list(enumerate(images))
-
-    def score(self, compiled: Any, samples: Iterable[Tuple[int, Array]]) -> Tuple[float, List[float]]:
-        """Return the mean score of some samples and the score of each, 0 to 1."""
-        batch = list(samples)
-        is_whole = len(batch) == self._size
-        items: Iterable[Tuple[int, Array]] = batch
-        if is_whole:
-            self._passes += 1
-            items = track(batch, f"accuracy control, pass {self._passes}", self._size)
-        request = compiled.create_infer_request()
-        scores = []
-        for index, image in items:
-            request.infer([image], share_inputs=True)
-            outputs = {name: request.get_tensor(compiled.output(name)).data for name in self._tensors}
-            scores.append(self._data.score("validation", index, outputs))
-        mean = float(np.mean(scores))
-        if is_whole:
-            self._messages.pass_done(mean)
-        return mean, scores
-
-
-def _with_accuracy_control(
-    model: Any, calibration: Any, validation: _Validation, options: Options, common: Mapping[str, Any]
-) -> Any:
-    restorer = nncf.AdvancedAccuracyRestorerParameters(
-        ranking_subset_size=options["ranking_subset_size"],
-        max_num_iterations=options["max_iterations"],
-    )
-    return nncf.quantize_with_accuracy_control(
-        model,
-        calibration_dataset=calibration,
-        validation_dataset=nncf.Dataset(validation.items, lambda item: item),
-        validation_fn=validation.score,
-        max_drop=float(options["max_drop"]),
-        drop_type=nncf.DropType.ABSOLUTE,
-        advanced_accuracy_restorer_parameters=restorer,
-        **common,
-    )

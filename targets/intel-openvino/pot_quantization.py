@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 # The package reads JSON with comments, and there is no wheel of it; POT's file on CPUs is plain JSON.
 sys.modules["jstyleson"] = json
@@ -23,6 +23,7 @@ from accuracy_control import (  # noqa: E402
     Quantization,
     accuracy_notes,
     history_of,
+    measured_state,
     plain_notes,
 )
 from openvino.tools.pot import (  # noqa: E402
@@ -98,6 +99,19 @@ class _Score(Metric):  # type: ignore[misc]
         return {SCORE: {"direction": "higher-better", "type": SCORE}}
 
 
+class _Tracked:
+    """A sampler that reports how many images were taken from it."""
+
+    def __init__(self, sampler: Any, what: str) -> None:
+        self._sampler, self._what = sampler, what
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def __iter__(self) -> Iterator[Any]:
+        return track(self._sampler, self._what, len(self))
+
+
 class _Engine(IEEngine):  # type: ignore[misc]
     """One request at a time (scores in the order of the samples), statistics from the calibration images.
 
@@ -110,7 +124,7 @@ class _Engine(IEEngine):  # type: ignore[misc]
     ) -> None:
         one_at_a_time = {"device": "CPU", "stat_requests_number": 1, "eval_requests_number": 1}
         super().__init__(one_at_a_time, validation, metric)
-        self._calibration, self._messages, self._passes = calibration, messages, 0
+        self._calibration, self._messages, self._ranked = calibration, messages, 0
 
     @staticmethod
     def postprocess_output(outputs: Tensors, _metadata: Any) -> Tensors:
@@ -125,10 +139,13 @@ class _Engine(IEEngine):  # type: ignore[misc]
         print_progress: bool = False,
     ) -> Any:
         if stats_layout:
-            sampler = BatchSampler(self._calibration)
+            sampler, what = BatchSampler(self._calibration), "collect statistics"
         elif metric_per_sample:
-            self._passes += 1
-            report(f"accuracy control, pass {self._passes}", 0, 0)
+            what, self._ranked = f"measure {measured_state(self._messages.events)}", 0
+        else:
+            self._ranked += 1
+            what = f"rank operations, number {self._ranked}"
+        sampler = _Tracked(sampler or BatchSampler(self.data_loader), what)
         found = super().predict(stats_layout, sampler, stat_aliases, metric_per_sample, print_progress)
         if metric_per_sample:
             (_, averages), _ = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 import numpy as np
 
@@ -26,6 +26,15 @@ _PASSED = {
     "Pad",
 }
 """Operations that hand 8-bit values on as they are."""
+
+_HAVE_WEIGHTS = {
+    "Convolution",
+    "ConvolutionBackpropData",
+    "GroupConvolution",
+    "GroupConvolutionBackpropData",
+    "MatMul",
+}
+"""Operations whose float weights NNCF puts back itself."""
 
 FEWEST_HALVED = 256
 """Values of a constant up to which storing it as float16 does not pay."""
@@ -72,6 +81,94 @@ def shrink(model: Any) -> None:
     for op in model.get_ops():
         if op.get_type_name() == "Constant" and op.get_element_type().get_type_name() == "f32":
             _halve(op)
+
+
+def restore_weight_quantizers(model: Any, float_model: Any) -> None:
+    """Give constants of 8 bits back their float values and the FakeQuantize that made them 8 bits.
+
+    It undoes `shrink` and the compression of weights, so that NNCF can take quantizers out.
+
+    Args:
+        float_model: what was quantized. Its constants are taken where they are no weights; weights keep the
+            values that they have in 8 bits, and NNCF puts the float ones back with the operation.
+    """
+    # A name like Constant_17 of a file may be given again to what is made here; NNCF wants each name once.
+    constants = (op for op in model.get_ordered_ops() if op.get_type_name() == "Constant")
+    for number, constant in enumerate(constants):
+        constant.set_friendly_name(f"kept/{number}")
+    for op in model.get_ops():
+        if op.get_type_name() == "Convert" and _type_of_constant(op) == "f16":
+            _widen(op)
+    originals = {op.get_friendly_name(): op for op in float_model.get_ops()}
+    for op in model.get_ops():
+        if op.get_type_name() == "Convert" and _type_of_constant(op) in ("i8", "u8"):
+            _quantize_again(op, originals)
+
+
+def _type_of_constant(convert: Any) -> str:
+    """Return the element type of a constant that is converted; empty where it is no constant."""
+    source = convert.input_value(0).get_node()
+    return str(source.get_element_type().get_type_name()) if source.get_type_name() == "Constant" else ""
+
+
+def _widen(convert: Any) -> None:
+    """Put a float32 constant in the place of a float16 one and its Convert."""
+    half = convert.input_value(0).get_node()
+    whole = opset10.constant(half.data.astype(np.float32))
+    whole.set_friendly_name(half.get_friendly_name())
+    convert.output(0).replace(whole.output(0))
+
+
+def _quantize_again(convert: Any, originals: Mapping[str, Any]) -> None:
+    """Put a FakeQuantize of float values in the place of weights times scale.
+
+    The chain is Constant, Convert, Subtract (where the zero is not at 0), Multiply.
+    """
+    weights = convert.input_value(0).get_node()
+    (reader,) = _readers(convert)
+    zero: Any = np.float32(0)
+    if reader.get_type_name() == "Subtract":
+        zero = _constant_behind(reader.input_value(1).get_node())
+        (reader,) = _readers(reader)
+    assert reader.get_type_name() == "Multiply", f"weights of 8 bits go into {reader.get_friendly_name()}"
+    scale = _constant_behind(reader.input_value(1).get_node())
+    lowest, highest = _grid(weights.data)
+    original = _original(reader, originals)
+    on_grid = (weights.data.astype(np.float32) - zero) * scale
+    values = opset10.constant(on_grid if original is None else original)
+    values.set_friendly_name(weights.get_friendly_name())
+    low, high = (opset10.constant((np.float32(bound) - zero) * scale) for bound in (lowest, highest))
+    low.set_friendly_name(f"{weights.get_friendly_name()}/low")
+    high.set_friendly_name(f"{weights.get_friendly_name()}/high")
+    quantizer = opset10.fake_quantize(values, low, high, low, high, highest - lowest + 1)
+    quantizer.set_friendly_name(reader.get_friendly_name())
+    reader.output(0).replace(quantizer.output(0))
+
+
+def _original(multiply: Any, originals: Mapping[str, Any]) -> Optional[Any]:
+    """Return the float constant in the place of 8 bits times scale; None where it is weights or not found."""
+    target = next(iter(multiply.output(0).get_target_inputs()))
+    reader = originals.get(target.get_node().get_friendly_name())
+    if reader is None or reader.get_type_name() in _HAVE_WEIGHTS:
+        return None
+    values = _constant_behind(reader.input_value(target.get_index()).get_node())
+    return values if values is not None and values.shape == tuple(multiply.get_output_shape(0)) else None
+
+
+def _constant_behind(node: Any) -> Optional[Any]:
+    """Return a constant's values as float32, converted or not; None where there is no constant."""
+    constant = node.input_value(0).get_node() if node.get_type_name() == "Convert" else node
+    return constant.data.astype(np.float32) if constant.get_type_name() == "Constant" else None
+
+
+def _grid(weights: Any) -> Tuple[int, int]:
+    """Return the lowest and the highest value of the grid that weights lie on.
+
+    A symmetric one leaves out -128.
+    """
+    if weights.dtype == np.uint8:
+        return 0, 255
+    return (-128 if weights.min() == -128 else -127), 127
 
 
 def _join_ranges(quantizer: Any) -> None:

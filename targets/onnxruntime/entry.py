@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Optional
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class OnnxRuntime:
         method: str,
         options: Options,
         data: Calibration,
+        start: Optional[Path],
     ) -> Product:
         if method == "baseline":
             shutil.copyfile(source / MODEL_FILE, output / MODEL_FILE)

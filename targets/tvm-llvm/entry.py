@@ -63,6 +63,7 @@ class TvmLlvm:
         method: str,
         options: Options,
         data: Calibration,
+        start: Optional[Path],
     ) -> Product:
         import cpu
 

@@ -160,11 +160,13 @@ class Toolchain:
         method: str,
         options: Any,
         data: Any,
+        start: Any,
     ) -> Product:
         if self._error:
             raise self._error
         images = list(data.inputs("calibration", manifest.input)) if data.size("calibration") else []
-        (output / "model.bin").write_text(f"{method} of {len(images)} images")
+        start_text = f" from {start.name}" if start is not None else ""
+        (output / "model.bin").write_text(f"{method} of {len(images)} images{start_text}")
         return Product(manifest.format, manifest.input, manifest.settings, notes=NOTES)
 
     def tune(
@@ -318,6 +320,15 @@ def test_optimization_job(artifact: Path) -> None:
     assert (artifact / "outputs" / "model.bin").read_text() == "int8 of 3 images"
     assert decode(Manifest, json.loads((artifact / "outputs" / MANIFEST_FILE).read_text())) == MANIFEST
     assert len(result.measured["net"]) == 64
+
+
+@pytest.mark.parametrize(("is_there", "text"), [(True, " from start"), (False, "")])
+def test_optimization_that_may_start_from_another(artifact: Path, is_there: bool, text: str) -> None:
+    """An optimization is given the folder of the artifact to go on from where it is there."""
+    if is_there:
+        (artifact / "inputs" / "start").mkdir()
+    run(artifact, replace(OPTIMIZE, start="inputs/start"), Toolchain(SAME).capabilities(), "int8")
+    assert (artifact / "outputs" / "model.bin").read_text() == f"int8 of 3 images{text}"
 
 
 def test_optimization_without_a_manifest(folder: Path) -> None:

@@ -21,6 +21,7 @@ from accuracy_control import (
     accuracy_notes,
     event_of,
     history_of,
+    measured_state,
     plain_notes,
 )
 
@@ -113,6 +114,18 @@ def test_a_step_that_was_not_measured_has_no_cost() -> None:
 def test_nothing_is_put_back_where_the_first_try_is_good_enough() -> None:
     """Two passes and no step are the whole history."""
     assert history_of([0.9, 0.9]) == History((0.9, 0.9), ())
+
+
+def test_what_a_pass_measures_is_told_before_it() -> None:
+    """The first pass is of the float network, the second of the int8 one, the others of what went back."""
+    events: list[Event] = []
+    assert measured_state(events) == "the float network"
+    events.append(0.9)
+    assert measured_state(events) == "the int8 network"
+    events += [0.7, Mark.RANKED, ("Conv_1", "head/MatMul_2")]
+    assert measured_state(events) == "with 2 operations in float"
+    events += [0.8, ("Conv_3",)]
+    assert measured_state(events) == "with 3 operations in float"
 
 
 def test_log_lines_and_scores_are_kept_in_the_order_they_came() -> None:

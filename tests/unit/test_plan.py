@@ -73,6 +73,8 @@ def paths_of(job: Job) -> set[str]:
         paths |= set(parameters.data.values())
         if parameters.tuning is not None:
             paths.add(parameters.tuning.databases)
+        if parameters.start is not None:
+            paths.add(parameters.start)
     elif isinstance(parameters, NetworkBenchmark):
         paths.add(parameters.inputs)
     elif isinstance(parameters, (Evaluate, PipelineBenchmark)):
@@ -157,6 +159,40 @@ def test_method_twice_is_numbered(workspace: Workspace, digits: Recipe) -> None:
     assert plan.variants == ["reference", "int8", "int8-2"]
     sizes = {variant: job.options["subset_size"] for variant, job in optimize_jobs(plan).items()}
     assert sizes == {"int8": 5, "int8-2": 9}
+
+
+CONTROLLED = "int8-accuracy-aware"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "start"),
+    [
+        (["int8", CONTROLLED], "int8"),
+        (
+            [Optimization("int8", {"subset_size": 9}), "int8", Optimization(CONTROLLED, {"max_drop": 0.2})],
+            "int8-2",
+        ),
+        ([Optimization("int8", {"preset": "performance"}), CONTROLLED], "int8"),
+        (["int8", Optimization(CONTROLLED, {"preset": "mixed"})], None),
+        (["int8", Optimization(CONTROLLED, {"smooth_quant": {"matmul": 0.5}})], None),
+        ([Optimization("int8", toolchain="2023.3"), CONTROLLED], None),
+        ([Optimization(name, toolchain="2023.3") for name in ("int8", CONTROLLED)], None),
+        ([CONTROLLED, "int8"], None),
+        ([CONTROLLED], None),
+    ],
+)
+def test_a_variant_starts_from_an_earlier_one(
+    workspace: Workspace, digits: Recipe, chosen: list[str | Optimization], start: str | None
+) -> None:
+    """A method that can go on from another's artifact is given that of a variant before it with the same
+    options and toolchain, and does not need it.
+    """
+    plan = make_plan(workspace, with_methods(digits, *chosen))
+    assert_whole(plan)
+    (planned,) = (p for p in plan.jobs if p.job.method == CONTROLLED and p.job.stage.name == "optimize")
+    wanted = OutputInput(f"digits/{start}/optimize", is_optional=True) if start else None
+    assert planned.inputs.get("start") == wanted
+    assert f"digits/{start}/optimize" not in planned.needs
 
 
 def test_variants_of_another_target(workspace: Workspace, digits: Recipe, second_target: str) -> None:

@@ -105,6 +105,28 @@ def failing(reason: str, status: str = "failed") -> Callable[[Job, Path], Any]:
     return lambda job, folder: encode(Result(Status(status), reason))
 
 
+def test_a_variant_does_without_the_one_it_would_start_from(
+    start: Run, workspace: Workspace, digits: Recipe
+) -> None:
+    """A method finds the artifact that it can go on from where that was made, and runs without where it was
+    not; what it makes is kept under different keys.
+    """
+    methods = (Optimization("int8"), Optimization("int8-accuracy-aware"))
+    plan = make_plan(workspace, replace(digits, optimizations=methods))
+    found: list[list[str]] = []
+
+    def look(job: Job, folder: Path) -> Any:
+        found.append([path.name for path in (folder / "inputs").glob("start/*")])
+        return good_answer(job, folder)
+
+    controlled, plain = "digits/int8-accuracy-aware/optimize", "digits/int8/optimize"
+    made = by_id(list(start(FakeExecutor({controlled: look}), plan, force=True)))
+    failed = by_id(list(start(FakeExecutor({controlled: look, plain: failing("no room")}), plan, force=True)))
+    assert found == [["model.bin"], []]
+    assert (made[controlled].status, failed[controlled].status) == ("done", "done")
+    assert made[controlled].cache_key != failed[controlled].cache_key
+
+
 @pytest.mark.parametrize("status", ["failed", "not measured"])
 def test_dependents_carry_the_reason(start: Run, status: str) -> None:
     """What needs a job that failed, or was not measured, is not run and has its status, reason and log."""

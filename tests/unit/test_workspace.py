@@ -178,6 +178,24 @@ def test_own_target_first_then_dockyards(own: Path) -> None:
         load_target(workspace, "our-bord", "test")
 
 
+def test_a_method_starts_from_one_that_there_is(own: Path) -> None:
+    """A target whose method starts from one that its toolchain lacks is refused, with the nearest."""
+    options = {"1": {"type": "object", "additionalProperties": False, "properties": {}}}
+    document = {
+        "description": "ours",
+        "toolchains": {"1": {}},
+        "sources": ["ONNX"],
+        "methods": {
+            "int8": {"description": "", "options": options},
+            "int8-better": {"description": "", "options": options, "starts_from": {"1": "int9"}},
+        },
+    }
+    (own / "targets" / "our-board").mkdir(parents=True)
+    (own / "targets" / "our-board" / "target.json").write_text(json.dumps(document))
+    with pytest.raises(InputProblem, match=r"1 has no method 'int9'\s+did you mean 'int8'"):
+        load_target(Workspace(own), "our-board", "test")
+
+
 def test_own_model_in_a_plan(own: Path) -> None:
     """A recipe and a model in a workspace are planned with Dockyard's targets."""
     put_model(own, "letters")

@@ -1,0 +1,81 @@
+"""NNCF's quantizers, given back to a network that was quantized and written to disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dockyard.deliver.find import measured_artifact
+from dockyard.recipe.workspace import PRODUCT, Workspace
+from tests.integration.conftest import DOCKYARD
+from tests.integration.test_build import DIGITS, Recipe, records, run
+
+TARGET = "intel-openvino"
+CONTROLLED = {"method": "int8-accuracy-aware", "max_drop": 0}
+
+SCRIPT = """
+import json, sys
+import numpy as np
+import openvino as ov
+from quantized_graph import restore_weight_quantizers
+from openvino._offline_transformations import compress_quantize_weights_transformation
+
+def outputs(model):
+    compiled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    shape = list(compiled.input(0).shape)
+    images = np.random.default_rng(0).random([8, *shape]).astype(np.float32)
+    return np.concatenate([compiled([image])[0].ravel() for image in images])
+
+def count(model, kind):
+    return sum(op.get_type_name() == kind for op in model.get_ops())
+
+core = ov.Core()
+float_model, quantized = (core.read_model(path + "/model.xml") for path in sys.argv[1:])
+restored = quantized.clone()
+restore_weight_quantizers(restored, float_model)
+added = count(restored, "FakeQuantize") - count(quantized, "FakeQuantize")
+before, between = outputs(quantized), outputs(restored)
+compress_quantize_weights_transformation(restored)
+after = outputs(restored)
+print(json.dumps([added, float(np.abs(before - between).max()), float(np.abs(before - after).max())]))
+"""
+
+
+@pytest.fixture
+def built(venv_executor: object, workspace: Workspace, recipe_file: Recipe) -> dict[str, Path]:
+    """The artifacts of the digits in float, in 8 bits and under accuracy control, by variant."""
+    recipe = recipe_file({**DIGITS, "optimizations": ["baseline", "int8", CONTROLLED]})
+    return artifacts(workspace, recipe)
+
+
+def artifacts(workspace: Workspace, recipe: Path) -> dict[str, Path]:
+    """Build a recipe and return its artifacts by variant."""
+    found, _ = run(workspace, recipe, "venv")
+    made = [record for record in records(found) if record.variant != "reference"]
+    return {record.variant: measured_artifact(workspace, record, "digits") for record in made}
+
+
+def test_quantizers_come_back(built: dict[str, Path]) -> None:
+    """A network read from disk computes the same with its weights' quantizers back, and compressed again."""
+    python = DOCKYARD.state / "venvs" / f"{TARGET}-2026.4" / "bin" / "python"
+    path = os.pathsep.join([str(PRODUCT), str(PRODUCT / "targets" / TARGET)])
+    command = [str(python), "-c", SCRIPT, str(built["baseline"]), str(built["int8"])]
+    printed = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=True)
+    added, with_quantizers, compressed = json.loads(printed.stdout)
+    assert added > 0
+    assert with_quantizers < 1e-5
+    assert compressed < 1e-5
+
+
+def test_either_start_gives_the_same_network(
+    built: dict[str, Path], workspace: Workspace, recipe_file: Recipe
+) -> None:
+    """Accuracy control gives the same weights whether it starts from `int8`'s artifact or calibrates."""
+    alone = artifacts(workspace, recipe_file({**DIGITS, "optimizations": [CONTROLLED]}))
+    assert list(alone) == ["int8-accuracy-aware"]
+    first, second = (found["int8-accuracy-aware"] / "model.bin" for found in (built, alone))
+    assert first.read_bytes() == second.read_bytes()
