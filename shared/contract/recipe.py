@@ -84,7 +84,7 @@ class Measure:
     rounds: int = 3
     max_rounds: int = 6
     cycles: int = 10
-    burst_s: float = 0.4
+    burst_s: float = 0.2
     warmup: int = 5
     images: int = 0
     samples: int = 0
