@@ -101,8 +101,9 @@ def restore_weight_quantizers(model: Any, float_model: Any) -> None:
             _widen(op)
     originals = {op.get_friendly_name(): op for op in float_model.get_ops()}
     for op in model.get_ops():
-        if op.get_type_name() == "Convert" and _type_of_constant(op) in ("i8", "u8"):
-            _quantize_again(op, originals)
+        stored = _stored_in_8_bits(op) if op.get_type_name() == "Multiply" else None
+        if stored is not None:
+            _quantize_again(op, *stored, _original(op, originals))
 
 
 def _type_of_constant(convert: Any) -> str:
@@ -119,30 +120,34 @@ def _widen(convert: Any) -> None:
     convert.output(0).replace(whole.output(0))
 
 
-def _quantize_again(convert: Any, originals: Mapping[str, Any]) -> None:
-    """Put a FakeQuantize of float values in the place of weights times scale.
+def _stored_in_8_bits(multiply: Any) -> Optional[Tuple[Any, Any, Any]]:
+    """Return constant, zero and scale where a Multiply's product is a constant of 8 bits times its scale.
 
     The chain is Constant, Convert, Subtract (where the zero is not at 0), Multiply.
     """
-    weights = convert.input_value(0).get_node()
-    (reader,) = _readers(convert)
     zero: Any = np.float32(0)
-    if reader.get_type_name() == "Subtract":
-        zero = _constant_behind(reader.input_value(1).get_node())
-        (reader,) = _readers(reader)
-    assert reader.get_type_name() == "Multiply", f"weights of 8 bits go into {reader.get_friendly_name()}"
-    scale = _constant_behind(reader.input_value(1).get_node())
-    lowest, highest = _grid(weights.data)
-    original = _original(reader, originals)
-    on_grid = (weights.data.astype(np.float32) - zero) * scale
+    source = multiply.input_value(0).get_node()
+    if source.get_type_name() == "Subtract":
+        zero = _constant_behind(source.input_value(1).get_node())
+        source = source.input_value(0).get_node()
+    scale = _constant_behind(multiply.input_value(1).get_node())
+    if source.get_type_name() != "Convert" or _type_of_constant(source) not in ("i8", "u8"):
+        return None
+    return None if zero is None or scale is None else (source.input_value(0).get_node(), zero, scale)
+
+
+def _quantize_again(multiply: Any, constant: Any, zero: Any, scale: Any, original: Optional[Any]) -> None:
+    """Put a FakeQuantize of float values in the place of a constant of 8 bits times its scale."""
+    lowest, highest = _grid(constant.data)
+    on_grid = (constant.data.astype(np.float32) - zero) * scale
     values = opset10.constant(on_grid if original is None else original)
-    values.set_friendly_name(weights.get_friendly_name())
+    values.set_friendly_name(constant.get_friendly_name())
     low, high = (opset10.constant((np.float32(bound) - zero) * scale) for bound in (lowest, highest))
-    low.set_friendly_name(f"{weights.get_friendly_name()}/low")
-    high.set_friendly_name(f"{weights.get_friendly_name()}/high")
+    low.set_friendly_name(f"{constant.get_friendly_name()}/low")
+    high.set_friendly_name(f"{constant.get_friendly_name()}/high")
     quantizer = opset10.fake_quantize(values, low, high, low, high, highest - lowest + 1)
-    quantizer.set_friendly_name(reader.get_friendly_name())
-    reader.output(0).replace(quantizer.output(0))
+    quantizer.set_friendly_name(multiply.get_friendly_name())
+    multiply.output(0).replace(quantizer.output(0))
 
 
 def _original(multiply: Any, originals: Mapping[str, Any]) -> Optional[Any]:
