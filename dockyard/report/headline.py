@@ -55,7 +55,7 @@ def _speed(one: Assessment) -> str:
     if one.is_stream:
         return f"{one.fps:.1f} frames a second"
     assert one.times is not None
-    return f"{one.times.median:.1f} ms"
+    return f"{one.times.median:.2f} ms"
 
 
 def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:

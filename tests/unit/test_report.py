@@ -313,7 +313,7 @@ def test_headline_answers_the_question() -> None:
     """The headline says how much faster, on which hardware and at what loss, or that nothing meets."""
     found = answer(record("reference"), record("int8"))
     assert found == (
-        "digits: take int8, 4.00x TensorFlow (95 % interval 4.00 to 4.00; 1.0 ms) on fake, 2 threads, "
+        "digits: take int8, 4.00x TensorFlow (95 % interval 4.00 to 4.00; 1.00 ms) on fake, 2 threads, "
         "accuracy 1.0000 (drop +0.0000, 95 % interval +0.0000 to +0.0000)."
     )
     nothing = answer(record("reference"), failed("int8"))
@@ -347,7 +347,7 @@ def test_report_names_what_the_reference_ran_in(tmp_path: Path, settings: Any, n
     reference = record("reference", settings=settings)
     assert runtime_of(reference) == name
     text = report(tmp_path, reference, record("int8"))
-    assert f"4.00x {name} (95 % interval 4.00 to 4.00; 1.0 ms)" in text
+    assert f"4.00x {name} (95 % interval 4.00 to 4.00; 1.00 ms)" in text
     assert "TensorFlow" in name or "TensorFlow" not in text
     missed = answer(reference, requiring(record("int8"), min_speedup=5.0))
     assert f"the nearest is int8, 4.00x {name} (95 % interval 4.00 to 4.00), drop" in missed
