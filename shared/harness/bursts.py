@@ -10,8 +10,8 @@ from typing import Callable, Dict, List, Mapping, Tuple
 from shared.contract.errors import JobFailed
 from shared.contract.job import END, GO, READY_KEY
 
-CALLS = 5
-"""Of a burst, at least: its median says something then."""
+CALLS, MOST_CALLS = 5, 1000
+"""Of a burst, at least and at most: its median says something then, and a record stays readable."""
 
 LONGEST_S = 10.0
 """A burst ends after so many seconds, with fewer calls too."""
@@ -47,7 +47,8 @@ def take_bursts(
     """Run a burst at each word until the last one.
 
     Args:
-        seconds: that a burst takes at least; it has CALLS calls at least, unless LONGEST_S are over.
+        seconds: that a burst takes at least, unless it has MOST_CALLS calls before; it has CALLS calls at least,
+            unless LONGEST_S are over.
 
     Returns:
         The nanoseconds of each call by step, and the number of calls of each burst.
@@ -68,6 +69,6 @@ def _burst(call: Call, seconds: float) -> List[Mapping[str, int]]:
     start = perf_counter_ns()
     while True:
         calls.append(call())
-        passed = (perf_counter_ns() - start) / 1e9
-        if (passed >= seconds and len(calls) >= CALLS) or passed >= LONGEST_S:
+        passed, count = (perf_counter_ns() - start) / 1e9, len(calls)
+        if (passed >= seconds and count >= CALLS) or passed >= LONGEST_S or count == MOST_CALLS:
             return calls

@@ -36,7 +36,7 @@ from shared.contract.stages import (
     Tuning,
 )
 from shared.harness import machine
-from shared.harness.bursts import CALLS, Words, take_bursts
+from shared.harness.bursts import CALLS, MOST_CALLS, Words, take_bursts
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
 from shared.harness.progress import report, track
@@ -580,6 +580,12 @@ def test_a_burst_takes_its_seconds() -> None:
     samples, bursts = take_bursts(lambda: {"total": 1}, 0.01, words_for(2))
     assert min(bursts) > CALLS
     assert samples == {"total": (1,) * sum(bursts)}
+
+
+def test_a_burst_of_a_tiny_network_ends() -> None:
+    """A burst has no more calls than a record can hold, however short they are."""
+    _, bursts = take_bursts(lambda: {"total": 1}, 5.0, words_for(1))
+    assert bursts == (MOST_CALLS,)
 
 
 def test_no_burst_without_a_word() -> None:
