@@ -47,8 +47,8 @@ def take_bursts(
     """Run a burst at each word until the last one.
 
     Args:
-        seconds: that a burst takes at least, unless it has MOST_CALLS calls before then. It has CALLS calls at
-            least, unless LONGEST_S are over.
+        seconds: that a burst takes at least, unless it has MOST_CALLS calls before then. It has at least
+            CALLS, unless LONGEST_S are over.
 
     Returns:
         The nanoseconds of each call by step, and the number of calls of each burst.
