@@ -602,7 +602,7 @@ def test_committed_ones_are_verified(workspace: Workspace, tuned: Recipe) -> Non
 
 
 @pytest.mark.parametrize("model", ["damage_detector", "lp_detector", "lp_reader"])
-@pytest.mark.parametrize("cpu", ["x86-64-v4", "znver4"])
+@pytest.mark.parametrize("cpu", ["x86-64-v3", "x86-64-v4", "znver4"])
 def test_dockyards_own_are_whole(model: str, cpu: str) -> None:
     """The databases that are committed with the models have a schedule and a time for each of their
     functions.
