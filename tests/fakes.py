@@ -111,8 +111,7 @@ class FakeExecutor:
     """Answers each job as `good_answer` does, or as `answers` says for the jobs whose id starts with a key.
 
     An answer is what goes into result.json, None to leave none, or an exception, which is raised. What it
-    says of a benchmark is one burst's, and comes as often as the host asked for one. A benchmark whose id
-    starts with `hangs` never says that its burst is over.
+    says of a benchmark is one burst's, and comes as often as the host asked for one.
 
     Attributes:
         ran: the ids of the jobs that were run, in their order.
@@ -128,7 +127,6 @@ class FakeExecutor:
         name: str = "fake",
         device: str = "here",
         memory_mb: int = 24_000,
-        hangs: str | None = None,
     ) -> None:
         self.name, self.device, self.memory_mb = name, device, memory_mb
         self.answers = dict(answers or {})
@@ -137,7 +135,6 @@ class FakeExecutor:
         self.prepared: list[tuple[str, str]] = []
         self.followed: dict[str, FollowedFolder | None] = {}
         self.limits: dict[str, Limits] = {}
-        self.hangs = hangs
         self.bursts: list[str] = []
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
@@ -179,8 +176,6 @@ class FakeExecutor:
         on_line(json.dumps({READY_KEY: done}))
         while (word := words.get()) == GO:
             self.bursts.append(job.id)
-            if self.hangs is not None and job.id.startswith(self.hangs):
-                continue
             done += 1
             on_line(json.dumps({READY_KEY: done}))
         return done if word == END else None
