@@ -8,12 +8,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import device_name
 from dockyard.judge.measurements import paired_ratios
 from dockyard.judge.questions import MIN_ROUNDS
 from dockyard.judge.record_files import read_records
-from dockyard.judge.statistics import Figures, Interval, drop_with_interval, ratio_of_resampled
+from dockyard.judge.statistics import Figures, Interval, drop_with_interval, simultaneous_ratios
 from dockyard.judge.verdicts import judge
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.recipe.workspace import Workspace
@@ -53,7 +55,8 @@ class ComparedVariant:
 
     Attributes:
         first, second: the variant in A and in B; None where the run does not have it.
-        ratio: B's speedup over A's, with its 95 % interval; None where there is none.
+        ratio: B's speedup over A's, with an interval; those of all variants hold together with 95 %. None
+            where there is none.
         quality_gain: B's main metric less A's, with its 95 % paired bootstrap interval; None where there is
             none.
         changes: what is certainly not the same.
@@ -111,7 +114,8 @@ def compare_runs(workspace: Workspace, first: str, second: str) -> Comparison:
     recipes = {one.recipe_name for one in (*a.values(), *b.values())}
     if len(recipes) > 1:
         raise InputProblem(f"the runs are of different recipes: {', '.join(sorted(recipes))}")
-    variants = [_compared(key, a, b) for key in dict.fromkeys([*a, *b])]
+    ratios = _ratios(a, b)
+    variants = [_compared(key, a, b, ratios.get(key)) for key in dict.fromkeys([*a, *b])]
     return Comparison(tuple(variants), tuple(_differences(a, b)))
 
 
@@ -151,7 +155,7 @@ def _assessments(workspace: Workspace, name: str) -> dict[Key, Assessment]:
     return {(one.record.model, one.record.variant): one for one in assessments}
 
 
-def _compared(key: Key, a: Run, b: Run) -> ComparedVariant:
+def _compared(key: Key, a: Run, b: Run, ratio: Interval | None) -> ComparedVariant:
     one, other = a.get(key), b.get(key)
     bare = ComparedVariant(*key, one, other, changes=tuple(_failure(one, other)))
     if one is None:
@@ -161,7 +165,7 @@ def _compared(key: Key, a: Run, b: Run) -> ComparedVariant:
     if one.verdict in UNMEASURED or other.verdict in UNMEASURED:
         mine, theirs = _state(one), _state(other)
         return replace(bare, remark=f"{mine} in both" if mine == theirs else f"{mine} in A, {theirs} in B")
-    ratio, no_ratio = _ratio(key, a, b)
+    no_ratio = "" if ratio is not None or one.is_reference else _why_no_ratio(key, a, b)
     gain, no_gain = _quality_gain(one, other)
     return replace(
         bare,
@@ -183,20 +187,26 @@ def _state(one: Assessment) -> str:
     return one.verdict.value if one.verdict in UNMEASURED else "measured"
 
 
-def _ratio(key: Key, a: Run, b: Run) -> tuple[Interval | None, str]:
-    """Return B's speedup over A's, or why there is none; the reference has neither."""
-    if key[1] == REFERENCE_VARIANT:
-        return None, ""
-    mine, theirs = _speedups(key, a), _speedups(key, b)
-    fewest = min(len(mine), len(theirs))
-    if fewest < MIN_ROUNDS:
-        return None, f"speed not compared: {fewest} rounds in one run, {MIN_ROUNDS} are needed"
-    return ratio_of_resampled(theirs, mine), ""
+def _ratios(a: Run, b: Run) -> dict[Key, Interval]:
+    """Return B's speedup over A's for each variant that both runs measured in enough rounds."""
+    pairs = {}
+    for key in a.keys() & b.keys():
+        mine, theirs = _speedups(key, a), _speedups(key, b)
+        if key[1] != REFERENCE_VARIANT and min(len(mine), len(theirs)) >= MIN_ROUNDS:
+            pairs[key] = (mine, theirs)
+    return dict(zip(pairs, simultaneous_ratios(list(pairs.values()))))
 
 
-def _speedups(key: Key, run: Run) -> list[Figures]:
-    """Return a variant's speedups over the reference of its run, burst by burst of each round."""
-    return paired_ratios(run[key[0], REFERENCE_VARIANT].record.rounds, run[key].record.rounds)
+def _why_no_ratio(key: Key, a: Run, b: Run) -> str:
+    fewest = min(len(_speedups(key, a)), len(_speedups(key, b)))
+    return f"speed not compared: {fewest} rounds in one run, {MIN_ROUNDS} are needed"
+
+
+def _speedups(key: Key, run: Run) -> Figures:
+    """Return a variant's speedup over the reference of its run in each round."""
+    reference = run.get((key[0], REFERENCE_VARIANT))
+    rounds = paired_ratios(reference.record.rounds, run[key].record.rounds) if reference else []
+    return np.asarray([np.median(figures) for figures in rounds])
 
 
 def _quality_gain(one: Assessment, other: Assessment) -> tuple[Interval | None, str]:

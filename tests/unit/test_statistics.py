@@ -19,6 +19,7 @@ from dockyard.judge.statistics import (
     drop_with_interval,
     flips,
     interval_over_rounds,
+    simultaneous_ratios,
     stability,
     summarize,
 )
@@ -122,6 +123,26 @@ def test_interval_covers_the_truth() -> None:
     generator = np.random.default_rng(7)
     found = [interval_over_rounds(list(1.3 * generator.lognormal(0, 0.1, (5, 10)))) for _ in range(100)]
     assert sum(one.low <= 1.3 <= one.high for one in found) >= 93
+
+
+def test_ratios_that_hold_together() -> None:
+    """Of fifteen ratios that are 1, all intervals contain 1 in 19 of 20 tries; one of 1.1 is found."""
+    generator = np.random.default_rng(7)
+    whole = found = 0
+    for _ in range(200):
+        pairs = [tuple(generator.lognormal(0, 0.02, (2, 3))) for _ in range(15)]
+        whole += all(one.includes_one for one in simultaneous_ratios(pairs))
+        pairs[0] = (pairs[0][0], pairs[0][1] * 1.1)
+        found += simultaneous_ratios(pairs)[0].low > 1
+    assert whole >= 180
+    assert found >= 180
+
+
+def test_ratio_of_two_samples_by_hand() -> None:
+    """A ratio is that of the geometric means, and without any scatter its interval has no width."""
+    (found,) = simultaneous_ratios([(np.asarray([2.0, 2.0]), np.asarray([4.0, 4.0]))])
+    assert bounds(found) == pytest.approx((2.0, 2.0, 2.0))
+    assert simultaneous_ratios([]) == []
 
 
 @given(scores)
