@@ -145,7 +145,8 @@ class _Engine(IEEngine):  # type: ignore[misc]
         else:
             self._ranked += 1
             what = f"rank operations, number {self._ranked}"
-        sampler = _Tracked(sampler or BatchSampler(self.data_loader), what)
+        given = BatchSampler(self.data_loader) if sampler is None else sampler
+        sampler = _Tracked(given, what)
         found = super().predict(stats_layout, sampler, stat_aliases, metric_per_sample, print_progress)
         if metric_per_sample:
             (_, averages), _ = found
