@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from dockyard.engines import FollowedFolder, Limits
 from dockyard.engines.docker import DockerExecutor
+from dockyard.recipe.workspace import SHARED
 from shared.contract.errors import EnvironmentProblem
 from tests.fakes import attempt
 from tests.integration.conftest import DOCKYARD, containers_of_job
@@ -52,6 +54,7 @@ def tuning_job(tmp_path: Path) -> Callable[[str], Path]:
 
     def make(then: str) -> Path:
         folder = tmp_path / f"job-{uuid4().hex}"  # what tells its container from those of other tests
+        shutil.copytree(SHARED, folder / "code" / "shared")
         script = folder / "code" / "targets" / TARGET / "entry.py"
         script.parent.mkdir(parents=True)
         script.write_text(f"{WRITER}write('one')\nprint('one', flush=True)\n{then}\n")
