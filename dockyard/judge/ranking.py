@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dockyard.judge.assessment import Assessment
-from dockyard.judge.measurements import Rounds, variant_ratio
+from dockyard.judge.measurements import Rounds, paired_ratios, variant_ratio
 from dockyard.judge.statistics import Interval
 
 ALIKE_WITHIN = 0.05
-"""Variants whose ratio certainly lies this near to 1 are as fast as each other; no more rounds are needed."""
+"""Variants that differ by less are as fast as each other: another run may find it the other way round."""
 
 
 def unbeaten(meeting: Sequence[Assessment], reference: Rounds) -> list[Assessment]:
-    """Return the variants than which none is certainly faster, the one to recommend first.
+    """Return the variants than which none is certainly faster, by 5 % or always; the one to recommend first.
 
     That is the one that loses least of the main metric; of those that lose the same, the smallest.
 
@@ -41,10 +41,17 @@ def _is_beaten(one: Assessment, others: Sequence[Assessment], reference: Rounds)
 
 
 def _is_slower(one: Assessment, other: Assessment, reference: Rounds) -> bool:
-    """Tell whether one is certainly slower than the other."""
+    """Tell whether one is certainly slower than the other: by 5 %, or in every pair of bursts."""
     if one is other or _same_bytes(one, other):
         return False
-    return _ratio(one, other, reference).high < 1
+    ratio = _ratio(one, other, reference)
+    is_clear = ratio.estimate < 1 - ALIKE_WITHIN or _is_always_slower(one, other)
+    return is_clear and ratio.high < 1
+
+
+def _is_always_slower(one: Assessment, other: Assessment) -> bool:
+    pairs = paired_ratios(other.record.rounds, one.record.rounds)
+    return bool(pairs) and all(bool((ratios < 1).all()) for ratios in pairs)
 
 
 def _is_open(one: Assessment, other: Assessment, reference: Rounds) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dockyard.judge.questions import MIN_ROUNDS, NO_GAIN_BELOW
+from dockyard.judge.ranking import ALIKE_WITHIN
 from dockyard.judge.statistics import STEADY_WITHIN
 
 READING_HELP = (
@@ -28,7 +29,7 @@ READING_HELP = (
     f"above 1, or certainly below {NO_GAIN_BELOW}, or it misses a speed that is required. Undecided: after "
     "the last round allowed an interval still straddles a speed that is required, or fewer than "
     f"{MIN_ROUNDS} rounds were measured. The others meet what is required. Recommended is, of those than "
-    "which none is certainly faster, the one that drops least, then the smallest; as fast are the rest of "
-    "those; meets are the slower ones. Not measured: this hardware cannot run it, a search left it, or the "
-    "run ended before. Raw samples are in records/.",
+    f"which none is certainly faster (by {ALIKE_WITHIN:.0%}, or in every pair of bursts), the one that drops "
+    "least, then the smallest; as fast are the rest of those; meets are the slower ones. Not measured: this "
+    "hardware cannot run it, a search left it, or the run ended before. Raw samples are in records/.",
 )

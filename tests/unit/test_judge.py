@@ -15,7 +15,7 @@ from dockyard.judge.verdicts import judge, requirement_met
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import Quality
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
-from tests.builders import SHA256, artifact, failed, quality, record, requiring, rounds, streams
+from tests.builders import SHA256, artifact, bursts, failed, quality, record, requiring, rounds, streams
 
 REFERENCE = record("reference")
 FAILED, NOT_MEASURED = RecordStatus.FAILED, RecordStatus.NOT_MEASURED
@@ -117,8 +117,19 @@ def test_ties_of_one_loss_go_to_the_smallest() -> None:
     assert verdicts(large, record("small")) == ["as fast", "recommended"]
 
 
-def test_certainly_slower_is_never_recommended() -> None:
-    """A variant that loses nothing gives way to one that is faster in every round, by however little."""
+def test_a_few_percent_are_a_tie() -> None:
+    """A lead below 5 % is none where single bursts tell otherwise: the smaller loss counts."""
+    fast = record(
+        "fast", rounds=bursts([0.97, 0.96, 1.02], [0.97, 0.96, 0.97], [0.97, 0.96, 0.97]), quality=scored(1)
+    )
+    exact = record("exact", rounds=bursts([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]))
+    reference = replace(REFERENCE, rounds=bursts([4.0] * 3, [4.0] * 3, [4.0] * 3))
+    found = [one.verdict.value for one in judge([reference, fast, exact])]
+    assert found == ["reference", "as fast", "recommended"]
+
+
+def test_always_slower_is_never_recommended() -> None:
+    """A variant that loses nothing gives way to one that is faster in every burst, by however little."""
     lossy = record("fast", rounds=rounds(0.98, 0.98, 0.98), quality=scored(1))
     assert verdicts(lossy, record("exact")) == ["recommended", "meets"]
 
