@@ -8,12 +8,15 @@ from dockyard.judge.assessment import Assessment
 from dockyard.judge.measurements import Rounds, paired_ratios, variant_ratio
 from dockyard.judge.statistics import Interval
 
-ALIKE_WITHIN = 0.05
-"""Variants that differ by less are as fast as each other: another run may find it the other way round."""
+ALIKE_WITHIN = 0.02
+"""Variants that differ by less are as fast as each other: rounds of the very same bytes lie so far apart."""
+
+SETTLED_WITHIN = 0.05
+"""A tie whose interval lies this near to 1 asks for no more rounds."""
 
 
 def unbeaten(meeting: Sequence[Assessment], reference: Rounds) -> list[Assessment]:
-    """Return the variants than which none is certainly faster, by 5 % or always; the one to recommend first.
+    """Return the variants than which none is certainly faster, by 2 % or always; the one to recommend first.
 
     That is the one that loses least of the main metric; of those that lose the same, the smallest.
 
@@ -41,7 +44,7 @@ def _is_beaten(one: Assessment, others: Sequence[Assessment], reference: Rounds)
 
 
 def _is_slower(one: Assessment, other: Assessment, reference: Rounds) -> bool:
-    """Tell whether one is certainly slower than the other: by 5 %, or in every pair of bursts."""
+    """Tell whether one is certainly slower than the other: by 2 %, or in every pair of bursts."""
     if one is other or _same_bytes(one, other):
         return False
     ratio = _ratio(one, other, reference)
@@ -56,8 +59,8 @@ def _is_always_slower(one: Assessment, other: Assessment) -> bool:
 
 def _is_open(one: Assessment, other: Assessment, reference: Rounds) -> bool:
     ratio = _ratio(one, other, reference)
-    is_alike = ratio.low >= 1 - ALIKE_WITHIN and ratio.high <= 1 + ALIKE_WITHIN
-    return not (is_alike or _same_bytes(one, other))
+    is_settled = ratio.low >= 1 - SETTLED_WITHIN and ratio.high <= 1 + SETTLED_WITHIN
+    return not (is_settled or _same_bytes(one, other))
 
 
 def _ratio(one: Assessment, other: Assessment, reference: Rounds) -> Interval:
