@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dockyard.judge import pareto
-from dockyard.judge.measurements import medians_ns, speedup_of
+from dockyard.judge.measurements import Rounds, medians_ns, speedup_of
 from dockyard.judge.work import work_on
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.run.decisions import Done, Point, quality
-from shared.contract.record import Round
-
-Rounds = tuple[Round, ...]
 
 
 def points(plan: Plan, model: str, done: Done) -> list[Point]:
@@ -47,4 +44,4 @@ def reason_left(plan: Plan, model: str, variant: str, done: Done) -> str | None:
 
 
 def _first_round(plan: Plan, model: str, variant: str, done: Done) -> Rounds:
-    return tuple(one for one in work_on(plan, model, variant, done).rounds if one.number == 1)
+    return [one for one in work_on(plan, model, variant, done).rounds if one.number == 1]

@@ -59,7 +59,7 @@ def questions_of_speed(one: Assessment) -> Iterator[Question]:
     if one.times.rounds < MIN_ROUNDS:
         text = f"{one.times.rounds} rounds were measured, and {MIN_ROUNDS} are needed to decide"
         yield Question(Answer.OPEN, text, True)
-    yield _gain(one.speedup)
+    yield gain(one.speedup)
     if not one.is_of_recipes_model:
         return
     required = required_of(one)
@@ -76,7 +76,8 @@ def questions_of_speed(one: Assessment) -> Iterator[Question]:
         yield _at_least(fps, required.min_fps, "rate", "frames a second", limit)
 
 
-def _gain(speedup: Interval) -> Question:
+def gain(speedup: Interval) -> Question:
+    """Return whether a variant is certainly faster than its reference, by enough to be worth it."""
     if speedup.high < NO_GAIN_BELOW:
         return Question(Answer.NO)
     if speedup.low > 1:

@@ -65,9 +65,8 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
     for name, network in originals.items():
         place = f"{where}: {conversion_place(recipe, name)}"
         if recipe.data is not None or "shape" in given[name]:
-            network = replace(
-                network, expect=None
-            )  # which is the figure on the model's own data, in its shape
+            # What is expected is the figure on the model's own data, in its own shape.
+            network = replace(network, expect=None)
         networks[name] = adapt(workspace, network, given[name], place)
         conversions[name] = conversion_options(networks[name], given[name], place)
     if recipe.data is not None:

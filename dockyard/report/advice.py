@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
-from dockyard.judge.questions import MIN_ROUNDS, NO_GAIN_BELOW, required_of, required_speeds
+from dockyard.judge.questions import MIN_ROUNDS, Answer, gain, required_of, required_speeds
 from dockyard.report.headline import nearest_miss, reference_runtime
 
 
@@ -40,7 +40,7 @@ def _remedy(nearest: Assessment, own: Sequence[Assessment]) -> str:
         if nearest.times is not None and nearest.times.rounds < MIN_ROUNDS:
             return f"measure at least {MIN_ROUNDS} rounds (measure.rounds, now {measure.get('rounds')})"
         return f"{more_rounds}, a calmer machine or a requirement with more margin would decide it"
-    if _gains(nearest):
+    if nearest.speedup is not None and gain(nearest.speedup).answer == Answer.YES:
         missed = " and ".join(f"{name} {value:g}" for name, value in required_speeds(nearest).items())
         return (
             f"it is faster, but the recipe requires {missed}: try other optimizations or faster hardware, "
@@ -48,11 +48,6 @@ def _remedy(nearest: Assessment, own: Sequence[Assessment]) -> str:
         )
     keep = f"keep {reference_runtime(own)}, or try other optimizations, another target or other hardware"
     return f"{keep}; {more_rounds} or a calmer machine may still show a gain" if nearest.is_open else keep
-
-
-def _gains(one: Assessment) -> bool:
-    """Tell whether a variant is certainly faster than its reference."""
-    return one.speedup is not None and one.speedup.low > 1 and one.speedup.high >= NO_GAIN_BELOW
 
 
 def _what_a_larger_drop_brings(nearest: Assessment, own: Sequence[Assessment]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Mapping, Sequence
 
-from shared.contract.dataset import read_split
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
 from shared.harness.bursts import Call, Words, take_bursts
+from shared.harness.evaluate_pipeline import frames_of
 from shared.harness.progress import report
 from shared.harness.reference import load_reference
 from shared.inference.pipeline import LoadedNode, run_pipeline
@@ -54,7 +54,7 @@ def benchmark_pipeline(
         InputProblem: a split that cannot be read.
         UnreadableImage: an image that cannot be decoded.
     """
-    samples = read_split(folder / parameters.test, nodes[-1].network.task)[: parameters.images]
+    samples = frames_of(nodes, parameters, folder)
     frames = cycle([(sample.path.read_bytes(), sample.id) for sample in samples])
 
     def call() -> Mapping[str, int]:

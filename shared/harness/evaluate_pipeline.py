@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple, Union
 
 from shared.contract.dataset import Sample, read_split
 from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, TimingProtocol
 from shared.contract.model import steps_of
-from shared.contract.stages import PipelineEvaluate
+from shared.contract.stages import PipelineBenchmark, PipelineEvaluate
 from shared.harness.mask_scoring import masks_of_part
 from shared.harness.progress import track
 from shared.harness.scoring import quality_of, score, score_masks
@@ -16,28 +16,25 @@ from shared.inference.decoding import FoundMask
 from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
 
 
-def evaluate_pipeline(
-    nodes: Sequence[LoadedNode], parameters: PipelineEvaluate, folder: Path
-) -> Tuple[Quality, Latency]:
-    """Run each image of a split through a pipeline once.
+def evaluate_pipeline(nodes: Sequence[LoadedNode], frames: Sequence[Sample]) -> Tuple[Quality, Latency]:
+    """Run each frame through a pipeline once.
 
     Args:
-        nodes: those of the parameters, loaded.
-        folder: the job's folder.
+        nodes: loaded.
+        frames: as `frames_of` has them.
 
     Returns:
         The quality for the last node's task, and the time of each step and image. Where a box was missing the
         last node's prediction is None and counts as wrong, unless there was nothing to find.
 
     Raises:
-        InputProblem: a split that cannot be read.
         UnreadableImage: an image or a mask that cannot be decoded.
     """
     last = nodes[-1]
-    chosen = frames_of(nodes, parameters, folder)
-    times: Dict[str, List[int]] = {step: [] for step in (TOTAL, *steps_of(parameters.pipeline.nodes))}
+    steps = steps_of(tuple(loaded.node for loaded in nodes))
+    times: Dict[str, List[int]] = {step: [] for step in (TOTAL, *steps)}
     scores: List[SampleScore] = []
-    for sample in track(chosen, "images through the pipeline", len(chosen)):
+    for sample in track(frames, "images through the pipeline", len(frames)):
         passage = run_pipeline(nodes, sample.path.read_bytes(), sample.id)
         for step, taken in passage.times_ns.items():
             times[step].append(taken)
@@ -47,8 +44,18 @@ def evaluate_pipeline(
     return quality_of(last.network.task, scores), latency
 
 
-def frames_of(nodes: Sequence[LoadedNode], parameters: PipelineEvaluate, folder: Path) -> List[Sample]:
-    """Return the samples that a pipeline is judged on, as `evaluate_pipeline` takes them."""
+def frames_of(
+    nodes: Sequence[LoadedNode], parameters: Union[PipelineEvaluate, PipelineBenchmark], folder: Path
+) -> List[Sample]:
+    """Return the samples that a pipeline is judged and measured on.
+
+    Args:
+        nodes: those of the parameters, loaded.
+        folder: the job's folder.
+
+    Raises:
+        InputProblem: a split that cannot be read.
+    """
     return read_split(folder / parameters.test, nodes[-1].network.task)[: parameters.images]
 
 

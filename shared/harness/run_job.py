@@ -238,7 +238,8 @@ def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
 
 def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
     nodes = _load_nodes(parameters.pipeline, work)
-    quality, latency = evaluate_pipeline(nodes, parameters, work.folder)
+    frames = frames_of(nodes, parameters, work.folder)
+    quality, latency = evaluate_pipeline(nodes, frames)
     if parameters.is_reference:
         wrong = what_is_wrong_end_to_end(
             nodes[-1].network, frames_of(nodes, parameters, work.folder), quality

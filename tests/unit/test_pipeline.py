@@ -30,7 +30,7 @@ from shared.contract.outputs import (
 from shared.contract.stages import PipelineBenchmark, PipelineEvaluate, PipelineFiles
 from shared.harness.benchmark import benchmark_pipeline
 from shared.harness.bursts import CALLS
-from shared.harness.evaluate_pipeline import evaluate_pipeline
+from shared.harness.evaluate_pipeline import evaluate_pipeline, frames_of
 from shared.harness.mask_scoring import masks_of_part
 from shared.inference.decoding import FoundBox, FoundMask
 from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
@@ -191,7 +191,7 @@ def measured(frames: Path, *nodes: LoadedNode, images: int | None = None) -> tup
     """Judge a pipeline on the frames."""
     pipeline = PipelineFiles(tuple(each.node for each in nodes), ())
     parameters = PipelineEvaluate(pipeline, frames.name, images)
-    quality, latency = evaluate_pipeline(nodes, parameters, frames.parent)
+    quality, latency = evaluate_pipeline(nodes, frames_of(nodes, parameters, frames.parent))
     return latency, quality
 
 
