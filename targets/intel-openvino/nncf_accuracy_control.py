@@ -91,11 +91,12 @@ class _Validation(Evaluator):  # type: ignore[misc]
 
         def score(index: int) -> float:
             request = idle.get()
-            request.infer([self.images[index]], share_inputs=True)
-            outputs = {name: request.get_tensor(compiled.output(name)).data for name in self._tensors}
-            found = self._data.score(SPLIT, index, outputs)
-            idle.put(request)
-            return found
+            try:
+                request.infer([self.images[index]], share_inputs=True)
+                outputs = {name: request.get_tensor(compiled.output(name)).data for name in self._tensors}
+                return self._data.score(SPLIT, index, outputs)
+            finally:
+                idle.put(request)  # or the next image would wait for it without end
 
         with ThreadPoolExecutor(count) as threads:
             yield from threads.map(score, indices)
