@@ -91,7 +91,7 @@ def built(workspace: Workspace) -> dict[str, Record]:
         str(workspace.root),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
-    assert "jobs took" in done.stdout, done.stdout + done.stderr
+    assert "under the clock" in done.stdout, done.stdout + done.stderr
     return {record.variant: record for record in read_records(workspace.state / "runs" / "digits")}
 
 
