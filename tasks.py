@@ -157,6 +157,7 @@ def print_json(document: Any) -> None:
         "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
         "force": "measure anew what is up to date too; kept artifacts stay",
+        "strict": "fail where a recipe's device is not there",
         "debug": DEBUG,
     },
     iterable=["target"],
@@ -168,6 +169,7 @@ def matrix(
     workspace: str = "",
     engine: str = "auto",
     force: bool = False,
+    strict: bool = False,
     debug: bool = False,
 ) -> None:
     """Build every recipe of the workspace whose results are not up to date; a second call goes on."""
@@ -190,16 +192,20 @@ def matrix(
         workflow.summarize(built, console)
         return built.assessments
 
+    def missing_device(name: str) -> str:
+        return workflow.missing_device(found, name)
+
     done: list[RecipeOutcome] = []
     try:
-        for outcome in build_each(recipes_of(found, target), up_to_date, build_one):
+        for outcome in build_each(recipes_of(found, target), missing_device, up_to_date, build_one):
             done.append(outcome)
             if outcome.state == State.FAILED:
                 print(f"error: {outcome.recipe}: {outcome.text}", file=sys.stderr)
     finally:
         for outcome in done:
             print(f"{outcome.state.value:10}  {outcome.recipe}: {outcome.text.splitlines()[0]}")
-    failed = [outcome.recipe for outcome in done if outcome.state == State.FAILED]
+    bad = (State.FAILED, State.SKIPPED) if strict else (State.FAILED,)
+    failed = [outcome.recipe for outcome in done if outcome.state in bad]
     if failed:
         raise JobFailed(f"{len(failed)} of {len(done)} recipes did not succeed: {', '.join(failed)}")
 

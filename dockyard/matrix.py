@@ -1,4 +1,4 @@
-"""Every recipe in one go: what is up to date is left, and what fails stops nothing else."""
+"""Every recipe in one go: what is up to date is left; no failure and no missing device stops the rest."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ REQUIREMENT_MISSED = "what the recipe requires was not reached"
 
 
 class State(str, Enum):
-    """What became of a recipe. UP_TO_DATE was not built: its results are of what a build would measure."""
+    """What became of a recipe.
+
+    UP_TO_DATE was not built: its results are of what a build would measure. SKIPPED neither: its device is
+    not there.
+    """
 
     BUILT = "built"
     UP_TO_DATE = "up to date"
+    SKIPPED = "skipped"
     FAILED = "failed"
 
 
@@ -61,17 +66,23 @@ def _target_of(workspace: Workspace, name: str) -> str | None:
 
 def build_each(
     names: Iterable[str],
+    missing_device: Callable[[str], str],
     up_to_date: Callable[[str], Sequence[Assessment]],
     build: Callable[[str], Sequence[Assessment]],
 ) -> Iterator[RecipeOutcome]:
     """Build recipes one after the other.
 
     Args:
+        missing_device: returns why a recipe's device is not there; empty where it is.
         up_to_date: returns what is published of a recipe; empty where it is to be built.
-        build: builds a recipe. Either may raise a DockyardError, or an OSError: then the recipe has failed.
+        build: builds a recipe. Each may raise a DockyardError, or an OSError: then the recipe has failed.
     """
     for name in names:
         try:
+            missing = missing_device(name)
+            if missing:
+                yield RecipeOutcome(name, State.SKIPPED, missing)
+                continue
             published = up_to_date(name)
             assessments = published or build(name)
         except (DockyardError, OSError) as error:

@@ -45,6 +45,8 @@ def why_outdated(plan: Plan, records: Sequence[Record], cpu: Cpu, engine: str) -
     """
     if not records:
         return "nothing is published of it"
+    if not any(record.rounds for record in records):
+        return "nothing of it was measured"
     recipe = json_hash({"name": plan.recipe.name, **plan.recipe.to_json()})
     if any(json_hash(record.recipe) != recipe for record in records):
         return "the recipe has changed"
@@ -72,7 +74,8 @@ def _changes(plan: Plan, record: Record, cpu: Cpu, engine: str) -> Iterator[str]
         yield f"the code of {target} has changed"
     if "lock" in identity and identity["lock"] != lock_digest(plan.workspace, target, toolchain):
         yield f"the packages of {target} {toolchain} have changed"
-    if record.rounds and (record.device.get("cpu"), record.device.get("flags")) != cpu:
+    is_here = plan.recipe.device is None
+    if is_here and record.rounds and (record.device.get("cpu"), record.device.get("flags")) != cpu:
         yield f"it was measured on another CPU, {record.device.get('cpu')}"
-    if record.rounds and engine not in ("auto", record.engine):
+    if record.rounds and engine not in ("auto", record.engine.partition(":")[0]):
         yield f"it was measured by the engine {record.engine}"

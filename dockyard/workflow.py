@@ -36,7 +36,7 @@ from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
-from shared.contract.errors import EnvironmentProblem, JobFailed
+from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class BuildResult:
     Attributes:
         records: the folder of its records.
         host_s, jobs_s: seconds of the host and of the jobs.
+        missing_device: why the recipe's device was not there; empty where it was.
     """
 
     workspace: Workspace
@@ -53,6 +54,7 @@ class BuildResult:
     records: Path
     host_s: float
     jobs_s: float
+    missing_device: str = ""
 
 
 def build(
@@ -66,6 +68,11 @@ def build(
     force: bool = False,
 ) -> BuildResult:
     """Run a recipe from graph to report.
+
+    Where the recipe's own device is not there, all that needs none is done, and nothing is measured.
+
+    Args:
+        context: a Docker context in place of the recipe's device; None takes the recipe's.
 
     Whatever happens, the run's records are kept in `.dockyard/runs/<recipe>/<run>`, failures included; the
     results folder is changed only by a run that came to its end with all of the recipe's methods.
@@ -96,11 +103,34 @@ def build(
             digests = {model: dict(found.digests) for model, found in data.items()}
             records = make_records(plan, run, outcomes, digests)
             write_records(records, run_folder)
-    if only is None:
+    if only is None and not (placement.missing_device and _is_measured(workspace, recipe.name)):
         publish(run_folder, recipe.name, workspace.results)
         write_report(workspace)
     jobs_s = sum(outcome.seconds for outcome in outcomes)
-    return BuildResult(workspace, judge(records), run_folder, time.monotonic() - started - jobs_s, jobs_s)
+    host_s = time.monotonic() - started - jobs_s
+    return BuildResult(workspace, judge(records), run_folder, host_s, jobs_s, placement.missing_device)
+
+
+def _is_measured(workspace: Workspace, recipe_name: str) -> bool:
+    """Tell whether what is published of a recipe was measured, which a run without its device was not."""
+    published = read_records(workspace.results / "records" / recipe_name, workspace.display_path)
+    return any(record.rounds for record in published)
+
+
+def missing_device(workspace: Workspace, recipe_name: str) -> str:
+    """Return why the device that a recipe names is not there; empty where it is, or where it names none.
+
+    Raises:
+        InputProblem: the recipe cannot be read.
+    """
+    device = load_recipe(workspace, recipe_name).device
+    if device is None:
+        return ""
+    try:
+        choose_executor(workspace, "docker", device, (), lambda line: None)
+    except EnvironmentProblem as problem:
+        return f"no device '{device}' ({problem.what})"
+    return ""
 
 
 def up_to_date(
@@ -129,6 +159,7 @@ def summarize(built: BuildResult, console: Console) -> None:
 
     Raises:
         JobFailed: a job failed, or what the recipe requires was not reached.
+        EnvironmentProblem: the recipe's device was not there.
     """
     print_summary(built.assessments, console)
     report = built.workspace.display_path(built.workspace.results / "report.md")
@@ -144,8 +175,11 @@ def summarize(built: BuildResult, console: Console) -> None:
             f"{first.model}/{first.variant}",
             "\n".join(more).strip() or "the last lines of each are in its record",
         )
+    recipe = str(built.assessments[0].record.recipe["name"])
+    if built.missing_device:
+        advice = f"what needs no device is made and kept; when it is there: ./inv build --recipe {recipe}"
+        raise EnvironmentProblem(f"not measured: {built.missing_device}", recipe, advice)
     if not requirement_met(built.assessments):
-        recipe = str(built.assessments[0].record.recipe["name"])
         raise JobFailed("what the recipe requires was not reached", recipe)
 
 
@@ -158,15 +192,34 @@ def _durations(built: BuildResult) -> str:
 
 
 def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Placement:
-    """Return the executors of a plan's jobs."""
+    """Return the executors of a plan's jobs.
+
+    Raises:
+        InputProblem: the recipe names a device, and the engine that is asked for has none.
+        EnvironmentProblem: no engine answers here, or at the context that is asked for.
+    """
 
     def on_line(line: str) -> None:
         display.progress(line[:80], 0, 0)
 
-    executor, why = choose_executor(plan.workspace, engine, context, plan.toolchains, on_line)
+    device, missing = plan.recipe.device if context is None else None, ""
+    if device is not None and engine == "venv":
+        what = f"it is measured on the device '{device}', and --engine venv knows none"
+        advice = "leave --engine out, or take --context default for the engine of this machine"
+        raise InputProblem(what, f"{plan.recipe.file}: $.device", advice)
+    given = plan.workspace, engine
+    try:
+        executor, why = choose_executor(*given, context or device, plan.toolchains, on_line)
+    except EnvironmentProblem as problem:
+        if device is None:
+            raise
+        missing = f"no device '{device}' ({problem.what})"
+        executor, why = choose_executor(*given, None, plan.toolchains, on_line)
     jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
     display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
-    return Placement(executor)
+    if missing:
+        display.say(f"  {missing}: only what needs no device is done, and nothing is measured")
+    return Placement(executor, missing_device=missing)
 
 
 def _say_warnings(data: Mapping[str, datasets.DataSet], display: Display) -> None:

@@ -22,6 +22,12 @@ def advice(rows: Sequence[Assessment]) -> str:
         record = f"{winner.record.model}/{winner.record.variant}.json"
         return f"read the report; deliver what was measured, the files that the record {record} names"
     nearest = nearest_miss(own)
+    device = rows[0].record.recipe.get("device")
+    if nearest is None and device and not any(one.record.rounds for one in rows):
+        return (
+            f"build again when the device '{device}' is there (./inv doctor --context {device} says what it "
+            "lacks), or with --context default to measure on this machine"
+        )
     if nearest is None:
         return "read the reason of each variant in the report: mend it, or try what this hardware can run"
     return _remedy(nearest, own) + _what_a_larger_drop_brings(nearest, own)

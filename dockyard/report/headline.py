@@ -66,7 +66,7 @@ def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
         return f"{nothing}: the reference of {broken[0].record.model} failed."
     best = nearest_miss(own)
     if best is None or best.speedup is None or best.drop is None:
-        return f"{nothing}: none was measured."
+        return f"{nothing}: none was measured{_common_reason(own)}."
     gain, loss = best.speedup, best.drop
     why = f"{best.verdict.value}, {best.reason}" if best.reason else best.verdict.value
     return (
@@ -74,6 +74,14 @@ def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
         f"(95 % interval {gain.low:.2f} to {gain.high:.2f}), drop {loss.estimate:+.4f}, on {best.device}: "
         f"{why}."
     )
+
+
+def _common_reason(own: Sequence[Assessment]) -> str:
+    """Return why no variant was measured, where it is the same for all and no failure; else nothing."""
+    variants = [one for one in own if not one.is_reference]
+    reasons = {one.record.reason for one in variants if one.verdict == Verdict.NOT_MEASURED}
+    is_common = len(reasons) == 1 and all(one.verdict == Verdict.NOT_MEASURED for one in variants)
+    return f", {reasons.pop()}" if is_common else ""
 
 
 def nearest_miss(own: Sequence[Assessment]) -> Assessment | None:

@@ -39,6 +39,8 @@ def _facts(rows: Sequence[Assessment]) -> str:
     """Return what was required and what it was measured on, by the first record that knows."""
     first = rows[0].record
     required = ", ".join(f"{key} {value}" for key, value in first.recipe["requirements"].items())
+    if first.recipe.get("device") and not any(one.record.rounds for one in rows):
+        return f"Required: {required}. Not measured on '{first.recipe['device']}'; run {first.run}."
     measured = next((one.record for one in rows if one.record.device), first)
     device: Mapping[str, Any] = measured.device
     load = device.get("load_before")

@@ -100,6 +100,14 @@ def unmet_need(run: Run, planned: PlannedJob) -> Outcome | None:
     return None
 
 
+def no_device(run: Run, planned: PlannedJob) -> Outcome:
+    """Return the outcome of a job that is to run on a device that is not there."""
+    missed = unmet_need(run, planned)
+    if missed is not None:
+        return missed
+    return Outcome(planned, Status.NOT_MEASURED, run.placement.missing_device, planned.job.stage.name)
+
+
 def inherited(planned: PlannedJob, before: Outcome) -> Outcome:
     """Return the outcome of a job that is not done because an earlier one was not."""
     return Outcome(planned, before.status, before.reason, before.stage, log=before.log)

@@ -7,13 +7,13 @@ from itertools import groupby
 from pathlib import Path
 
 from dockyard.plan.plan import Plan, PlannedJob
-from dockyard.run.attempt import Run, run_alone
+from dockyard.run.attempt import Finished, Run, no_device, run_alone
 from dockyard.run.batches import planned_batches
 from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Decisions
 from dockyard.run.display import Display
 from dockyard.run.outcome import Outcome
-from dockyard.run.placement import Placement
+from dockyard.run.placement import Placement, needs_device
 from dockyard.run.round import run_round
 from dockyard.run.search import search_batches
 
@@ -51,14 +51,20 @@ def run_plan(
             members = list(together)
             display.begin(members, number + 1, total)
             number += len(members)
-            measured = members[0].round is not None
-            outcomes, problem = run_round(run, members) if measured else run_alone(run, members[0])
+            outcomes, problem = _run_together(run, members)
             for outcome in outcomes:
                 run.done[outcome.planned.job.id] = outcome
                 display.outcome(outcome)
                 yield outcome
             if problem is not None:
                 raise problem
+
+
+def _run_together(run: Run, members: list[PlannedJob]) -> Finished:
+    """Run a job by itself, or those of a round; what needs a device that is not there is not run."""
+    if run.placement.missing_device and needs_device(members[0].job.parameters):
+        return [no_device(run, planned) for planned in members], None
+    return run_alone(run, members[0]) if members[0].round is None else run_round(run, members)
 
 
 def _round_of(planned: PlannedJob) -> tuple[str, int | None]:

@@ -102,6 +102,7 @@ class Recipe:
         search: or None.
         conversion: how a network is converted; for a pipeline, by the name of the network.
         tracker: where the machines that are tuned on register; None tunes on this machine.
+        device: the Docker context of the device that it is measured on; None for this machine.
         file: path in messages.
     """
 
@@ -117,6 +118,7 @@ class Recipe:
     search: Optional[Search] = None
     conversion: Mapping[str, Any] = field(default_factory=dict)
     tracker: Optional[Tracker] = None
+    device: Optional[str] = None
     file: str = "recipe"
 
     @staticmethod
@@ -141,6 +143,7 @@ class Recipe:
             search=search,
             conversion=document.get("conversion", {}),
             tracker=Tracker(tuning["tracker"], tuning["key"]) if tuning else None,
+            device=document.get("device"),
             file=file,
         )
 
@@ -163,6 +166,8 @@ class Recipe:
             document["tuning"] = {"tracker": self.tracker.address, "key": self.tracker.key}
         if self.data is not None:
             document["data"] = self.data
+        if self.device is not None:
+            document["device"] = self.device
         return document
 
 

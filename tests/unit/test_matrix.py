@@ -83,6 +83,15 @@ def test_changed_code_or_packages_are_told(digits_plan: Plan, key: str, reason: 
     assert why_outdated(digits_plan, records, CPU, "auto") == reason
 
 
+def test_what_was_not_measured_is_to_be_built(digits_plan: Plan) -> None:
+    """Results of a recipe whose device was not there are none; measured there, this CPU does not matter."""
+    recipe = replace(digits_plan.recipe, device="board")
+    plan = replace(digits_plan, recipe=recipe)
+    missing = published(plan, status=RecordStatus.NOT_MEASURED, rounds=())
+    assert why_outdated(plan, missing, CPU, "auto") == "nothing of it was measured"
+    assert why_outdated(plan, published(plan, engine="docker:board"), ("other", ""), "docker") == ""
+
+
 def test_nothing_published_is_to_be_built(digits_plan: Plan) -> None:
     """A recipe without published results is to be built."""
     assert why_outdated(digits_plan, [], CPU, "auto") == "nothing is published of it"
@@ -102,11 +111,16 @@ def test_this_cpu_is_the_one_that_jobs_see() -> None:
     assert this_cpu("model name\t: A\nflags\t\t: sse avx2 fma\n") == ("A", "avx2")
 
 
+def all_there(name: str) -> str:
+    """No recipe's device is missing."""
+    return ""
+
+
 def outcomes(
     names: Sequence[str], build: Callable[[str], Sequence[Assessment]], current: Sequence[str] = ()
 ) -> dict[str, RecipeOutcome]:
     met = judge([record("reference"), record()])
-    found = build_each(names, lambda name: met if name in current else [], build)
+    found = build_each(names, all_there, lambda name: met if name in current else [], build)
     return {outcome.recipe: outcome for outcome in found}
 
 
@@ -127,10 +141,19 @@ def test_a_recipe_that_fails_stops_no_other() -> None:
     assert "take int8, 4.00x" in found["good"].text
 
 
+def test_a_recipe_whose_device_is_not_there_is_skipped() -> None:
+    """It is neither looked at nor built, its line says why, and the next one is built."""
+    missing = {"far": "no device 'board'"}
+    met = judge([record("reference"), record()])
+    found = list(build_each(["far", "near"], lambda name: missing.get(name, ""), lambda _: [], lambda _: met))
+    assert found[0] == RecipeOutcome("far", State.SKIPPED, "no device 'board'")
+    assert [outcome.state for outcome in found] == [State.SKIPPED, State.BUILT]
+
+
 def test_a_requirement_stays_missed() -> None:
     """A recipe whose requirement is missed has failed, however often it is looked at."""
     missed = judge([record("reference"), requiring(record(rounds=rounds(2.0, 2.0, 2.0)), min_speedup=3.0)])
-    (one,) = build_each(["slow"], lambda _: missed, lambda _: [])
+    (one,) = build_each(["slow"], all_there, lambda _: missed, lambda _: [])
     assert one.state == State.FAILED
     assert one.text.startswith("what the recipe requires was not reached. No variant of digits")
 
@@ -143,7 +166,7 @@ def test_an_interrupted_matrix_ends_at_once() -> None:
             raise KeyboardInterrupt
         return judge([record("reference"), record()])
 
-    built = build_each(["first", "second", "third"], lambda _: [], build)
+    built = build_each(["first", "second", "third"], all_there, lambda _: [], build)
     assert next(built).state == State.BUILT
     with pytest.raises(KeyboardInterrupt):
         next(built)
@@ -156,6 +179,18 @@ def two_recipes(workspace: Workspace) -> Workspace:
     (workspace.root / "recipes" / "ours.json").write_text(json.dumps(recipe))
     (workspace.root / "recipes" / "broken.json").write_text("{")
     return workspace
+
+
+def test_command_skips_a_recipe_whose_device_is_not_there(workspace: Workspace) -> None:
+    """`matrix` says that a device is not there and succeeds; with --strict it fails."""
+    recipe = {"model": "digits", "target": "intel-openvino", "optimizations": ["int8"], "device": "no-board"}
+    (workspace.root / "recipes" / "far.json").write_text(json.dumps(recipe))
+    done = invoke("matrix", "--workspace", str(workspace.root))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("skipped     far.json: no device 'no-board' (")
+    strict = invoke("matrix", "--strict", "--workspace", str(workspace.root))
+    assert strict.returncode == 1
+    assert strict.stderr.splitlines()[-1] == "error: 1 of 1 recipes did not succeed: far.json"
 
 
 def test_recipes_of_a_target(two_recipes: Workspace) -> None:

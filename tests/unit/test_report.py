@@ -28,7 +28,7 @@ from dockyard.report.sections import report_of
 from dockyard.report.terminal import print_summary, summary
 from dockyard.report.write import write_report
 from dockyard.workflow import BuildResult, summarize
-from shared.contract.errors import JobFailed
+from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.record import Record, RecordStatus, Round
 from shared.contract.result import Notes, Table
 from tests.builders import failed, latency, quality, record, requiring, rounds, streams
@@ -322,6 +322,23 @@ def test_headline_answers_the_question() -> None:
     assert broken == "No variant of digits is recommended for digits: the reference of digits failed."
 
 
+def without_device(variant: str) -> Record:
+    """A record of a recipe whose device was not there."""
+    one = record(variant, rounds=(), status=RecordStatus.NOT_MEASURED, reason="no device 'board'")
+    return replace(one, recipe={**one.recipe, "device": "board"})
+
+
+def test_a_missing_device_is_told(tmp_path: Path) -> None:
+    """Where the device was not there, headline, facts and advice say so, and name none as measured."""
+    records = [without_device("reference"), without_device("int8")]
+    found = answer(*records)
+    assert found == ("No variant of digits is recommended for digits: none was measured, no device 'board'.")
+    text = report(tmp_path, *records)
+    assert "Not measured on 'board'; run 20260101T000000Z." in text
+    assert "Device:" not in text
+    assert "build again when the device 'board' is there" in advice(judge(records))
+
+
 def test_headline_of_a_stream() -> None:
     """A stream's headline has its frames a second."""
     reference = record("reference", rounds=streams(10.0, 10.0, 10.0))
@@ -467,6 +484,18 @@ def test_build_fails_for_what_failed_or_was_missed(
     with pytest.raises(JobFailed) as caught:
         summarize(built(tmp_path, record("reference"), *variants), Console(file=StringIO()))
     assert str(caught.value).splitlines()[0] == message
+
+
+def test_build_without_its_device_is_no_success(tmp_path: Path) -> None:
+    """A build whose device was not there ends with exit code 3, what is kept and what to type next."""
+    records = [without_device("reference"), without_device("int8")]
+    result = replace(built(tmp_path, *records), missing_device="no device 'board'")
+    with pytest.raises(EnvironmentProblem) as caught:
+        summarize(result, Console(file=StringIO()))
+    assert str(caught.value).splitlines() == [
+        "digits: not measured: no device 'board'",
+        "  what needs no device is made and kept; when it is there: ./inv build --recipe digits",
+    ]
 
 
 def test_content_has_no_markup() -> None:

@@ -438,6 +438,31 @@ def test_each_target_runs_where_it_is_placed(start: Run, digits_plan: Plan) -> N
     assert places == {(True, "docker", "desk"), (False, "docker:board", "board")}
 
 
+def test_without_its_device_a_run_makes_what_needs_none(start: Run, digits_plan: Plan) -> None:
+    """Where the device is missing, artifacts are made; each job that measures says that and runs nowhere."""
+    engine = FakeExecutor()
+    placement = Placement(engine, missing_device="no device 'board'")
+    outcomes = by_id(list(start(engine, placement=placement)))
+    made = {job_id for job_id, outcome in outcomes.items() if outcome.status == "done"}
+    assert made == set(engine.ran)
+    assert made == {
+        "digits/reference/evaluate",
+        CONVERT,
+        "digits/baseline/optimize",
+        "digits/int8/optimize",
+    }
+    left = {(outcomes[job_id].status, outcomes[job_id].reason) for job_id in outcomes.keys() - made}
+    assert left == {(Status.NOT_MEASURED, "no device 'board'")}
+
+
+def test_without_its_device_a_failure_is_still_one(start: Run) -> None:
+    """What could not be made has failed, with or without a device to measure it on."""
+    engine = FakeExecutor({"digits/int8/optimize": failing("no calibration")})
+    outcomes = by_id(list(start(engine, placement=Placement(engine, missing_device="no device 'board'"))))
+    assert outcomes["digits/int8/benchmark/1"].reason == "no calibration"
+    assert outcomes["digits/baseline/benchmark/1"].reason == "no device 'board'"
+
+
 def test_cache_key_leads_to_the_outputs(start: Run, workspace: Workspace) -> None:
     """The outcome of an optimization names the key under which the bytes that were measured are kept."""
     outcome = by_id(list(start(FakeExecutor())))["digits/int8/optimize"]
