@@ -1,0 +1,150 @@
+"""Stands in for trtexec: takes the flags of one release, prints its lines, writes its files, runs no network.
+
+Flags, lines and files are those of the sources of NVIDIA/TensorRT (samples/trtexec, samples/common), branches
+release/8.5, 10.3, 10.16 and 11.1. A graph is taken for ONNX by its first byte alone; times are made up.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+FLAGS = json.loads(Path(__file__).with_name("trtexec_flags.json").read_text())
+IR_VERSION_FIELD = b"\x08"
+"""What an ONNX file begins with."""
+
+MAGIC, VERSION_AT = b"ftrt", 24
+"""What a plan begins with, and where it has the four bytes of its version."""
+
+PATCHES = {"8.5": (2, 2), "10.3": (0, 26), "10.16": (1, 11), "11.1": (0, 9)}
+CALL_MS = {"h2d": 0.25, "compute": 1.5, "d2h": 0.125}
+CALLS = 20
+
+
+class Failed(Exception):
+    """What trtexec says when it gives up, a line each."""
+
+
+@dataclass(frozen=True)
+class Trtexec:
+    """A release of trtexec.
+
+    Args:
+        release: `8.5`, `10.3`, `10.16` or `11.1`.
+    """
+
+    release: str
+
+    @property
+    def version(self) -> tuple[int, int, int, int]:
+        major, minor = map(int, self.release.split("."))
+        return (major, minor, *PATCHES[self.release])
+
+    @property
+    def tag(self) -> str:
+        """The version as trtexec prints it: 8.5.2 is v8502, 10.3.0 is v100300."""
+        major, minor, patch, _ = self.version
+        wide = major * 10000 + minor * 100 + patch
+        return f"v{wide if major >= 10 else major * 1000 + minor * 100 + patch}"
+
+    def main(self, arguments: list[str]) -> int:
+        """Run a command line; return the exit status."""
+        called = f"TensorRT.trtexec [TensorRT {self.tag}] # trtexec {' '.join(arguments)}"
+        print(f"&&&& RUNNING {called}")
+        try:
+            self._run(dict(_flag(argument) for argument in arguments))
+        except Failed as failed:
+            for line in failed.args:
+                say("E", line)
+            print(f"&&&& FAILED {called}")
+            return 1
+        print(f"&&&& PASSED {called}")
+        return 0
+
+    def _run(self, flags: dict[str, str]) -> None:
+        known = {*FLAGS["common"], *FLAGS["releases"][self.release]}
+        unknown = [f"Unknown option: {name} {value}" for name, value in flags.items() if name not in known]
+        if unknown:
+            print("=== Model Options ===")
+            raise Failed(*unknown)
+        if "--loadEngine" in flags:
+            self._load(Path(flags["--loadEngine"]))
+        elif "--onnx" in flags:
+            self._build(flags)
+        else:
+            raise Failed("Model missing or format not recognized")
+        if "--buildOnly" not in flags and "--skipInference" not in flags:
+            self._time(flags)
+
+    def _build(self, flags: dict[str, str]) -> None:
+        graph = Path(flags["--onnx"])
+        if not graph.is_file() or not graph.read_bytes().startswith(IR_VERSION_FIELD):
+            raise Failed(
+                f"[TRT] ModelImporter.cpp:735: Failed to parse ONNX model from file: {graph}",
+                "Failed to parse onnx file",
+                "Parsing model failed",
+                "Failed to create engine from model or file.",
+                "Engine set up failed",
+            )
+        say("I", "Finished parsing network model. Parse time: 0.1")
+        header = MAGIC.ljust(VERSION_AT, b"\0") + bytes(self.version)
+        Path(flags["--saveEngine"]).write_bytes(header + b"a plan")
+        if "--timingCacheFile" in flags:
+            Path(flags["--timingCacheFile"]).write_bytes(b"timings")
+        if "--exportLayerInfo" in flags:
+            kind = "Half" if "--fp16" in flags else "Float"
+            is_detailed = flags.get("--profilingVerbosity") == "detailed"
+            output = {"Name": "out", "Dimensions": [1, 3], "Format/Datatype": f"Row major linear {kind}"}
+            layers = [{"Name": "conv", "Outputs": [output]}] if is_detailed else ["conv"]
+            Path(flags["--exportLayerInfo"]).write_text(json.dumps({"Layers": layers, "Bindings": []}))
+
+    def _load(self, engine: Path) -> None:
+        if not engine.is_file():
+            raise Failed(f"Error opening engine file: {engine}", "Engine set up failed")
+        if engine.read_bytes()[VERSION_AT : VERSION_AT + 4] != bytes(self.version):
+            raise Failed(
+                "[TRT] 1: [stdArchiveReader.cpp::StdArchiveReader::30] Error Code 1: Serialization "
+                "(Serialization assertion stdVersionRead == serializationVersion failed.Version tag does not "
+                "match.)",
+                "Engine deserialization failed",
+                "Engine set up failed",
+            )
+
+    def _time(self, flags: dict[str, str]) -> None:
+        has_transfers = "--includeDataTransfers" in flags if self.version[0] >= 11 else True
+        has_transfers = has_transfers and "--noDataTransfers" not in flags
+        h2d, d2h = (CALL_MS["h2d"], CALL_MS["d2h"]) if has_transfers else (0.0, 0.0)
+        latency = h2d + CALL_MS["compute"] + d2h
+        if "--exportTimes" in flags:
+            start = {"startEnqMs": 0.0, "endEnqMs": 0.1, "startH2dMs": 0.0, "endH2dMs": h2d}
+            took = {"h2dMs": h2d, "computeMs": CALL_MS["compute"], "d2hMs": d2h, "latencyMs": latency}
+            Path(flags["--exportTimes"]).write_text(json.dumps([{**start, **took}] * CALLS))
+        say("I", "=== Performance summary ===")
+        say("I", f"Throughput: {1000 / CALL_MS['compute']:g} qps")
+        for name, value in (("Latency", latency), ("GPU Compute Time", CALL_MS["compute"])):
+            say("I", f"{name}: min = {value} ms, max = {value} ms, mean = {value} ms, median = {value} ms")
+        say("W", "* GPU compute time is unstable, with coefficient of variance = 3.5%.")
+
+
+def say(level: str, line: str) -> None:
+    """Print a line as trtexec does."""
+    print(f"[11/28/2026-20:00:00] [{level}] {line}")
+
+
+def _flag(argument: str) -> tuple[str, str]:
+    name, _, value = argument.partition("=")
+    return name, value
+
+
+def install(folder: Path, release: str) -> Path:
+    """Make a program `trtexec` of a release in a folder; return its path."""
+    program = folder / "trtexec"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__)} {release} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+if __name__ == "__main__":
+    sys.exit(Trtexec(sys.argv[1]).main(sys.argv[2:]))
