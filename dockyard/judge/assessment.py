@@ -50,6 +50,7 @@ class Assessment:
         metric: the name of the main metric.
         drop: loss of the main metric against the reference, with its 95 % paired bootstrap interval.
         flipped: samples right on one side only.
+        predicted_drop: as `drop`, of the quality that was predicted and not measured.
         speedup: over the reference, in turn with it in the same run, with the 95 % interval.
         is_open: more rounds could change the verdict.
         size_mb: the size of the artifacts, in MB.
@@ -66,6 +67,7 @@ class Assessment:
     reference_quality: float | None = None
     drop: Interval | None = None
     flipped: tuple[str, ...] = ()
+    predicted_drop: Interval | None = None
     speedup: Interval | None = None
     reference_times: Times | None = None
     is_open: bool = False

@@ -116,6 +116,7 @@ def _record(
         differences=work.differences,
         notes=dict(_notes(work)),
         quality=work.quality,
+        predicted=work.predicted,
         scope=Scope.PIPELINE if work.is_pipeline else Scope.NETWORK,
         rounds=work.rounds,
         dataset_ns=work.dataset_ns,

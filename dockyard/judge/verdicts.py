@@ -19,7 +19,10 @@ from shared.contract.record import Record, RecordStatus
 def judge(records: Sequence[Record]) -> list[Assessment]:
     """Return the records with their figures and verdicts, in their order."""
     references = {_run_and_model(record): record for record in records if record.variant == REFERENCE_VARIANT}
-    assessments = [_assess(record, references.get(_run_and_model(record))) for record in records]
+    assessments = []
+    for record in records:
+        reference = references.get(_run_and_model(record))
+        assessments.append(_with_prediction(_assess(record, reference), reference))
     ranked: dict[int, Assessment] = {}
     for key, reference in references.items():
         meeting = [one for one in assessments if _run_and_model(one.record) == key and _meets(one)]
@@ -115,6 +118,18 @@ def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessme
         return replace(compared, reason="it was measured in other rounds than its reference")
     timed = replace(compared, speedup=speedup, reference_times=times_of(reference.rounds))
     return _decided(timed)
+
+
+def _with_prediction(one: Assessment, reference: Record | None) -> Assessment:
+    """Return an assessment with what its predicted quality loses against the reference, if both are known."""
+    predicted = one.record.predicted
+    if predicted is None or reference is None or reference.quality is None:
+        return one
+    theirs, mine = reference.quality.scores(predicted.main), predicted.scores(predicted.main)
+    if theirs.keys() != mine.keys() or not mine:
+        return one
+    drop = drop_with_interval([theirs[sample] for sample in mine], list(mine.values()))
+    return replace(one, predicted_drop=drop)
 
 
 def _why_incomparable(record: Record, reference: Record) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dockyard.plan.jobs import convert_id, evaluate_id, optimize_id
+from dockyard.plan.jobs import convert_id, evaluate_id, optimize_id, predict_id
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.run.outcome import Outcome
 from shared.contract.measurement import Latency, Quality
@@ -28,6 +28,7 @@ class Work:
         own: outcomes of the model's and variant's own jobs, in the order they came.
         evaluated: None where it did not come so far.
         measured: the rounds that were measured.
+        prediction: of its quality; None where there is none.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Work:
     own: tuple[Outcome, ...]
     evaluated: Outcome | None
     measured: tuple[Outcome, ...]
+    prediction: Outcome | None = None
 
     @property
     def first_failure(self) -> Outcome | None:
@@ -68,6 +70,11 @@ class Work:
     def quality(self) -> Quality | None:
         """That of the evaluation."""
         return self.evaluated.result.quality if self.evaluated and self.evaluated.result else None
+
+    @property
+    def predicted(self) -> Quality | None:
+        """That of the prediction."""
+        return self.prediction.result.quality if self.prediction and self.prediction.result else None
 
     @property
     def rounds(self) -> tuple[Round, ...]:
@@ -135,6 +142,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         own=own,
         evaluated=done.get(evaluate_id(model, variant)),
         measured=tuple(outcome for outcome in own if _is_measured_round(outcome)),
+        prediction=done.get(predict_id(model, variant)),
     )
 
 

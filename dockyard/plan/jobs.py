@@ -30,6 +30,7 @@ from shared.contract.stages import (
     PipelineBenchmark,
     PipelineEvaluate,
     PipelineFiles,
+    Predict,
     Tolerance,
     Tuning,
 )
@@ -60,6 +61,11 @@ def optimize_id(network: str, variant: str) -> str:
     return f"{network}/{variant}/optimize"
 
 
+def predict_id(network: str, variant: str) -> str:
+    """Return the id of the job that predicts the quality of a network's variant."""
+    return f"{network}/{variant}/predict"
+
+
 def evaluate_id(model: str, variant: str) -> str:
     """Return the id of the job that judges the quality of a model's variant."""
     return f"{model}/{variant}/evaluate"
@@ -81,8 +87,13 @@ def prepare_reference(plan: Plan, network: Network) -> list[PlannedJob]:
 
 
 def prepare_variant(plan: Plan, network: Network, variant: str) -> list[PlannedJob]:
-    """Return the jobs that make and evaluate a variant of a network."""
-    return [_optimize(plan, network, variant), _evaluate(plan, network, variant)]
+    """Return the jobs that make and evaluate a variant of a network.
+
+    Where its target predicts qualities, that comes before: what it takes is not on every device.
+    """
+    made, judged = _optimize(plan, network, variant), _evaluate(plan, network, variant)
+    is_predicted = plan.targets[plan.optimizations[variant].target].predicts
+    return [made, _predict(plan, network, variant), judged] if is_predicted else [made, judged]
 
 
 def measure_round(plan: Plan, number: int) -> list[PlannedJob]:
@@ -274,3 +285,14 @@ def _evaluate(plan: Plan, network: Network, variant: str) -> PlannedJob:
     return PlannedJob(
         _job(plan, network.name, variant, evaluate_id(network.name, variant), parameters), inputs, variant
     )
+
+
+def _predict(plan: Plan, network: Network, variant: str) -> PlannedJob:
+    """Return the job that predicts a variant's quality; it decides nothing, so no verdict waits for it."""
+    inputs: dict[str, JobInput] = {
+        network.name: OutputInput(optimize_id(network.name, variant)),
+        "data/test": DataInput(network.name, "test"),
+    }
+    parameters = Predict(_files(network), "inputs/data/test", plan.recipe.measure.samples or None)
+    job = _job(plan, network.name, variant, predict_id(network.name, variant), parameters)
+    return PlannedJob(job, inputs, None)

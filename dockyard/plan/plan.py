@@ -65,7 +65,8 @@ class PlannedJob:
 
     Attributes:
         inputs: by path below the job's `inputs/`.
-        variant: which variant the job is for; None for a conversion, which is for all of a toolchain.
+        variant: which variant the job is for; None for a conversion, which is for all of a toolchain,
+            and for a prediction, which decides nothing.
         round: the number of the measuring round, in which it runs beside the model's other variants; None for
             a job that measures no time.
         group: which of those that wait together, where memory does not hold all of them.

@@ -64,6 +64,8 @@ class Target:
         conversion: JSON Schema of what a recipe may say of a conversion.
         methods: by name.
         definitions: what the schemas refer to.
+        predicts: its artifacts run on devices that are not always at hand, and it can tell what quality they
+            are likely to have there.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Target:
     conversion: JsonSchema
     methods: Mapping[str, Method]
     definitions: Mapping[str, Any]
+    predicts: bool = False
 
     @property
     def default_toolchain(self) -> str:
@@ -118,6 +121,7 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
         document.get("conversion", {"type": "object", "additionalProperties": False}),
         methods,
         document.get("$defs", {}),
+        document.get("predicts", False),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
-from dockyard.judge.statistics import STEADY_WITHIN
-from dockyard.report.cells import one_line
+from dockyard.judge.statistics import STEADY_WITHIN, Interval
+from dockyard.report.cells import difference, one_line
 from dockyard.report.content import Remark, Table
 from dockyard.report.headline import options_beyond_name
-from shared.contract.measurement import Scope
+from shared.contract.measurement import Quality, Scope
 from shared.contract.record import RecordStatus
 
 MAX_TEXT = 300
@@ -47,6 +47,8 @@ def _texts(one: Assessment) -> Iterator[str]:
         yield one_line(warning, MAX_TEXT)
     if options := options_beyond_name(record):
         yield one_line(f"options: {options}", MAX_TEXT)
+    if record.predicted and one.predicted_drop:
+        yield _prediction(one, record.predicted, one.predicted_drop)
     if record.status != RecordStatus.MEASURED:
         stage = f" in {record.stage}" if record.stage else ""
         yield f"{record.status.value}{stage}: {one_line(one.reason) or 'no reason given'}"
@@ -63,6 +65,14 @@ def _texts(one: Assessment) -> Iterator[str]:
         more = len(one.flipped) - MAX_SAMPLES
         named = ", ".join(one.flipped[:MAX_SAMPLES]) + (f" and {more} more" if more > 0 else "")
         yield f"right on one side only: {named}"
+
+
+def _prediction(one: Assessment, predicted: Quality, drop: Interval) -> str:
+    """Return what was predicted of a variant's quality, and that it is only that."""
+    allowed = one.record.recipe["requirements"]["max_drop"]
+    excess = f", more than the {allowed} that are allowed" if drop.estimate > allowed else ""
+    value = f"{predicted.main} {predicted.metrics[predicted.main]:.4f}"
+    return f"predicted without its device: {value}, drop {difference(drop)}{excess}; the device decides"
 
 
 def tables_of(one: Assessment) -> list[Table]:

@@ -24,7 +24,7 @@ from dockyard.plan.plan import PlannedJob
 from dockyard.run.outcome import Outcome
 from shared.contract.measurement import Measurement, Throughput
 from shared.contract.result import Status
-from shared.contract.stages import BENCHMARK, EVALUATE
+from shared.contract.stages import BENCHMARK, EVALUATE, PREDICT
 
 PLAIN_INTERVAL_S = 2.0
 """Seconds between two lines where there is no terminal."""
@@ -126,7 +126,7 @@ def _figure(outcome: Outcome) -> str:
     result, stage = outcome.result, outcome.planned.job.stage.name
     if result is None:
         return ""
-    if stage == EVALUATE.name and result.quality:
+    if stage in (EVALUATE.name, PREDICT.name) and result.quality:
         return ", " + ", ".join(f"{name} {value:.4f}" for name, value in result.quality.metrics.items())
     if stage == BENCHMARK.name and result.measurement:
         return f", median {_median_ms(result.measurement):.2f} ms"

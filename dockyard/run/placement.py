@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dockyard.engines import Executor
-from shared.contract.stages import Convert, Evaluate, Optimize, Parameters
+from shared.contract.stages import Convert, Evaluate, Optimize, Parameters, Predict
 
 
 @dataclass(frozen=True)
@@ -37,4 +37,4 @@ def needs_device(parameters: Parameters) -> bool:
     Conversions and artifacts are made anywhere; so are the reference's outputs, which they are held against.
     """
     is_reference = isinstance(parameters, Evaluate) and parameters.is_reference
-    return not (is_reference or isinstance(parameters, (Convert, Optimize)))
+    return not (is_reference or isinstance(parameters, (Convert, Optimize, Predict)))

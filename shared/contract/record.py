@@ -71,6 +71,8 @@ class Record:
         data: digest of each split.
         differences: how far outputs are from the reference's, of the converted graphs, then of the artifact.
         notes: what the toolchain says of its work, by network.
+        predicted: the quality that it is likely to have, by another runtime than the device's. It decides
+            nothing, and stays beside the quality that was measured.
         scope: what a time covers.
         rounds: raw measurements.
         dataset_ns: one call (of a pipeline: one pass) for each test sample, in nanoseconds, in no round.
@@ -102,6 +104,7 @@ class Record:
     differences: Tuple[OutputDifference, ...] = ()
     notes: Mapping[str, Notes] = field(default_factory=dict)
     quality: Optional[Quality] = None
+    predicted: Optional[Quality] = None
     scope: Scope = Scope.NETWORK
     rounds: Tuple[Round, ...] = ()
     dataset_ns: Tuple[int, ...] = ()

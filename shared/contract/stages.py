@@ -110,6 +110,21 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Predict:
+    """The quality that an artifact is likely to have, by a runtime that stands in for the device's.
+
+    Attributes:
+        test: folder below the job's with the test split.
+        samples: the first so many; None takes all.
+    """
+
+    kind: ClassVar[str] = "predict"
+    artifact: NetworkFiles
+    test: str
+    samples: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class PipelineFiles:
     """A pipeline and what its networks are loaded from.
 
@@ -175,7 +190,9 @@ class PipelineBenchmark:
     images: Optional[int] = None
 
 
-Parameters = Union[Convert, Optimize, Evaluate, PipelineEvaluate, NetworkBenchmark, PipelineBenchmark]
+Parameters = Union[
+    Convert, Optimize, Evaluate, Predict, PipelineEvaluate, NetworkBenchmark, PipelineBenchmark
+]
 
 
 @dataclass(frozen=True)
@@ -196,6 +213,7 @@ class Stage:
 
 CONVERT = Stage("convert", ("artifact", "differences"), is_cached=True)
 OPTIMIZE = Stage("optimize", ("artifact",), is_cached=True)
+PREDICT = Stage("predict", ("quality",))
 EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))
 
@@ -203,6 +221,7 @@ STAGES: Mapping[type, Stage] = {
     Convert: CONVERT,
     Optimize: OPTIMIZE,
     Evaluate: EVALUATE,
+    Predict: PREDICT,
     PipelineEvaluate: EVALUATE,
     NetworkBenchmark: BENCHMARK,
     PipelineBenchmark: BENCHMARK,

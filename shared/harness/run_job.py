@@ -34,6 +34,7 @@ from shared.contract.stages import (
     PipelineBenchmark,
     PipelineEvaluate,
     PipelineFiles,
+    Predict,
     artifacts_of,
 )
 from shared.contract.unanswerable import unanswerable
@@ -150,6 +151,8 @@ def _run_stage(work: _Work) -> Result:
         return _optimize(work, parameters)
     if isinstance(parameters, Evaluate):
         return _evaluate(work, parameters)
+    if isinstance(parameters, Predict):
+        return _predict(work, parameters)
     if isinstance(parameters, PipelineEvaluate):
         return _evaluate_pipeline(work, parameters)
     if isinstance(parameters, NetworkBenchmark):
@@ -228,6 +231,17 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
         quality=found.quality,
         measurement=Latency(Scope.NETWORK, TimingProtocol.DATASET, {TOTAL: found.times_ns}),
     )
+
+
+def _predict(work: _Work, parameters: Predict) -> Result:
+    network, folder = parameters.artifact.network, work.folder / parameters.artifact.folder
+    predictor = _needed(work.capabilities.predictor, "predictor", work.job)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise JobFailed(f"{MANIFEST_FILE} is missing in {parameters.artifact.folder}", work.job.id)
+    session = predictor.load(network, folder, manifest, work.threads)
+    found = evaluate(network, session, work.folder / parameters.test, parameters.samples)
+    return Result(Status.DONE, settings=_settings(session), quality=found.quality)
 
 
 def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:

@@ -175,6 +175,8 @@ class Capabilities:
 
     Attributes:
         versions: returns the releases of the vendor's packages by name.
+        predictor: loads an artifact where its device is not at hand, in a runtime that computes about the
+            same: what comes out is a prediction of its quality, never its quality.
         error_summary: returns the line of the vendor's message that says what is wrong.
     """
 
@@ -184,4 +186,5 @@ class Capabilities:
     optimizer: Optional[Optimizer] = None
     tuner: Optional[Tuner] = None
     graph_loader: Optional[GraphLoader] = None
+    predictor: Optional[Loader] = None
     error_summary: Callable[[str], str] = first_line

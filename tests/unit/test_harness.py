@@ -31,6 +31,7 @@ from shared.contract.stages import (
     PipelineBenchmark,
     PipelineEvaluate,
     PipelineFiles,
+    Predict,
     Tolerance,
     Tracker,
     Tuning,
@@ -351,6 +352,16 @@ def test_tuning_job(artifact: Path) -> None:
     assert [path.name for path in (artifact / "tuning").iterdir()] == ["znver4.json.gz"]
 
 
+def test_prediction(artifact: Path) -> None:
+    """A quality is predicted with what stands in for the device's own runtime, which is not loaded."""
+    stand_in, own = Toolchain(SAME), Toolchain(SAME, RuntimeError("no device"))
+    result = run(artifact, Predict(FILES, TEST), own.capabilities(predictor=stand_in))
+    assert result.status == Status.DONE
+    assert result.quality
+    assert len(result.quality.samples) == 3
+    assert (len(stand_in.loaded), own.loaded) == (1, [])
+
+
 @pytest.mark.parametrize(
     ("parameters", "capability", "stage"),
     [
@@ -358,8 +369,9 @@ def test_tuning_job(artifact: Path) -> None:
         (OPTIMIZE, "optimizer", "optimize"),
         (Optimize(FILES, tuning=Tuning("inputs/tuning")), "tuner", "optimize"),
         (Evaluate(FILES, TEST), "graph_loader", "evaluate"),
+        (Predict(FILES, TEST), "predictor", "predict"),
     ],
-    ids=["converter", "optimizer", "tuner", "graph_loader"],
+    ids=["converter", "optimizer", "tuner", "graph_loader", "predictor"],
 )
 def test_a_target_without_a_capability(
     request: pytest.FixtureRequest, parameters: Parameters, capability: str, stage: str

@@ -234,6 +234,28 @@ def two_targets(workspace: Workspace, digits: Recipe, second_target: str) -> Pla
     return make_plan(workspace, replace(digits, optimizations=(Optimization("baseline"), *others)))
 
 
+def test_a_prediction_decides_nothing(
+    workspace: Workspace, digits: Recipe, second_target: str, records_of: RecordsOf
+) -> None:
+    """Where a target predicts, records have that beside the quality, before their device is asked, and are
+    the same whatever became of it.
+    """
+    file = workspace.root / "targets" / second_target / "target.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "predicts": True}))
+    optimizations = (Optimization("baseline"), Optimization("baseline", target=second_target))
+    plan = make_plan(workspace, replace(digits, optimizations=optimizations))
+    ids = [planned.job.id for planned in plan.jobs if "baseline@" in planned.job.id]
+    assert [job_id.split("/")[-1] for job_id in ids[:3]] == ["optimize", "predict", "evaluate"]
+    found = records_of(plan, {})
+    predicted = found[f"baseline@{second_target}"].predicted
+    assert predicted
+    assert (predicted.value, found["baseline"].predicted) == (0.5, None)
+    assert found[f"baseline@{second_target}"].quality == found["baseline"].quality
+    broken = records_of(plan, {f"digits/baseline@{second_target}/predict": not_done("no memory")})
+    assert broken[f"baseline@{second_target}"].predicted is None
+    assert broken[f"baseline@{second_target}"].status == RecordStatus.MEASURED
+
+
 def test_another_target_in_the_run(two_targets: Plan, second_target: str, records_of: RecordsOf) -> None:
     """A variant of another target has that target in its record, and that target's minimum of images."""
     few = changed(notes=Notes(calibration_images=3))

@@ -339,6 +339,17 @@ def test_a_missing_device_is_told(tmp_path: Path) -> None:
     assert "build again when the device 'board' is there" in advice(judge(records))
 
 
+def test_a_prediction_is_called_one(tmp_path: Path) -> None:
+    """What was predicted without the device is a remark that says so, and no figure of the table."""
+    lossy = replace(without_device("int8"), quality=None, predicted=quality([1.0] * 99 + [0.0]))
+    text = report(tmp_path, record("reference", quality=quality([1.0] * 100)), lossy)
+    assert "`int8`: predicted without its device: accuracy 0.9900, drop +0.0100 " in text
+    worse = replace(lossy, predicted=quality([1.0] * 50 + [0.0] * 50))
+    text = report(tmp_path / "b", record("reference", quality=quality([1.0] * 100)), worse)
+    assert "more than the 0.02 that are allowed; the device decides" in text
+    assert cells(text, "int8")[0][1:4] == ["not measured", "-", "-"]
+
+
 def test_headline_of_a_stream() -> None:
     """A stream's headline has its frames a second."""
     reference = record("reference", rounds=streams(10.0, 10.0, 10.0))
