@@ -159,8 +159,9 @@ def _candidates_were_chosen(done: Mapping[str, Outcome]) -> bool:
 
 def _warnings(plan: Plan, work: Work) -> Iterator[str]:
     """Yield what is to be known before a variant is trusted."""
-    if work.evaluated and work.evaluated.result:
-        yield from work.evaluated.result.notes.remarks
+    outcomes = (work.evaluated, *work.measured)
+    results = [outcome.result for outcome in outcomes if outcome and outcome.result]
+    yield from dict.fromkeys(remark for result in results for remark in result.notes.remarks)
     for network, made in work.made.items():
         optimization = work.optimizations[network]
         least = plan.targets[optimization.target].methods[optimization.method].calibration_minimum

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Mapping, Sequence
+from typing import Mapping, Sequence, Tuple
 
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
+from shared.contract.result import Notes
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
-from shared.harness.bursts import Call, Words, take_bursts
+from shared.harness.bursts import LONGEST_UNREST_S, Bursts, Call, Words, take_bursts
 from shared.harness.evaluate_pipeline import frames_of
 from shared.harness.progress import report
 from shared.harness.reference import load_reference
@@ -17,8 +18,11 @@ from shared.inference.pipeline import LoadedNode, run_pipeline
 from shared.inference.preprocess import to_array
 from shared.inference.session import Session
 
+Timed = Tuple[Latency, Notes]
+"""A latency, and what is to be known of it."""
 
-def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path, words: Words) -> Latency:
+
+def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path, words: Words) -> Timed:
     """Time calls of a network on one real input, a burst at each word.
 
     A time covers one call: input ready in host memory to outputs in host memory.
@@ -35,13 +39,14 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
         return {TOTAL: perf_counter_ns() - start}
 
     _warm_up(call, parameters.warmup, parameters.burst_s)
-    samples, bursts = take_bursts(call, parameters.burst_s, words)
-    return Latency(Scope.NETWORK, TimingProtocol.REPEAT, samples, bursts)
+    bursts = take_bursts(call, parameters.burst_s, words)
+    latency = Latency(Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls)
+    return latency, _notes_on(bursts)
 
 
 def benchmark_pipeline(
     nodes: Sequence[LoadedNode], parameters: PipelineBenchmark, folder: Path, words: Words
-) -> Latency:
+) -> Timed:
     """Time a pipeline on whole images, a burst at each word, each going on where the one before ended.
 
     A time covers the way from the encoded bytes to the last node's prediction.
@@ -61,8 +66,18 @@ def benchmark_pipeline(
         return run_pipeline(nodes, *next(frames)).times_ns
 
     _warm_up(call, parameters.warmup, parameters.burst_s)
-    times, bursts = take_bursts(call, parameters.burst_s, words)
-    return Latency(Scope.PIPELINE, TimingProtocol.DATASET, times, bursts)
+    bursts = take_bursts(call, parameters.burst_s, words)
+    latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls)
+    return latency, _notes_on(bursts)
+
+
+def _notes_on(bursts: Bursts) -> Notes:
+    """Return what has to be said of bursts that disturbed those of others."""
+    if not bursts.restless:
+        return Notes()
+    share = f"after {bursts.restless} of {len(bursts.calls)} bursts"
+    unrest = f"its threads still computed {LONGEST_UNREST_S:g} s {share}"
+    return Notes((f"{unrest}: they may slow what is measured beside it",))
 
 
 def _warm_up(call: Call, calls: int, seconds: float) -> None:

@@ -1,10 +1,11 @@
-"""Bursts: what is measured runs for a moment at the host's word, and waits while others run."""
+"""Bursts: what is measured runs for a moment at the host's word, and rests while others run."""
 
 from __future__ import annotations
 
 import json
 import signal
-from time import perf_counter_ns
+from dataclasses import dataclass
+from time import perf_counter_ns, process_time_ns, sleep
 from typing import Callable, Dict, List, Mapping, Tuple
 
 from shared.contract.errors import JobFailed
@@ -16,6 +17,12 @@ CALLS, MOST_CALLS = 5, 1000
 LONGEST_S = 10.0
 """A burst ends after so many seconds, with fewer calls too."""
 
+LOOK_S, AT_REST = 0.01, 0.2
+"""A process is at rest when in so many seconds it took at most this share of them on the CPUs."""
+
+LONGEST_UNREST_S = 2.0
+"""What has not come to rest after so many seconds is restless."""
+
 PATIENCE_S = 1800
 """Seconds without a word after which the host must be gone."""
 
@@ -24,6 +31,21 @@ Call = Callable[[], Mapping[str, int]]
 
 Words = Callable[[int], signal.Signals]
 """Returns the host's next word, given how many bursts are done."""
+
+
+@dataclass(frozen=True)
+class Bursts:
+    """What bursts have measured.
+
+    Attributes:
+        samples_ns: the nanoseconds of each call by step, burst after burst.
+        calls: the number of calls of each burst.
+        restless: after how many bursts the process did not come to rest.
+    """
+
+    samples_ns: Mapping[str, Tuple[int, ...]]
+    calls: Tuple[int, ...]
+    restless: int = 0
 
 
 def words_of_host(done: int) -> signal.Signals:
@@ -41,27 +63,39 @@ def words_of_host(done: int) -> signal.Signals:
     return signal.Signals(word.si_signo)
 
 
-def take_bursts(
-    call: Call, seconds: float, words: Words
-) -> Tuple[Dict[str, Tuple[int, ...]], Tuple[int, ...]]:
-    """Run a burst at each word until the last one.
+def take_bursts(call: Call, seconds: float, words: Words) -> Bursts:
+    """Run a burst at each word until the last one; before the host hears of it, the process comes to rest.
+
+    Threads of some runtimes spin for a while after a call. They would take the CPUs from the next variant's
+    burst, which then looks slower than it is.
 
     Args:
         seconds: that a burst takes at least, unless it has MOST_CALLS calls before then. It has at least
             CALLS, unless LONGEST_S are over.
-
-    Returns:
-        The nanoseconds of each call by step, and the number of calls of each burst.
     """
     samples: Dict[str, List[int]] = {}
     bursts: List[int] = []
+    restless = 0
+    come_to_rest()
     while words(len(bursts)) == GO:
         burst = _burst(call, seconds)
+        restless += not come_to_rest()
         bursts.append(len(burst))
         for steps in burst:
             for step, taken in steps.items():
                 samples.setdefault(step, []).append(taken)
-    return {step: tuple(times) for step, times in samples.items()}, tuple(bursts)
+    return Bursts({step: tuple(times) for step, times in samples.items()}, tuple(bursts), restless)
+
+
+def come_to_rest() -> bool:
+    """Wait until no thread of this process computes; tell whether it has come to that."""
+    end = perf_counter_ns() + int(LONGEST_UNREST_S * 1e9)
+    while perf_counter_ns() < end:
+        start, used = perf_counter_ns(), process_time_ns()
+        sleep(LOOK_S)
+        if process_time_ns() - used <= AT_REST * (perf_counter_ns() - start):
+            return True
+    return False
 
 
 def _burst(call: Call, seconds: float) -> List[Mapping[str, int]]:

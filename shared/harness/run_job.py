@@ -246,8 +246,8 @@ def _predict(work: _Work, parameters: Predict) -> Result:
 
 def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
     session = _load(parameters.artifact, work)
-    latency = benchmark_network(session, parameters, work.folder, work.words)
-    return Result(Status.DONE, settings=_settings(session), measurement=latency)
+    latency, notes = benchmark_network(session, parameters, work.folder, work.words)
+    return Result(Status.DONE, settings=_settings(session), measurement=latency, notes=notes)
 
 
 def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
@@ -265,8 +265,8 @@ def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
 
 def _benchmark_pipeline(work: _Work, parameters: PipelineBenchmark) -> Result:
     nodes = _load_nodes(parameters.pipeline, work)
-    latency = benchmark_pipeline(nodes, parameters, work.folder, work.words)
-    return Result(Status.DONE, settings=_node_settings(nodes), measurement=latency)
+    latency, notes = benchmark_pipeline(nodes, parameters, work.folder, work.words)
+    return Result(Status.DONE, settings=_node_settings(nodes), measurement=latency, notes=notes)
 
 
 def _load_nodes(pipeline: PipelineFiles, work: _Work) -> List[LoadedNode]:

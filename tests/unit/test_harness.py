@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +40,7 @@ from shared.contract.stages import (
     Tuning,
 )
 from shared.harness import machine
-from shared.harness.bursts import CALLS, MOST_CALLS, Words, take_bursts
+from shared.harness.bursts import CALLS, MOST_CALLS, Bursts, Words, take_bursts
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
 from shared.harness.progress import report, track
@@ -589,20 +592,68 @@ def test_network_is_timed_on_one_input(folder: Path) -> None:
 
 def test_a_burst_takes_its_seconds() -> None:
     """A burst has more calls than it must where its seconds are not over yet."""
-    samples, bursts = take_bursts(lambda: {"total": 1}, 0.01, words_for(2))
-    assert min(bursts) > CALLS
-    assert samples == {"total": (1,) * sum(bursts)}
+    taken = take_bursts(lambda: {"total": 1}, 0.01, words_for(2))
+    assert min(taken.calls) > CALLS
+    assert taken.samples_ns == {"total": (1,) * sum(taken.calls)}
 
 
 def test_a_burst_of_a_tiny_network_ends() -> None:
     """A burst has no more calls than a record can hold, however short they are."""
-    _, bursts = take_bursts(lambda: {"total": 1}, 5.0, words_for(1))
-    assert bursts == (MOST_CALLS,)
+    assert take_bursts(lambda: {"total": 1}, 5.0, words_for(1)).calls == (MOST_CALLS,)
 
 
 def test_no_burst_without_a_word() -> None:
     """A benchmark that is told to end at once has run nothing."""
-    assert take_bursts(lambda: {"total": 1}, 0.01, words_for(0)) == ({}, ())
+    assert take_bursts(lambda: {"total": 1}, 0.01, words_for(0)) == Bursts({}, ())
+
+
+class Spinning:
+    """A call after which a thread goes on computing for so many seconds, as those of some runtimes do."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._until, self._thread = seconds, 0.0, threading.Thread(target=self._spin)
+
+    def __call__(self) -> dict[str, int]:
+        self._until = time.monotonic() + self._seconds
+        if not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._spin)
+            self._thread.start()
+        return {"total": 1}
+
+    def _spin(self) -> None:
+        while time.monotonic() < self._until:
+            pass
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._until
+
+
+def test_the_host_hears_of_a_burst_when_its_threads_rest() -> None:
+    """Threads that compute on after a call do so in nobody else's burst: the next word comes after them."""
+    call = Spinning(0.2)
+    rested = []
+
+    def words(done: int) -> signal.Signals:
+        rested.append(call.is_over)
+        return GO if done < 2 else END
+
+    assert take_bursts(call, 1e-9, words).restless == 0
+    assert rested == [True] * 3
+
+
+def test_what_never_rests_is_told(folder: Path) -> None:
+    """Where threads compute for longer than is waited for, the result says that they may slow the others."""
+    call = Spinning(2.5)
+
+    def look(image: np.ndarray) -> Any:
+        call()
+        return SAME
+
+    parameters = NetworkBenchmark(FILES, REFERENCE, warmup=0, burst_s=1e-9)
+    result = run(folder, parameters, Toolchain(look).capabilities())
+    (remark,) = result.notes.remarks
+    assert remark.startswith("its threads still computed 2 s after 1 of 1 bursts")
 
 
 def test_device_is_described() -> None:
