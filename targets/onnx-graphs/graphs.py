@@ -70,7 +70,7 @@ def has_weights(node: Any, constants: Set[str]) -> bool:
 
 def opset(model: Any) -> int:
     """Return the version of ONNX's own operators that a graph is of."""
-    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
 
 
 def feeding(model: Any, ignored: Set[str]) -> List[str]:

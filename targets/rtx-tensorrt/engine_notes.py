@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Mapping, Sequence, Set, Tuple
 
+import onnx
+from graphs import weighted
 from plan_header import PlanHeader
 from plan_layers import EngineLayer, precisions_of, read_layers
 
@@ -13,28 +15,31 @@ from shared.contract.model import Network
 from shared.contract.result import Notes, Table
 
 NOT_FOUND = "not found in the engine"
+MAX_NAMES, MAX_NAME = 4, 200
+"""Operations of a kernel that are named, and characters of each."""
 
 
 def engine_notes(
-    network: Network, weighted: Sequence[str], engine: Path, header: PlanHeader, seconds: float
+    network: Network, model: onnx.ModelProto, engine: Path, header: PlanHeader, seconds: float
 ) -> Notes:
     """Return the notes of an engine.
 
     Args:
-        weighted: names of the ONNX operations with weights.
+        model: the float32 graph that it was made of.
         seconds: that building took.
     """
+    operations, with_weights = {node.name for node in model.graph.node}, weighted(model)
     layers = read_layers(engine.read_bytes())
-    found = precisions_of(layers, weighted)
+    found = precisions_of(layers, with_weights)
     capabilities = ", ".join(header.capabilities)
-    counts = Counter(found.get(name, NOT_FOUND) for name in weighted)
+    counts = Counter(found.get(name, NOT_FOUND) for name in with_weights)
     return Notes(
         remarks=(
             f"the engine of {network.name} is for GPUs of compute capability {capabilities}, and runs with "
             f"TensorRT for RTX {header.release} alone",
-            f"read back from it: of {len(weighted)} operations with weights {_phrase(counts)}",
+            f"read back from it: of {len(with_weights)} operations with weights {_phrase(counts)}",
         ),
-        tables=_tables(network, weighted, found, layers),
+        tables=(_kernels(network, layers, operations),) if layers else (),
         details={
             "release": header.release,
             "compute_capabilities": list(header.capabilities),
@@ -60,19 +65,15 @@ def _phrase(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {where}" for where, number in sorted(counts.items()))
 
 
-def _tables(
-    network: Network, weighted: Sequence[str], found: Mapping[str, str], layers: Sequence[EngineLayer]
-) -> Tuple[Table, ...]:
-    precisions = tuple((name, found.get(name, NOT_FOUND)) for name in weighted)
-    kernels: List[Tuple[str, ...]] = []
+def _kernels(network: Network, layers: Sequence[EngineLayer], operations: Set[str]) -> Table:
+    """Return the table of an engine's kernels, in the order they run."""
+    rows: List[Tuple[str, ...]] = []
     for layer in layers:
-        if layer.layers:
-            kernels.append(
-                (", ".join(layer.layers), layer.kind, ", ".join(layer.reads), ", ".join(layer.writes))
-            )
-    title = f"Precision of {network.name}'s operations with weights, read from the engine"
+        # Casts and quantizers are seen in what is read and written.
+        own = [name for name in layer.layers if name in operations] or list(layer.layers[:1])
+        more = f" and {len(own) - MAX_NAMES} more" if len(own) > MAX_NAMES else ""
+        if own:
+            named = ", ".join(name[:MAX_NAME] for name in own[:MAX_NAMES]) + more
+            rows.append((named, layer.kind, ", ".join(layer.reads), ", ".join(layer.writes)))
     columns = ("operations", "kernel", "reads", "writes")
-    return (
-        Table(title, ("operation", "precision"), precisions, folded=True),
-        Table(f"Kernels of {network.name}'s engine", columns, tuple(kernels), folded=True),
-    )
+    return Table(f"Kernels of {network.name}, read from the engine", columns, tuple(rows), folded=True)

@@ -70,14 +70,13 @@ class RtxTensorRT:
         import onnx
         from engine import build_engine
         from engine_notes import engine_notes, joined
-        from graphs import weighted
 
         graph, typed, engine = source / ONNX_FILE, output / ONNX_FILE, output / ENGINE_FILE
         notes = methods.write_typed(network, method, graph, manifest.input, typed, options, data)
         started = time.monotonic()
         header = build_engine(typed, engine, options["compute_capabilities"])
         seconds = time.monotonic() - started
-        own = engine_notes(network, weighted(onnx.load(graph)), engine, header, seconds)
+        own = engine_notes(network, onnx.load(graph), engine, header, seconds)
         capabilities = header.capabilities
         return Product(
             ENGINE_FORMAT,

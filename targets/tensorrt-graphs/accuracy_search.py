@@ -88,6 +88,7 @@ class Search:
             number = self._fewest(ranking, wanted, target)
         score = self._score(ranking, number, target)
         self._write(ranking[:number], target)
+        type_rest(self._float_graph, target, self._options)
         return Found(tuple(ranking[:number]), costs, score, wanted, len(self._scores))
 
     def _fewest(self, ranking: Sequence[str], wanted: float, target: Path) -> int:
@@ -111,8 +112,8 @@ class Search:
         return self._scores[number]
 
     def _write(self, left_out: Sequence[str], target: Path) -> None:
+        # The rest stays float32 while graphs are tried: float16 is slow on a CPU, and costs next to nothing.
         onnx.save(restored(self._quantized, self._float, set(left_out)), target)
-        type_rest(self._float_graph, target, self._options)
 
     def _costs(self) -> Dict[str, float]:
         """Return what each operation costs when it alone is quantized: the error of the outputs."""
