@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Set
 import onnx
 from graphs import WEIGHTED, feeding, weighted
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from quantizers import refuse_quantized, restored
 
 from shared.contract.errors import nearest
 from shared.contract.model import InputSpec, Network
@@ -22,9 +23,6 @@ CALIBRATIONS = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
-
-
-QUANTIZERS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 
 
 @dataclass(frozen=True)
@@ -88,17 +86,12 @@ def quantize(
             "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED) if scheme.only_weighted else [],
         },
     )
-    return notes_of(network, onnx.load(target), size, scheme)
-
-
-def refuse_quantized(network: Network, model: Any) -> None:
-    """Raise ValueError where a graph has quantized operations already."""
-    found = next((node for node in model.graph.node if node.op_type in QUANTIZERS), None)
-    if found is not None:
-        raise ValueError(
-            f"the graph of {network.name} is quantized already ({found.op_type} '{found.name}'): give the "
-            "float model, or use a method that does not quantize"
-        )
+    quantized = onnx.load(target)
+    if scheme.only_weighted:
+        # The quantizer gives what it quantized to all that read it, sums and poolings too.
+        quantized = restored(quantized, model, {node.name for node in model.graph.node} - set(chosen))
+        onnx.save(quantized, target)
+    return notes_of(network, quantized, size, scheme)
 
 
 def chosen_nodes(model: Any, ignored: Options, only_weighted: bool = False) -> List[str]:

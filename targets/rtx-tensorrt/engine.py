@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, List, Sequence
 
 import tensorrt_rtx_bindings as trt
+from messages import plain
 from plan_header import PlanHeader, read_header
 
 WORKSPACE_BYTES = 1 << 30
@@ -56,9 +57,8 @@ def build_engine(graph: Path, target: Path, capabilities: Sequence[str]) -> Plan
         config.set_compute_capability(getattr(trt.ComputeCapability, name), index)
     built = builder.build_serialized_network(network, config)
     if built is None:
-        raise ValueError(
-            "no engine was built: " + (listener.errors[0] if listener.errors else "no reason given")
-        )
+        reason = plain(listener.errors[0]) if listener.errors else "it gives no reason"
+        raise ValueError(f"TensorRT builds no engine of the graph: {reason}")
     plan = bytes(built)
     target.write_bytes(plan)
     return read_header(plan)
@@ -69,5 +69,5 @@ def _parser_error(parser: Any) -> str:
     if parser.num_errors == 0:
         return "TensorRT cannot read the graph, and gives no reason"
     error = parser.get_error(0)
-    place = f"node '{error.node_name()}' ({error.node_operator()}): " if error.node_name() else ""
-    return f"TensorRT cannot read the graph: {place}{error.desc()}"
+    operation = " ".join(filter(None, (error.node_operator(), error.node_name())))
+    return f"TensorRT cannot read the operation {operation or error.node()}: {plain(error.desc())}"

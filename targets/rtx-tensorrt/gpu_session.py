@@ -9,6 +9,7 @@ import numpy as np
 import tensorrt_rtx_bindings as trt
 from cuda.bindings import runtime as cuda
 from engine import Listener
+from messages import plain
 from plan_header import read_header
 
 from shared.contract.model import InputSpec, Network
@@ -137,4 +138,4 @@ def _reasons(bits: int) -> List[str]:
 
 
 def _last(listener: Listener) -> str:
-    return listener.errors[-1] if listener.errors else "TensorRT gives no reason"
+    return plain(listener.errors[-1]) if listener.errors else "TensorRT gives no reason"

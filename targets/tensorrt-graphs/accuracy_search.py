@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, List, Sequence, Set, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 import onnx
-from graphs import WEIGHTED
-from quantization import QUANTIZERS
+from quantizers import quantized_nodes, restored
 from tensorrt_quantization import Prediction, type_rest
 
 from shared.contract.result import Table
@@ -125,55 +124,6 @@ class Search:
                 onnx.save(restored(self._quantized, self._float, set(self._names) - {name}), alone)
                 costs[name] = error(self._prediction.outputs(alone, RANKING_IMAGES), exact)
         return costs
-
-
-def quantized_nodes(model: Any) -> List[str]:
-    """Return the names of the operations with weights that read what is dequantized."""
-    dequantized: Set[str] = set()
-    found = []
-    for node in model.graph.node:
-        if node.op_type == "DequantizeLinear":
-            dequantized.update(node.output)
-        elif node.op_type in WEIGHTED and dequantized & set(node.input):
-            found.append(node.name)
-    return found
-
-
-def restored(quantized: Any, original: Any, names: Set[str]) -> Any:
-    """Return a graph with Q/DQ, as ONNX, in which the operations of some names read what they read before.
-
-    Args:
-        original: the graph before it was quantized; its operations and tensors have the same names.
-    """
-    model = onnx.ModelProto()
-    model.CopyFrom(quantized)
-    inputs = {node.name: node.input for node in original.graph.node}
-    for node in model.graph.node:
-        if node.name in names:
-            del node.input[:]
-            node.input.extend(inputs[node.name])
-    _drop_unread(model)
-    read = {name for node in model.graph.node for name in node.input}
-    there = {constant.name for constant in model.graph.initializer}
-    missing = [one for one in original.graph.initializer if one.name in read - there]
-    model.graph.initializer.extend(missing)
-    return model
-
-
-def _drop_unread(model: Any) -> None:
-    """Remove the quantizers that nothing reads any more, and the constants that then nobody does."""
-    ends = {value.name for value in model.graph.output}
-    while True:
-        read = ends | {name for node in model.graph.node for name in node.input}
-        nodes = model.graph.node
-        idle = [node for node in nodes if node.op_type in QUANTIZERS and not read & set(node.output)]
-        if not idle:
-            break
-        for node in idle:
-            model.graph.node.remove(node)
-    kept = [constant for constant in model.graph.initializer if constant.name in read]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
 
 
 def error(found: Sequence[Tensors], exact: Sequence[Tensors]) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 from accuracy_search import Search
-from quantization import refuse_quantized
+from quantizers import refuse_quantized
 from tensorrt_quantization import Prediction, half, quantized, with_quantizers
 
 from shared.contract.model import InputSpec, Network

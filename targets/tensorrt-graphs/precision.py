@@ -9,7 +9,7 @@ import onnx
 from graphs import feeding
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
-from quantization import QUANTIZERS
+from quantizers import QUANTIZERS
 
 
 def decoding(source: Path) -> Set[str]:
