@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dockyard.recipe.workspace import PRODUCT
 
 sys.path.insert(0, str(PRODUCT / "targets" / "rtx-tensorrt"))
+from messages import plain
 from plan_header import CAPABILITIES, HEADER_BYTES, LATER, MAGIC, UnreadablePlan, read_header
 from plan_layers import EngineLayer, precisions_of, read_layers
 
@@ -51,6 +52,17 @@ SOFTMAX = (
 BEGIN, END = b"main {\n label bb1: \n", b"shape_main {\n label bb2: \n}\n"
 PROGRAM = TENSORS + BEGIN + QUANTIZE + WAIT + CONVOLUTION + SOFTMAX + END
 """Kernels in the form in which engines have them."""
+
+
+MYELIN = (
+    "IBuilder::buildSerializedNetwork: Error Code 1: Myelin ([pass.cpp:337: check_turing_op_compatibility] "
+    "Cannot compile operation 'dense' for Turing (SM75): FP32 GEMM is not supported. In compileGraph at "
+    "/_src/optimizer/myelin/codeGenerator.cpp:2012)"
+)
+CUDA = (
+    "IRuntime::deserializeCudaEngine: Error Code 1: Cuda Runtime (In ScopedCudaStream at "
+    "/_src/common/dispatch/cudaResources.cpp:25 (cudaError 35: CUDA driver version is insufficient))"
+)
 
 
 def plan(mask: int, release: tuple[int, ...] = RELEASE, body: int = BODY) -> bytes:
@@ -143,3 +155,26 @@ def test_engines_that_are_not_understood(content: bytes, cut: int) -> None:
     """Other bytes, and programs that were cut off, give fewer kernels, never an error."""
     assert len(read_layers(content)) <= len(content)
     assert len(read_layers(PROGRAM[:cut] + content)) <= 4 + len(content)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (MYELIN, "Myelin (Cannot compile operation 'dense' for Turing (SM75): FP32 GEMM is not supported.)"),
+        (CUDA, "Cuda Runtime ( (cudaError 35: CUDA driver version is insufficient))"),
+        ("one\n  line", "one line"),
+        ("", ""),
+    ],
+    ids=["compiler", "CUDA", "plain", "nothing"],
+)
+def test_messages_without_places(message: str, line: str) -> None:
+    """Of TensorRT's messages, functions, codes and places in its sources are left out."""
+    assert plain(message) == line
+
+
+@given(st.text())
+def test_any_message_stays_one_line(message: str) -> None:
+    """Whatever TensorRT says becomes one line, empty only where it says nothing."""
+    line = plain(message)
+    assert len(line.splitlines()) <= 1
+    assert bool(line) == bool(message.strip())
