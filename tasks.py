@@ -392,12 +392,22 @@ def test(context: Context, fast: bool = False, k: str = "") -> None:
 
 @task
 def lint(context: Context) -> None:
-    """ruff, and mypy in strict mode on the host, the shared code and each target."""
+    """ruff, mypy in strict mode on the host, the shared code and each target, hadolint, shellcheck."""
+    from dockyard.recipe.targets import code_folders
+    from dockyard.recipe.workspace import Workspace
+
+    ours = Workspace(ROOT)
     with context.cd(str(ROOT)):
         context.run(f"{sys.executable} -m ruff check .", pty=False)
         context.run(f"{sys.executable} -m ruff format --check .", pty=False)
         context.run(f"{sys.executable} -m mypy", pty=False)
-        for entry in sorted(ROOT.glob("targets/*/entry.py")):
+        for target in ours.names("targets", "target.json"):
             # Each by itself: modules of two targets have the same names.
-            command = f"{sys.executable} -m mypy --ignore-missing-imports {entry.parent.relative_to(ROOT)}"
-            context.run(command, env={"MYPYPATH": str(entry.parent)}, pty=False)
+            folders = code_folders(ours, target)
+            files = " ".join(str(folder.relative_to(ROOT)) for folder in folders)
+            command = f"{sys.executable} -m mypy --ignore-missing-imports {files}"
+            context.run(command, env={"MYPYPATH": os.pathsep.join(map(str, folders))}, pty=False)
+        programs = Path(sys.executable).parent
+        context.run(f"{programs}/hadolint --config docker/hadolint.yaml docker/*/Dockerfile", pty=False)
+        scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked .ci/run"
+        context.run(f"{programs}/shellcheck --severity=warning {scripts}", pty=False)

@@ -1,14 +1,17 @@
-"""Records of the example model and their parts, made in a line."""
+"""Records of the example model and their parts, and changes of a target, made in a line."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.verdicts import judge
+from dockyard.recipe.workspace import Workspace
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import (
     Latency,
@@ -116,3 +119,18 @@ def requiring(one: Record, **requirements: float) -> Record:
 def assessment(variant: str = "int8", **changes: Any) -> Assessment:
     """A record beside its reference, with figures and verdict."""
     return judge([record("reference"), record(variant, **changes)])[1]
+
+
+def change_target(workspace: Workspace, target: str, **changes: Any) -> None:
+    """Change entries of the target.json of a target of the workspace's own."""
+    path = workspace.target(target) / "target.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def share(workspace: Workspace, target: str, folder: str, module: str = "graphs.py") -> Path:
+    """Give a target of the workspace's own a module in a folder that it shares, and return the folder."""
+    place = workspace.root / "targets" / folder
+    place.mkdir()
+    (place / module).write_text("1")
+    change_target(workspace, target, shares=[folder])
+    return place

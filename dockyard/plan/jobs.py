@@ -16,7 +16,7 @@ from dockyard.plan.plan import (
     TuningInput,
 )
 from dockyard.plan.resolve import method_of
-from dockyard.recipe.targets import REFERENCE_TARGET, with_defaults
+from dockyard.recipe.targets import CONVERSION_TOLERANCE, REFERENCE_TARGET, OnnxWish, with_defaults
 from shared.contract.job import Job
 from shared.contract.model import Network
 from shared.contract.recipe import Optimization
@@ -41,8 +41,8 @@ ONNX_GRAPH = "model.onnx"
 REFERENCE_OUTPUTS = "reference.npz"
 """Real inputs and the reference's outputs for them, which its `evaluate` leaves."""
 
-CONVERSION_TOLERANCE = 1e-3
-"""Largest difference of a converted float32 graph from the reference, over the output's largest value."""
+OPSET = "opset"
+"""The key of a conversion that is for the reference, which makes the ONNX."""
 
 START = "start"
 """What a method is given of another one's variant, to go on from."""
@@ -81,8 +81,9 @@ def prepare_reference(plan: Plan, network: Network) -> list[PlannedJob]:
     jobs = [_evaluate_reference(plan, network)]
     toolchains = [(each.target, each.toolchain) for each in plan.optimizations.values()]
     wanted = list(dict.fromkeys(toolchains))
-    if any(network.format not in plan.targets[target].formats for target, _ in wanted):
-        jobs.append(_convert_to_onnx(plan, network))
+    strangers = [pair for pair in wanted if network.format not in plan.targets[pair[0]].formats]
+    wishes = dict.fromkeys(_onnx_wish(plan, network, *pair) for pair in strangers)
+    jobs += [_convert_to_onnx(plan, network, wish) for wish in wishes]
     return [*jobs, *(_convert(plan, network, target, toolchain) for target, toolchain in wanted)]
 
 
@@ -190,11 +191,22 @@ def _evaluate_reference(plan: Plan, network: Network) -> PlannedJob:
     return PlannedJob(job, inputs, REFERENCE_VARIANT)
 
 
-def _convert_to_onnx(plan: Plan, network: Network) -> PlannedJob:
+def _onnx_wish(plan: Plan, network: Network, target: str, toolchain: str) -> OnnxWish:
+    """Return how a toolchain wants the ONNX of a network; the recipe may have chosen the opset."""
+    wish = plan.targets[target].toolchains[toolchain].onnx
+    if target == plan.target.name and OPSET in plan.conversions[network.name]:
+        wish = replace(wish, opset=plan.conversions[network.name][OPSET])
+    # A graph that has its channels first already is left as it is.
+    return replace(wish, layout=None) if wish.layout == network.input.layout else wish
+
+
+def _convert_to_onnx(plan: Plan, network: Network, wish: OnnxWish) -> PlannedJob:
     """Return the job of the reference that makes ONNX of a format that a target does not read."""
     tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", CONVERSION_TOLERANCE)
-    parameters = Convert(_files(network), tolerance)
-    job = _job(plan, network.name, REFERENCE_VARIANT, _to_onnx_id(network.name), parameters)
+    asked = {"opset": wish.opset, "layout": wish.layout}
+    options = {key: value for key, value in asked.items() if value is not None}
+    parameters = Convert(_files(network), tolerance, options)
+    job = _job(plan, network.name, REFERENCE_VARIANT, _to_onnx_id(network.name, wish), parameters)
     inputs: Mapping[str, JobInput] = {
         network.name: GraphInput(network.name),
         REFERENCE_OUTPUTS: _reference_outputs(network.name),
@@ -202,16 +214,24 @@ def _convert_to_onnx(plan: Plan, network: Network) -> PlannedJob:
     return PlannedJob(job, inputs, REFERENCE_VARIANT)
 
 
-def _to_onnx_id(network: str) -> str:
-    return f"{network}/{REFERENCE_VARIANT}/convert"
+def _to_onnx_id(network: str, wish: OnnxWish) -> str:
+    opset = f"opset{wish.opset}" if wish.opset is not None else ""
+    asked = "-".join(filter(None, (opset, wish.layout)))
+    return f"{network}/{REFERENCE_VARIANT}/convert" + (f"/{asked}" if asked else "")
 
 
 def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> PlannedJob:
     reads_it = network.format in plan.targets[target].formats
-    source: JobInput = GraphInput(network.name) if reads_it else OutputInput(_to_onnx_id(network.name))
-    taken = network if reads_it else replace(network, graph=ONNX_GRAPH)
-    tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", CONVERSION_TOLERANCE)
-    options = plan.conversions[network.name] if target == plan.target.name else {}
+    source: JobInput = GraphInput(network.name)
+    taken = network
+    if not reads_it:
+        wish = _onnx_wish(plan, network, target, toolchain)
+        source = OutputInput(_to_onnx_id(network.name, wish))
+        spec = network.input.in_layout(wish.layout or network.input.layout)
+        taken = replace(network, graph=ONNX_GRAPH, input=spec)
+    tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", plan.targets[target].toolchains[toolchain].tolerance)
+    given = plan.conversions[network.name] if target == plan.target.name else {}
+    options = {key: value for key, value in given.items() if key != OPSET}
     job = Job(
         id=convert_id(network.name, target, toolchain),
         model=network.name,

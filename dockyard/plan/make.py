@@ -10,6 +10,7 @@ from dockyard.plan.plan import Plan
 from dockyard.plan.resolve import (
     adapt,
     check_formats,
+    check_opsets,
     conversion_place,
     resolve_conversions,
     resolve_networks,
@@ -73,6 +74,7 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
         data_folder(workspace, recipe)
     reference = load_target(workspace, REFERENCE_TARGET, where)
     check_formats(recipe, networks, targets, reference)
+    check_opsets(recipe, networks, target, conversions)
     optimizations = resolve_optimizations(recipe, targets, toolchain)
     if only is not None:
         if only not in optimizations:

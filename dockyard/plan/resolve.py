@@ -120,6 +120,22 @@ def check_formats(
                 )
 
 
+def check_opsets(
+    recipe: Recipe,
+    networks: Mapping[str, Network],
+    target: Target,
+    conversions: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Refuse an opset for a graph of which no ONNX has to be made. Raises InputProblem."""
+    for name, network in networks.items():
+        if "opset" in conversions[name] and network.format in target.formats:
+            raise InputProblem(
+                f"{target.name} takes the {network.format} of {name} as it is, with the opset that it has",
+                f"{recipe.file}: {conversion_place(recipe, name)}.opset",
+                "leave it out, or export the model with that opset",
+            )
+
+
 def resolve_optimizations(recipe: Recipe, targets: Targets, own_toolchain: str) -> dict[str, Optimization]:
     """Return the recipe's optimizations, or a search's candidates, by variant; targets are filled in.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dockyard.recipe import documents
@@ -13,7 +14,23 @@ from shared.contract.errors import InputProblem, nearest
 REFERENCE_TARGET = "tensorflow"
 """The target that everything is compared with."""
 
+CONVERSION_TOLERANCE = 1e-3
+"""Largest difference of a converted float32 graph from the reference, over the output's largest value."""
+
 JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OnnxWish:
+    """How a toolchain wants the ONNX that the reference makes of a graph which the target does not read.
+
+    Attributes:
+        opset: None for the reference's own choice.
+        layout: of the input; None for the graph's own.
+    """
+
+    opset: int | None = None
+    layout: str | None = None
 
 
 @dataclass(frozen=True)
@@ -22,9 +39,14 @@ class Toolchain:
 
     Attributes:
         python: the Python releases it runs on, as `>=3.10,<3.12`; None for any that Dockyard runs on.
+        onnx: how it wants the ONNX that the reference makes for it.
+        tolerance: largest difference from the reference's outputs, over their largest value, of what
+            `convert` leaves.
     """
 
     python: str | None = None
+    onnx: OnnxWish = field(default_factory=OnnxWish)
+    tolerance: float = CONVERSION_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -61,6 +83,7 @@ class Target:
     Attributes:
         toolchains: by release, the default first.
         formats: of the graphs that its `convert` reads.
+        shares: folders of modules that it has in common with other targets.
         conversion: JSON Schema of what a recipe may say of a conversion.
         methods: by name.
         definitions: what the schemas refer to.
@@ -72,6 +95,7 @@ class Target:
     description: str
     toolchains: Mapping[str, Toolchain]
     formats: tuple[str, ...]
+    shares: tuple[str, ...]
     conversion: JsonSchema
     methods: Mapping[str, Method]
     definitions: Mapping[str, Any]
@@ -113,16 +137,24 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
     methods = {method: _method(method, entry) for method, entry in document["methods"].items()}
     for method in methods.values():
         _check_start(method, methods, place)
+    _check_shares(workspace, name, document.get("shares", ()), place)
     return Target(
         name,
         document["description"],
-        {release: Toolchain(entry.get("python")) for release, entry in document["toolchains"].items()},
+        {release: _toolchain(entry) for release, entry in document["toolchains"].items()},
         tuple(document["sources"]),
+        tuple(document.get("shares", ())),
         document.get("conversion", {"type": "object", "additionalProperties": False}),
         methods,
         document.get("$defs", {}),
         document.get("predicts", False),
     )
+
+
+def code_folders(workspace: Workspace, name: str) -> tuple[Path, ...]:
+    """Return the folders whose modules lie together in a target's jobs: those it shares, then its own."""
+    shares = load_target(workspace, name, f"targets/{name}").shares
+    return (*(workspace.modules(folder) for folder in shares), workspace.target(name))
 
 
 def _check_start(method: Method, methods: Mapping[str, Method], place: str) -> None:
@@ -132,6 +164,31 @@ def _check_start(method: Method, methods: Mapping[str, Method], place: str) -> N
         if start not in has_it:
             where = f"{place}: $.methods.{method.name}.starts_from"
             raise InputProblem(f"{toolchain} has no method '{start}'", where, nearest(start, has_it))
+
+
+def _check_shares(workspace: Workspace, name: str, shares: Sequence[str], place: str) -> None:
+    """Raise InputProblem where a folder of modules is not there, or two modules would be in one place."""
+    where: dict[str, str] = {}
+    for number, folder in enumerate((*shares, name)):
+        modules = sorted(path.name for path in workspace.modules(folder).glob("*.py"))
+        if not modules and folder != name:
+            advice = f"make targets/{folder}/ with the modules, or leave it out"
+            raise InputProblem(
+                f"there is no folder of modules '{folder}'", f"{place}: $.shares[{number}]", advice
+            )
+        for module in modules:
+            if module in where:
+                what = f"{module} is in targets/{where[module]}/ and in targets/{folder}/"
+                raise InputProblem(what, f"{place}: $.shares", "give one of them another name")
+            where[module] = folder
+
+
+def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
+    return Toolchain(
+        entry.get("python"),
+        OnnxWish(**entry.get("onnx", {})),
+        entry.get("tolerance", CONVERSION_TOLERANCE),
+    )
 
 
 def _method(name: str, entry: Mapping[str, Any]) -> Method:

@@ -68,6 +68,11 @@ class Workspace:
         """Return a target's folder."""
         return self.folder("targets", name, "target.json")
 
+    def modules(self, name: str) -> Path:
+        """Return a folder of modules below targets/, a target's own or one that targets share."""
+        places = [place / "targets" / name for place in self.places]
+        return next((folder for folder in places if folder.is_dir()), places[0])
+
     def docker(self, name: str) -> Path:
         """Return the folder of a target's image."""
         return self.folder("docker", name, "Dockerfile")

@@ -52,15 +52,16 @@ def _texts(one: Assessment) -> Iterator[str]:
     if record.status != RecordStatus.MEASURED:
         stage = f" in {record.stage}" if record.stage else ""
         yield f"{record.status.value}{stage}: {one_line(one.reason) or 'no reason given'}"
+        if record.status == RecordStatus.NOT_MEASURED:
+            # What was made is there to be taken to where it can run.
+            yield from _noted(one)
         return
     if one.verdict == Verdict.TOO_LOSSY and one.drop:
         allowed = record.recipe["requirements"]["max_drop"]
         yield f"too lossy: it loses {one.drop.estimate:.4f} of {one.metric}, {allowed} are allowed"
     elif one.reason:
         yield f"{one.verdict.value}: {one_line(one.reason)}"
-    if record.scope == Scope.NETWORK:
-        for notes in record.notes.values():
-            yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)
+    yield from _noted(one)
     if one.flipped:
         more = len(one.flipped) - MAX_SAMPLES
         named = ", ".join(one.flipped[:MAX_SAMPLES]) + (f" and {more} more" if more > 0 else "")
@@ -73,6 +74,13 @@ def _prediction(one: Assessment, predicted: Quality, drop: Interval) -> str:
     excess = f", more than the {allowed} that are allowed" if drop.estimate > allowed else ""
     value = f"{predicted.main} {predicted.metrics[predicted.main]:.4f}"
     return f"predicted without its device: {value}, drop {difference(drop)}{excess}; the device decides"
+
+
+def _noted(one: Assessment) -> Iterator[str]:
+    """Yield what the toolchain says of its work on a network."""
+    if one.record.scope == Scope.NETWORK:
+        for notes in one.record.notes.values():
+            yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)
 
 
 def tables_of(one: Assessment) -> list[Table]:

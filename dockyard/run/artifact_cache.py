@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dockyard.plan.plan import PlannedJob
 from dockyard.recipe.hashing import file_hash, json_hash, tree_hash
+from dockyard.recipe.targets import code_folders
 from dockyard.recipe.workspace import SHARED, Workspace
 from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.result import Result
@@ -21,7 +22,7 @@ from shared.contract.result import Result
 
 def code_hash(workspace: Workspace, target: str, shared: Path = SHARED) -> str:
     """Return the hash of the code that travels with a target's jobs."""
-    return json_hash([tree_hash(shared, "*.py"), tree_hash(workspace.target(target))])
+    return json_hash([tree_hash(shared, "*.py"), *map(tree_hash, code_folders(workspace, target)[::-1])])
 
 
 def cache_key(

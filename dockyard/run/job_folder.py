@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dockyard.plan.plan import DataInput, GraphInput, JobInput, OutputInput, Plan, PlannedJob, TuningInput
-from dockyard.recipe.workspace import SHARED
+from dockyard.recipe.targets import code_folders
+from dockyard.recipe.workspace import SHARED, Workspace
 from dockyard.run import tuning_store
 from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Done
@@ -23,10 +24,7 @@ def fill(plan: Plan, planned: PlannedJob, data: Mapping[str, DataSet], done: Don
     """Fill an empty job folder."""
     job = planned.job
     (folder / "job.json").write_text(json.dumps(encode(job)))
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignore)
-    target = plan.workspace.target(job.target)
-    shutil.copytree(target, folder / "code" / "targets" / job.target, ignore=ignore)
+    place_code(plan.workspace, job.target, folder)
     (folder / "outputs").mkdir()
     for path, source in planned.inputs.items():
         destination = folder / "inputs" / path
@@ -34,6 +32,14 @@ def fill(plan: Plan, planned: PlannedJob, data: Mapping[str, DataSet], done: Don
         _place(plan, source, data, done, destination)
         if isinstance(source, TuningInput):
             (folder / TUNING).mkdir()
+
+
+def place_code(workspace: Workspace, target: str, folder: Path) -> None:
+    """Copy the code of a target's jobs into a job folder; modules that it shares come beside its own."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignore)
+    for modules in code_folders(workspace, target):
+        shutil.copytree(modules, folder / "code" / "targets" / target, ignore=ignore, dirs_exist_ok=True)
 
 
 def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done, destination: Path) -> None:

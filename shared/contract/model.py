@@ -54,6 +54,12 @@ class InputSpec:
     def channel_count(self) -> int:
         return self.shape[3 if self.layout == "NHWC" else 1]
 
+    def in_layout(self, layout: str) -> InputSpec:
+        """Return the same input with its axes in the order of a layout."""
+        channels, size = (self.channel_count,), self.size
+        inner = (*channels, *size) if layout == "NCHW" else (*size, *channels)
+        return replace(self, layout=layout, shape=(self.shape[0], *inner))
+
 
 @dataclass(frozen=True)
 class DataLocation:

@@ -14,8 +14,8 @@ import numpy as np
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
-from artifact import FORMAT, MODEL_FILE, OnnxSession
 from errors import error_summary
+from onnx_session import FORMAT, MODEL_FILE, OnnxSession
 
 from shared.contract.artifact import Manifest
 from shared.contract.model import Network
@@ -56,8 +56,9 @@ class OnnxRuntime:
             return Product(FORMAT, manifest.input)
         import quantization
 
+        scheme = quantization.Scheme(options["symmetric"], options["per_channel"], options["reduce_range"])
         notes = quantization.quantize(
-            network, source / MODEL_FILE, manifest.input, output / MODEL_FILE, options, data
+            network, source / MODEL_FILE, manifest.input, output / MODEL_FILE, options, data, scheme
         )
         return Product(FORMAT, manifest.input, notes=notes)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Dict
 
@@ -23,7 +22,7 @@ from graphs import read_graph
 from sessions import OnnxSession, load_as_it_came
 
 from shared.contract.artifact import Manifest
-from shared.contract.model import InputSpec, Network
+from shared.contract.model import Network
 from shared.contract.result import Notes
 from shared.harness.run_job import main
 from shared.harness.toolchain import Capabilities, Options, Product
@@ -31,6 +30,7 @@ from shared.inference.session import Session
 
 ONNX_FILE = "model.onnx"
 OPSET = 17
+"""Where nobody asks for another."""
 
 
 def versions() -> Dict[str, str]:
@@ -45,7 +45,7 @@ class TensorFlow:
         """Convert a frozen graph, a SavedModel or a Keras file to ONNX (`toolchain.Converter`).
 
         The ONNX graph's input and outputs have the network's names, its input the network's shape in the
-        layout of `options`, by default the network's own.
+        layout of `options`, by default the network's own; `opset` in them is the version of ONNX's operators.
         """
         import tf2onnx
 
@@ -54,31 +54,26 @@ class TensorFlow:
             raise ValueError(f"{network.graph} cannot be converted to ONNX: {advice}")
         feed, results = f"{network.input.name}:0", [f"{name}:0" for name in network.tensors]
         layout = options.get("layout", network.input.layout)
+        opset = options.get("opset", OPSET)
         is_transposed = layout == "NCHW" and network.input.layout == "NHWC"
         tf2onnx.convert.from_graph_def(
             read_graph(network, graph),
             input_names=[feed],
             output_names=results,
-            opset=OPSET,
+            opset=opset,
             shape_override={feed: list(network.input.shape)},
             inputs_as_nchw=[feed] if is_transposed else None,
             tensors_to_rename={name: name[: -len(":0")] for name in (feed, *results)},
             output_path=str(output / ONNX_FILE),
         )
-        details = {"tf2onnx": tf2onnx.__version__, "opset": OPSET, "inputs_as_nchw": is_transposed}
-        spec = channels_first(network.input) if is_transposed else network.input
-        return Product("onnx", spec, notes=Notes(details=details))
+        details = {"tf2onnx": tf2onnx.__version__, "opset": opset, "inputs_as_nchw": is_transposed}
+        return Product("onnx", network.input.in_layout(layout), notes=Notes(details=details))
 
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
         return OnnxSession(network, artifact / ONNX_FILE, manifest.input, threads)
 
     def load_graph(self, network: Network, graph: Path, threads: int) -> Session:
         return load_as_it_came(network, graph, threads)
-
-
-def channels_first(spec: InputSpec) -> InputSpec:
-    """Return an input with its channels before height and width."""
-    return replace(spec, layout="NCHW", shape=(spec.shape[0], spec.channel_count, *spec.size))
 
 
 TENSORFLOW = TensorFlow()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dockyard.recipe.targets import code_folders
+from dockyard.recipe.workspace import Workspace
 from tests.conftest import ROOT
 
 STANDARD = sys.stdlib_module_names
@@ -71,6 +73,9 @@ INFERENCE = files("shared/inference/**/*.py")
 HARNESS = files("shared/harness/**/*.py")
 ENTRIES = files("targets/**/*.py")
 MODELS = files("models/**/*.py")
+OURS = Workspace(ROOT)
+CODE_FOLDERS = {name: code_folders(OURS, name) for name in OURS.names("targets", "target.json")}
+"""Of each target, the folders whose modules lie together in its jobs."""
 
 PACKAGES = ("recipe", "plan", "run", "judge", "report", "deliver")
 """The host's packages in the order of the work: each imports only from those before it."""
@@ -152,21 +157,32 @@ def test_harness(path: Path) -> None:
 
 
 def is_brought(module: str, packages: set[str]) -> bool:
-    """Tell whether a package has a module's name, or that with a word before or after it (`apache-tvm`)."""
+    """Tell whether a package has a module's name, or that with a word before or after it (`apache-tvm`).
+
+    A release of CUDA in a package's name (`-cu12`) does not count.
+    """
     name = module.replace("_", "-")
-    return any(f"-{name}-" in f"-{package}-" for package in packages)
+    known = [re.sub(r"-cu\d+", "", package) for package in packages]
+    return any(f"-{name}-" in f"-{package}-" for package in known)
 
 
 @pytest.mark.parametrize("path", ENTRIES, ids=shown)
 def test_entries(path: Path) -> None:
-    """A target imports what is in its folder and its image, and of ours the code that containers share."""
-    beside = {module.stem for module in path.parent.glob("*.py")}
-    target = path.relative_to(ROOT / "targets").parts[0]
-    packages = set[str]().union(*(named(lock) for lock in files(f"docker/{target}/requirements-*.txt")))
-    for module in imports(path):
-        inside = any(below(module, f"shared.{part}") for part in ("contract", "inference", "harness"))
-        is_known = top(module) in STANDARD | IN_EVERY_IMAGE | beside or is_brought(top(module), packages)
-        assert is_known or inside, module
+    """A target imports what is in its folder, in those that it shares and in its image, and of ours the code
+    that containers share; what several targets share, each of them can import. What no target has yet needs no
+    image.
+    """
+    folder = ROOT / "targets" / path.relative_to(ROOT / "targets").parts[0]
+    users = [target for target, folders in CODE_FOLDERS.items() if folder in folders]
+    for target in users or [folder.name]:
+        places = CODE_FOLDERS.get(target, (folder,))
+        beside = {module.stem for place in places for module in place.glob("*.py")}
+        locks = files(f"docker/{target}/requirements-*.txt")
+        packages = set[str]().union(*(named(lock) for lock in locks))
+        for module in imports(path):
+            inside = any(below(module, f"shared.{part}") for part in ("contract", "inference", "harness"))
+            is_known = top(module) in STANDARD | IN_EVERY_IMAGE | beside or is_brought(top(module), packages)
+            assert is_known or inside, (target, module)
 
 
 @pytest.mark.parametrize("path", [*CONTRACT, *INFERENCE, *HARNESS, *ENTRIES, *MODELS], ids=shown)

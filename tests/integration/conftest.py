@@ -19,7 +19,8 @@ from dockyard.engines.host_process import from_text
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe import documents
 from dockyard.recipe.targets import load_target
-from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
+from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.run.job_folder import place_code
 from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import Job
@@ -90,10 +91,7 @@ def job_folder(tmp_path: Path) -> Callable[[Job, Mapping[str, Path]], Path]:
 
     def make(job: Job, inputs: Mapping[str, Path]) -> Path:
         folder = tmp_path / job.id.replace("/", "-")
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignored)
-        target = folder / "code" / "targets" / job.target
-        shutil.copytree(DOCKYARD.target(job.target), target, ignore=ignored)
+        place_code(DOCKYARD, job.target, folder)
         (folder / "outputs").mkdir()
         (folder / "job.json").write_text(json.dumps(encode(job)))
         for path, source in inputs.items():

@@ -19,6 +19,7 @@ from shared.contract.artifact import Artifact
 from shared.contract.codec import decode, encode
 from shared.contract.result import Result, Status
 from shared.contract.stages import Optimize
+from tests.builders import share
 from tests.fakes import artifact_of
 
 
@@ -166,18 +167,20 @@ def test_key_follows_the_parameters(digits_plan: Plan, change: dict[str, Any]) -
         assert key != artifact_cache.cache_key(planned, **BASE)
 
 
-def test_code_is_of_target_and_harness(workspace: Workspace, tmp_path: Path) -> None:
-    """Another entry script or another harness gives the code another hash."""
-    shared, target = tmp_path / "shared", workspace.root / "targets" / "shelf-cpu"
+def test_code_is_of_target_and_harness(workspace: Workspace, tmp_path: Path, second_target: str) -> None:
+    """Another entry script, another harness or another module that the target shares gives the code another
+    hash.
+    """
+    shared, target = tmp_path / "shared", workspace.target(second_target)
+    common = share(workspace, second_target, "shelf-graphs")
+    shared.mkdir()
     for folder in (shared, target):
-        folder.mkdir(parents=True)
         (folder / "code.py").write_text("1")
-    (target / "target.json").write_text("{}")
-    hashes = [artifact_cache.code_hash(workspace, "shelf-cpu", shared)]
-    for folder in (shared, target):
-        (folder / "code.py").write_text("2")
-        hashes.append(artifact_cache.code_hash(workspace, "shelf-cpu", shared))
-    assert len(set(hashes)) == 3
+    hashes = [artifact_cache.code_hash(workspace, second_target, shared)]
+    for path in (shared / "code.py", target / "code.py", common / "graphs.py"):
+        path.write_text("2")
+        hashes.append(artifact_cache.code_hash(workspace, second_target, shared))
+    assert len(set(hashes)) == 4
 
 
 def test_tree_hash_follows_names_and_contents(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from shared.contract.stages import (
     PipelineEvaluate,
     artifacts_of,
 )
+from tests.builders import change_target
 
 
 def with_methods(recipe: Recipe, *methods: str | Optimization) -> Recipe:
@@ -242,6 +243,55 @@ def test_each_target_converts_from_what_it_reads(
         "digits/convert/shelf-cpu-1": (onnx, "model.onnx"),
     }
     assert "digits/reference/convert" not in ids(make_plan(workspace, with_methods(digits, "baseline")).jobs)
+
+
+def test_onnx_as_each_toolchain_wants_it(workspace: Workspace, digits: Recipe, second_target: str) -> None:
+    """The reference makes one ONNX for each distinct wish; a target that asks for its channels first is told
+    that they are, and compared as closely as it says.
+    """
+    wish = {"opset": 17, "layout": "NCHW"}
+    toolchains = {"3": {}, "2": {"onnx": wish, "tolerance": 1e-4}, "1": {"onnx": wish}}
+    none = {"type": "object", "additionalProperties": False}
+    methods = {"baseline": {"description": "", "options": dict.fromkeys(toolchains, none)}}
+    change_target(workspace, second_target, toolchains=toolchains, methods=methods)
+    others = [Optimization("baseline", {}, toolchain, second_target) for toolchain in toolchains]
+    plan = make_plan(workspace, with_methods(digits, *others, "baseline"))
+    assert_whole(plan)
+    jobs = convert_jobs(plan)
+    plain, asked = "digits/reference/convert", "digits/reference/convert/opset17-NCHW"
+    assert [job_id for job_id in jobs if "/reference/" in job_id] == [plain, asked]
+    assert (jobs[plain].options, jobs[asked].options) == ({}, wish)
+    needed = {p.job.toolchain: p.needs for p in plan.jobs if p.job.id.startswith("digits/convert/shelf")}
+    assert [needed[toolchain][0] for toolchain in ("3", "2", "1")] == [plain, asked, asked]
+    own = {toolchain: jobs[f"digits/convert/shelf-cpu-{toolchain}"] for toolchain in toolchains}
+    inputs = {toolchain: job.source.network.input for toolchain, job in own.items()}
+    assert (inputs["3"].layout, inputs["3"].shape) == ("NHWC", (1, 32, 32, 1))
+    assert (inputs["2"].layout, inputs["2"].shape) == ("NCHW", (1, 1, 32, 32))
+    assert [own[toolchain].tolerance.limit for toolchain in toolchains] == [1e-3, 1e-4, 1e-3]
+
+
+def test_a_recipe_chooses_the_opset(workspace: Workspace, digits: Recipe, second_target: str) -> None:
+    """The opset of a recipe's conversion is asked of the reference, which makes the ONNX; the target is not
+    told of it.
+    """
+    opset = {"type": "object", "properties": {"opset": {"enum": [13, 17]}}}
+    change_target(workspace, second_target, conversion=opset)
+    recipe = replace(with_methods(digits, "baseline"), target=second_target, conversion={"opset": 13})
+    jobs = convert_jobs(make_plan(workspace, recipe))
+    assert jobs["digits/reference/convert/opset13"].options == {"opset": 13}
+    assert jobs["digits/convert/shelf-cpu-2"].options == {}
+
+
+def test_no_opset_of_a_graph_that_is_taken_as_it_is(
+    workspace: Workspace, digits: Recipe, second_target: str
+) -> None:
+    """An opset for a graph of which no ONNX is made is refused, with its place."""
+    opset = {"type": "object", "properties": {"opset": {"enum": [13, 17]}}}
+    change_target(workspace, second_target, conversion=opset, sources=["frozen graph"])
+    recipe = replace(with_methods(digits, "baseline"), target=second_target, conversion={"opset": 13})
+    with pytest.raises(InputProblem, match="takes the frozen graph of digits as it is") as caught:
+        make_plan(workspace, recipe)
+    assert caught.value.where.endswith("$.conversion.opset")
 
 
 def test_another_target_has_its_own_options_and_data(

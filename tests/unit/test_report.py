@@ -197,6 +197,18 @@ def test_frames_have_a_column_where_they_are_asked_for(tmp_path: Path) -> None:
     assert "fps" not in cells(report(tmp_path / "neither", record("reference")), "variant")[0]
 
 
+def test_what_was_made_and_not_measured(tmp_path: Path) -> None:
+    """Of a variant that was made and not measured, the report has what its toolchain says of it."""
+    notes = {"digits": Notes(remarks=("predicted, not measured: accuracy 0.98",))}
+    nothing = {"status": RecordStatus.NOT_MEASURED, "quality": None, "rounds": (), "notes": notes}
+    text = report(tmp_path, record("reference"), record("int8", **nothing, reason="no GPU is here"))
+    reason = text.index("- `int8`: not measured: no GPU is here")
+    assert text.index("- `int8`: predicted, not measured: accuracy 0.98") > reason
+    failed = {**nothing, "status": RecordStatus.FAILED}
+    other = report(tmp_path / "failed", record("reference"), record("int8", **failed, reason="no such type"))
+    assert "predicted" not in other
+
+
 def searched(variant: str, **changes: Any) -> Record:
     one = record(variant, **changes)
     return replace(one, recipe={**one.recipe, "optimizations": {"search": {"time_budget_s": 60}}})

@@ -12,9 +12,10 @@ import pytest
 from dockyard.plan.make import make_plan
 from dockyard.recipe.models import load_model
 from dockyard.recipe.recipes import find_recipe, load_recipe
-from dockyard.recipe.targets import load_target
+from dockyard.recipe.targets import code_folders, load_target
 from dockyard.recipe.workspace import PRODUCT, VARIABLE, Workspace, find_workspace
 from shared.contract.errors import InputProblem
+from tests.builders import change_target, share
 
 
 @pytest.fixture
@@ -194,6 +195,31 @@ def test_a_method_starts_from_one_that_there_is(own: Path) -> None:
     (own / "targets" / "our-board" / "target.json").write_text(json.dumps(document))
     with pytest.raises(InputProblem, match=r"1 has no method 'int9'\s+did you mean 'int8'"):
         load_target(Workspace(own), "our-board", "test")
+
+
+def test_a_target_shares_modules(workspace: Workspace, second_target: str) -> None:
+    """A target's modules lie together with those of the folders that it shares, in the workspace or in
+    Dockyard; the folder itself is no target.
+    """
+    place = share(workspace, second_target, "shelf-graphs")
+    assert code_folders(workspace, second_target) == (place, workspace.target(second_target))
+    assert "shelf-graphs" not in workspace.names("targets", "target.json")
+    change_target(workspace, second_target, shares=["onnx-graphs"])
+    assert code_folders(workspace, second_target)[0] == PRODUCT / "targets" / "onnx-graphs"
+
+
+def test_modules_that_cannot_be_shared(workspace: Workspace, second_target: str) -> None:
+    """A folder that is not there, and a module that the target has itself, are refused with their place."""
+    change_target(workspace, second_target, shares=["shelf-graphs"])
+    with pytest.raises(InputProblem, match="there is no folder of modules 'shelf-graphs'") as caught:
+        load_target(workspace, second_target, "test")
+    assert caught.value.where.endswith("$.shares[0]")
+    share(workspace, second_target, "shelf-graphs", "entry.py")
+    (workspace.target(second_target) / "entry.py").write_text("2")
+    with pytest.raises(
+        InputProblem, match=r"entry\.py is in targets/shelf-graphs/ and in targets/shelf-cpu/"
+    ):
+        load_target(workspace, second_target, "test")
 
 
 def test_own_model_in_a_plan(own: Path) -> None:

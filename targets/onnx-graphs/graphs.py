@@ -1,4 +1,4 @@
-"""An ONNX graph made ready for ONNX Runtime, and which of its operations are worth quantizing."""
+"""An ONNX graph made ready to be optimized, and which of its operations are worth it."""
 
 from __future__ import annotations
 
@@ -57,6 +57,22 @@ def name_nodes(model: Any) -> None:
         taken.add(node.name)
 
 
+def weighted(model: Any) -> List[str]:
+    """Return the names of the nodes with weights."""
+    constants = {constant.name for constant in model.graph.initializer}
+    return [node.name for node in model.graph.node if has_weights(node, constants)]
+
+
+def has_weights(node: Any, constants: Set[str]) -> bool:
+    """Tell whether a node multiplies by weights, which are among the constants."""
+    return node.op_type in WEIGHTED and bool(constants & set(node.input[:2]))
+
+
+def opset(model: Any) -> int:
+    """Return the version of ONNX's own operators that a graph is of."""
+    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
+
+
 def feeding(model: Any, ignored: Set[str]) -> List[str]:
     """Return the names of the nodes with weights, and of those from which one with weights is reached.
 
@@ -70,8 +86,7 @@ def feeding(model: Any, ignored: Set[str]) -> List[str]:
     found = []
     for node in reversed(model.graph.node):
         is_ignored = node.name in ignored
-        has_weights = node.op_type in WEIGHTED and constants & set(node.input[:2])
-        if (has_weights and not is_ignored) or needed & set(node.output):
+        if (has_weights(node, constants) and not is_ignored) or needed & set(node.output):
             # An optional input that is left out is an empty name.
             needed |= set(filter(None, node.input))
             if not is_ignored:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set
 
 import onnx
-from graphs import feeding
+from graphs import WEIGHTED, feeding, weighted
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from quantizers import refuse_quantized, restored
 
 from shared.contract.errors import nearest
 from shared.contract.model import InputSpec, Network
@@ -23,45 +25,82 @@ CALIBRATIONS = {
 }
 
 
+@dataclass(frozen=True)
+class Scheme:
+    """How what runs a graph wants it quantized.
+
+    Attributes:
+        symmetric: activations become int8 with the zero point 0; otherwise uint8 with one of their own.
+        per_channel: a scale for each output channel of the weights, which are int8 with the zero point 0.
+        reduce_range: weights of 7 bits.
+        only_weighted: only what operations with weights read is quantized, and their biases stay in floating
+            point; otherwise all operations that lead to one with weights are, and what they write.
+    """
+
+    symmetric: bool
+    per_channel: bool = True
+    reduce_range: bool = False
+    only_weighted: bool = False
+
+
 def quantize(
-    network: Network, source: Path, spec: InputSpec, target: Path, options: Options, data: Calibration
+    network: Network,
+    source: Path,
+    spec: InputSpec,
+    target: Path,
+    options: Options,
+    data: Calibration,
+    scheme: Scheme,
 ) -> Notes:
     """Quantize a graph's file into another; return the notes.
 
     Args:
         spec: how an image becomes the network's input.
-        options: the method's options, every default filled in.
+        options: `calibration`, `subset_size` and `ignored_scope` as target.json has them.
 
     Raises:
-        ValueError: nothing is left to be quantized, or a node or type that is to be ignored is not there.
+        ValueError: the graph is quantized already, nothing is left to be quantized, or a node or type that is
+            to be ignored is not there.
     """
     model = onnx.load(source)
-    chosen = chosen_nodes(model, options.get("ignored_scope", {}))
+    refuse_quantized(network, model)
+    chosen = chosen_nodes(model, options.get("ignored_scope", {}), scheme.only_weighted)
     size = min(options["subset_size"], data.size("calibration"))
-    is_symmetric = options["symmetric"]
     quantize_static(
         source,
         target,
         Images(model.graph.input[0].name, track(data.inputs("calibration", spec), "calibrate", size), size),
         quant_format=QuantFormat.QDQ,
-        per_channel=options["per_channel"],
-        reduce_range=options["reduce_range"],
-        activation_type=QuantType.QInt8 if is_symmetric else QuantType.QUInt8,
+        per_channel=scheme.per_channel,
+        reduce_range=scheme.reduce_range,
+        activation_type=QuantType.QInt8 if scheme.symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_quantize=chosen,
         calibrate_method=CALIBRATIONS[options["calibration"]],
-        # One image at a time: the calibrator keeps all tensors of the images that it is given at once.
-        # (CalibMaxIntermediateOutputs is no help: it throws away what was read.)
-        extra_options={"ActivationSymmetric": is_symmetric, "CalibStridedMinMax": 1},
+        extra_options={
+            "ActivationSymmetric": scheme.symmetric,
+            # One image at a time: the calibrator keeps all tensors of the images that it is given at once.
+            # (CalibMaxIntermediateOutputs is no help: it throws away what was read.)
+            "CalibStridedMinMax": 1,
+            "QuantizeBias": not scheme.only_weighted,
+            "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED) if scheme.only_weighted else [],
+        },
     )
-    return notes_of(network, onnx.load(target), size)
+    quantized = onnx.load(target)
+    if scheme.only_weighted:
+        # The quantizer gives what it quantized to all that read it, sums and poolings too.
+        quantized = restored(quantized, model, {node.name for node in model.graph.node} - set(chosen))
+        onnx.save(quantized, target)
+    return notes_of(network, quantized, size, scheme)
 
 
-def chosen_nodes(model: Any, ignored: Options) -> List[str]:
+def chosen_nodes(model: Any, ignored: Options, only_weighted: bool = False) -> List[str]:
     """Return the names of the nodes that are to be quantized.
 
     Args:
         ignored: the names and types of nodes that stay in floating point.
+        only_weighted: of those that are not ignored, the ones with weights; otherwise those too that lead to
+            one with weights.
 
     Raises:
         ValueError: none is left, or the graph has no such node or type.
@@ -73,14 +112,18 @@ def chosen_nodes(model: Any, ignored: Options) -> List[str]:
     for kind, given, known in (("operation", names, known_names), ("type", types, known_types)):
         for name in sorted(given - known):
             raise ValueError(f"the converted graph has no {kind} '{name}'; {nearest(name, known)}")
-    chosen = feeding(model, {node.name for node in nodes if node.name in names or node.op_type in types})
+    left_out = {node.name for node in nodes if node.name in names or node.op_type in types}
+    if only_weighted:
+        chosen = [name for name in weighted(model) if name not in left_out]
+    else:
+        chosen = feeding(model, left_out)
     # To ONNX Runtime no names at all are those of every node.
     if not chosen:
         raise ValueError("no operation with weights is left to be quantized")
     return chosen
 
 
-def notes_of(network: Network, model: Any, images: int) -> Notes:
+def notes_of(network: Network, model: Any, images: int, scheme: Scheme) -> Notes:
     """Return the notes of a quantized graph.
 
     Args:
@@ -96,11 +139,11 @@ def notes_of(network: Network, model: Any, images: int) -> Notes:
             to_quantize.update(node.input)
         else:
             operations.append(node)
-    in_float = [
-        (node.name, node.op_type)
-        for node in operations
-        if not (dequantized & set(node.input) and to_quantize & set(node.output))
-    ]
+    in_float = []
+    for node in operations:
+        writes = scheme.only_weighted or to_quantize & set(node.output)
+        if not (dequantized & set(node.input) and writes):
+            in_float.append((node.name, node.op_type))
     quantized = len(operations) - len(in_float)
     remark = f"{quantized} of {len(operations)} operations of {network.name} are quantized"
     title = f"Operations of {network.name} left in floating point"

@@ -1,7 +1,4 @@
-"""An artifact's file, an ONNX graph, and how it is loaded.
-
-Needs ONNX Runtime alone, not the package onnx.
-"""
+"""An ONNX graph's file in ONNX Runtime; needs that alone, not the package onnx."""
 
 from __future__ import annotations
 
@@ -18,13 +15,23 @@ MODEL_FILE = "model.onnx"
 
 
 class OnnxSession:
-    """A graph in ONNX Runtime's CPU provider, which applies all of its optimizations when it loads it."""
+    """A graph in ONNX Runtime's CPU provider, which applies all of its optimizations when it loads it.
 
-    def __init__(self, network: Network, path: Path, spec: InputSpec, threads: int) -> None:
+    Args:
+        threads: 0 for as many as it likes.
+        in_float: what is quantized is computed in floating point, from the rounded values: what the graph
+            gives elsewhere, whatever 8-bit instructions this CPU has.
+    """
+
+    def __init__(
+        self, network: Network, path: Path, spec: InputSpec, threads: int, in_float: bool = False
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         # Its threads would spin on after a call, on the CPUs that the rest of a pipeline needs.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        if in_float:
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._feed = self._session.get_inputs()[0].name
         self._names = network.tensors

@@ -1,0 +1,69 @@
+"""TensorRT's methods up to the graph: the ONNX that says in which precision each operation is computed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from accuracy_search import Search
+from quantizers import refuse_quantized
+from tensorrt_quantization import Prediction, half, quantized, with_quantizers
+
+from shared.contract.model import InputSpec, Network
+from shared.contract.result import Notes
+from shared.harness.toolchain import Calibration, Options
+
+
+def write_typed(
+    network: Network,
+    method: str,
+    graph: Path,
+    spec: InputSpec,
+    target: Path,
+    options: Options,
+    data: Calibration,
+) -> Notes:
+    """Write a method's graph; return the notes, with the quality that is predicted where precision is lost.
+
+    Args:
+        method: `fp32`, `fp16`, `int8` or `int8-accuracy-aware`.
+        graph: file of the float32 graph.
+        spec: how an image becomes its input.
+        options: the method's options, every default filled in.
+
+    Raises:
+        ValueError: the graph is quantized already, and the method would quantize it or shorten its types.
+    """
+    if method == "fp32":
+        shutil.copyfile(graph, target)
+        return Notes()
+    refuse_quantized(network, onnx.load(graph))
+    prediction = Prediction(network, spec, data, options["validation_images"])
+    if method == "int8-accuracy-aware":
+        return _accuracy_aware(network, graph, spec, target, options, data, prediction)
+    if method == "fp16":
+        half(graph, target)
+        notes = Notes()
+    else:
+        notes = quantized(network, graph, spec, target, options, data)
+    return replace(notes, remarks=(*notes.remarks, prediction.remark(target, graph)))
+
+
+def _accuracy_aware(
+    network: Network,
+    graph: Path,
+    spec: InputSpec,
+    target: Path,
+    options: Options,
+    data: Calibration,
+    prediction: Prediction,
+) -> Notes:
+    whole = target.with_name("quantized.onnx")
+    notes = with_quantizers(network, graph, spec, whole, options, data)
+    found = Search(prediction, graph, whole, options).run(options["max_drop"], target)
+    whole.unlink()
+    remarks = (found.remark, prediction.remark(target, graph))
+    details = {"left_out": list(found.left_out), "graphs_tried": found.tried}
+    return Notes(remarks, found.tables, notes.calibration_images, details)
