@@ -182,6 +182,22 @@ def test_what_is_left_out_reads_floats_again(small: Any) -> None:
     assert small["everything restored"] == ["b1", "b3", "w1", "w2", "w3"]
 
 
+def test_the_fewest_operations_are_left_out(small: Any) -> None:
+    """Operations are left out of int8, the costliest first, until the prediction is within the drop, no more;
+    where no number is enough all are, and that is said. The rest of the graph is float16.
+    """
+    enough, fewer, never = (small["search"][drop] for drop in ("0.35", "0.15", "-1"))
+    assert (enough["left out"], enough["in int8"]) == ([], 3)
+    assert (len(fewer["left out"]), fewer["in int8"], fewer["costs fall"]) == (2, 1, True)
+    assert fewer["remark"] == (
+        "left out of int8: 2 of 3 operations; the prediction (0.9000) reaches what is allowed (0.8500), "
+        "graphs tried: 3"
+    )
+    assert (len(never["left out"]), never["in int8"]) == (3, 0)
+    assert "does not reach what is allowed (2.0000)" in never["remark"]
+    assert all(found["casts"] for found in (enough, fewer, never))
+
+
 def test_scales_stay_float32_in_a_float16_graph(small: Any) -> None:
     """In a float16 graph the quantizers keep scales of float32; what decodes the outputs stays float32."""
     assert {one["scale"][0] for one in small["typed quantizers"]} == {"float32"}
