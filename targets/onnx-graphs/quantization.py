@@ -75,6 +75,8 @@ def quantize(
         reduce_range=scheme.reduce_range,
         activation_type=QuantType.QInt8 if scheme.symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        # Only what these read and write is calibrated; None stands for all types that can be quantized.
+        op_types_to_quantize=sorted(WEIGHTED) if scheme.only_weighted else None,
         nodes_to_quantize=chosen,
         calibrate_method=CALIBRATIONS[options["calibration"]],
         extra_options={

@@ -42,16 +42,21 @@ def find_gpu() -> Tuple[str, str]:
     Raises:
         Unsupported: there is none, or no driver that can be talked to.
     """
-    try:
-        count = call(cuda.cudaGetDeviceCount)
-    except GpuError as error:
-        raise Unsupported(
-            f"no NVIDIA GPU is here that can be used, and an engine needs one ({error})"
-        ) from None
-    if count == 0:
-        raise Unsupported("no NVIDIA GPU is here, and an engine needs one")
+    lack = _what_is_lacking()
+    if lack:
+        raise Unsupported(f"no NVIDIA GPU is here, and an engine needs one ({lack})")
     properties = call(cuda.cudaGetDeviceProperties, DEVICE)
     return properties.name.decode(), f"{properties.major}.{properties.minor}"
+
+
+def _what_is_lacking() -> str:
+    """Return why there is no GPU that can be used; empty where there is one."""
+    if call(cuda.cudaDriverGetVersion) == 0:
+        return "there is no driver, or it was not given to the container"
+    try:
+        return "" if call(cuda.cudaGetDeviceCount) else "the driver has none"
+    except GpuError as error:
+        return str(error)
 
 
 class EngineSession:

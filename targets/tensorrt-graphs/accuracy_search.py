@@ -27,6 +27,7 @@ class Found:
 
     Attributes:
         left_out: operations that are not quantized, the costliest first.
+        operations: how many could be.
         costs: of every operation, by name; none where no ranking was needed.
         score: predicted, of the graph that was written.
         wanted: the least that is allowed.
@@ -34,6 +35,7 @@ class Found:
     """
 
     left_out: Tuple[str, ...]
+    operations: int
     costs: Dict[str, float]
     score: float
     wanted: float
@@ -44,8 +46,8 @@ class Found:
         """A sentence for the report."""
         reached = "reaches" if self.score >= self.wanted else "does not reach"
         return (
-            f"{len(self.left_out)} operations were left out of int8: the prediction ({self.score:.4f}) "
-            f"{reached} what is allowed ({self.wanted:.4f}); {self.tried} graphs were tried"
+            f"left out of int8: {len(self.left_out)} of {self.operations} operations; the prediction "
+            f"({self.score:.4f}) {reached} what is allowed ({self.wanted:.4f}), graphs tried: {self.tried}"
         )
 
     @property
@@ -88,7 +90,7 @@ class Search:
         score = self._score(ranking, number, target)
         self._write(ranking[:number], target)
         type_rest(self._float_graph, target, self._options)
-        return Found(tuple(ranking[:number]), costs, score, wanted, len(self._scores))
+        return Found(tuple(ranking[:number]), len(self._names), costs, score, wanted, len(self._scores))
 
     def _fewest(self, ranking: Sequence[str], wanted: float, target: Path) -> int:
         """Return how many of a ranking's first have to be left out; all of them where no number is enough."""

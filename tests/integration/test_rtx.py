@@ -145,7 +145,7 @@ def test_without_a_gpu_an_engine_is_not_measured(engines: dict[str, Any]) -> Non
     """Where there is no GPU, loading an engine ends with a sentence that says so."""
     told = {made["loading"] for made in engines.values()}
     assert len(told) == 1
-    assert told.pop().startswith("no NVIDIA GPU is here that can be used, and an engine needs one (")
+    assert told.pop().startswith("no NVIDIA GPU is here, and an engine needs one (")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +180,22 @@ def test_what_is_left_out_reads_floats_again(small: Any) -> None:
     assert small["restored"] == ["first", "dense"]
     assert small["restored quantizers"] == 6
     assert small["everything restored"] == ["b1", "b3", "w1", "w2", "w3"]
+
+
+def test_the_fewest_operations_are_left_out(small: Any) -> None:
+    """Operations are left out of int8, the costliest first, until the prediction is within the drop, no more;
+    where no number is enough all are, and that is said. The rest of the graph is float16.
+    """
+    enough, fewer, never = (small["search"][drop] for drop in ("0.35", "0.15", "-1"))
+    assert (enough["left out"], enough["in int8"]) == ([], 3)
+    assert (len(fewer["left out"]), fewer["in int8"], fewer["costs fall"]) == (2, 1, True)
+    assert fewer["remark"] == (
+        "left out of int8: 2 of 3 operations; the prediction (0.9000) reaches what is allowed (0.8500), "
+        "graphs tried: 3"
+    )
+    assert (len(never["left out"]), never["in int8"]) == (3, 0)
+    assert "does not reach what is allowed (2.0000)" in never["remark"]
+    assert all(found["casts"] for found in (enough, fewer, never))
 
 
 def test_scales_stay_float32_in_a_float16_graph(small: Any) -> None:
@@ -236,7 +252,7 @@ def test_a_build_without_a_gpu_ends_with_an_honest_report(built: tuple[Workspace
     for variant in ("fp32", "int8-accuracy-aware"):
         record = records[variant]
         assert (record.status, record.stage) == (RecordStatus.NOT_MEASURED, "evaluate")
-        assert record.reason.startswith("no NVIDIA GPU is here that can be used")
+        assert record.reason.startswith("no NVIDIA GPU is here")
         files = {path.name for path in measured_artifact(workspace, record, "digits").iterdir()}
         assert files == {"model.engine", "model.onnx", "manifest.json"}
         assert record.notes["digits"].details["conversion"]["opset"] == 13
