@@ -97,12 +97,22 @@ class RtxTensorRT:
         return EngineSession(network, artifact / ENGINE_FILE, manifest.input)
 
 
+class OnnxRuntime:
+    """Predicts what an engine gives: runs the graph that it was built of."""
+
+    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
+        from onnx_session import OnnxSession
+
+        return OnnxSession(network, artifact / ONNX_FILE, manifest.input, threads, in_float=True)
+
+
 RTX_TENSORRT = RtxTensorRT()
 CAPABILITIES = Capabilities(
     versions,
     loader=RTX_TENSORRT,
     converter=RTX_TENSORRT,
     optimizer=RTX_TENSORRT,
+    predictor=OnnxRuntime(),
     error_summary=error_summary,
 )
 

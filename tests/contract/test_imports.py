@@ -169,8 +169,8 @@ def is_brought(module: str, packages: set[str]) -> bool:
 @pytest.mark.parametrize("path", ENTRIES, ids=shown)
 def test_entries(path: Path) -> None:
     """A target imports what is in its folder, in those that it shares and in its image, and of ours the code
-    that containers share; what several targets share, each of them can import. What no target has yet needs no
-    image.
+    that containers share; what several targets share, each of them can import. What no target has yet needs
+    no image.
     """
     folder = ROOT / "targets" / path.relative_to(ROOT / "targets").parts[0]
     users = [target for target, folders in CODE_FOLDERS.items() if folder in folders]
