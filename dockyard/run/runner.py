@@ -54,7 +54,8 @@ def run_plan(
             outcomes, problem = _run_together(run, members)
             for outcome in outcomes:
                 run.done[outcome.planned.job.id] = outcome
-                display.outcome(outcome)
+                if not _was_said(run, outcome):
+                    display.outcome(outcome)
                 yield outcome
             if problem is not None:
                 raise problem
@@ -65,6 +66,11 @@ def _run_together(run: Run, members: list[PlannedJob]) -> Finished:
     if run.placement.missing_device and needs_device(members[0].job.parameters):
         return [no_device(run, planned) for planned in members], None
     return run_alone(run, members[0]) if members[0].round is None else run_round(run, members)
+
+
+def _was_said(run: Run, outcome: Outcome) -> bool:
+    """Tell whether that the device is not there has been said where the variant was to be judged."""
+    return bool(run.placement.missing_device) and outcome.planned.round is not None
 
 
 def _round_of(planned: PlannedJob) -> tuple[str, int | None]:
