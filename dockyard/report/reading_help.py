@@ -31,6 +31,6 @@ READING_HELP = (
     f"{MIN_ROUNDS} rounds were measured. The others meet what is required. Recommended is, of those than "
     f"which none is certainly faster (by {ALIKE_WITHIN:.0%}, or in every pair of bursts), the one that drops "
     "least, then the smallest; as fast are the rest of those; meets are the slower ones. Not measured: this "
-    "hardware cannot run it, its device was not there, a search left it, or the run ended before. Raw samples "
-    "are in records/.",
+    "hardware cannot run it, its device was not there, a search left it, or the run ended before. Raw "
+    "samples are in records/.",
 )
