@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,22 @@ import pytest
 from rich.console import Console
 
 from dockyard.deliver.find import measured_artifact
+from dockyard.engines import Limits, images
+from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.venv import VenvExecutor
 from dockyard.plan.make import make_plan
+from dockyard.recipe.models import load_model
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.targets import code_folders, load_target
 from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.run.check_result import read_result
 from dockyard.run.datasets import prepare
 from dockyard.workflow import build
+from shared.contract.job import Job
+from shared.contract.model import Network
 from shared.contract.record import Record, RecordStatus
+from shared.contract.result import Status
+from shared.contract.stages import Evaluate, NetworkFiles
 from tests.integration.conftest import DOCKYARD, new_workspace
 
 TARGET, TOOLCHAIN = "rtx-tensorrt", "1.7"
@@ -262,3 +271,27 @@ def test_a_build_without_a_gpu_ends_with_an_honest_report(built: tuple[Workspace
     report = (workspace.results / "report.md").read_text()
     assert "not measured: accuracy" in report
     assert "read back from it: of 4 operations with weights 4 fp32" in report
+
+
+@pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")
+def test_the_runtime_image_knows_an_engine(
+    docker_executor: DockerExecutor,
+    job_folder: Callable[[Job, Mapping[str, Path]], Path],
+    built: tuple[Workspace, dict[str, Record]],
+) -> None:
+    """In the image that has nothing of ONNX, an engine is read as far as to say that there is no GPU."""
+    if images.current_image(DOCKYARD, TARGET, TOOLCHAIN, stage="runtime") is None:
+        images.build_image(DOCKYARD, TARGET, TOOLCHAIN, stage="runtime", on_line=print)
+    workspace, records = built
+    network = load_model(DOCKYARD, "digits", "test")
+    assert isinstance(network, Network)
+    parameters = Evaluate(NetworkFiles(network, "inputs/digits"), "inputs/data/test")
+    job = Job("digits/evaluate-runtime", "digits", TARGET, TOOLCHAIN, "fp32", 2, parameters)
+    test = PRODUCT / "models" / "digits" / "data" / "test"
+    engine = measured_artifact(workspace, records["fp32"], "digits")
+    folder = job_folder(job, {"digits": engine, "data/test": test})
+    ended = docker_executor.run(TARGET, f"{TOOLCHAIN}-runtime", folder, Limits(120, 4096), print)
+    result = read_result(folder, ended, parameters)
+    assert result.status == Status.NOT_MEASURED
+    assert result.reason.startswith("no NVIDIA GPU is here, and an engine needs one (")
+    assert result.versions["tensorrt-rtx-cu12-libs"] == "1.7.1.116"
