@@ -22,7 +22,7 @@ from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import call_times_ns
 from dockyard.judge.record_files import publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
-from dockyard.judge.verdicts import judge, requirement_met
+from dockyard.judge.verdicts import judge, requirement_met, why_nothing_is_measured
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.published import this_cpu, why_data_outdated, why_outdated
@@ -159,7 +159,7 @@ def summarize(built: BuildResult, console: Console) -> None:
 
     Raises:
         JobFailed: a job failed, or what the recipe requires was not reached.
-        EnvironmentProblem: the recipe's device was not there.
+        EnvironmentProblem: the recipe's device was not there, or nothing of it can run here.
     """
     print_summary(built.assessments, console)
     report = built.workspace.display_path(built.workspace.results / "report.md")
@@ -176,9 +176,10 @@ def summarize(built: BuildResult, console: Console) -> None:
             "\n".join(more).strip() or "the last lines of each are in its record",
         )
     recipe = str(built.assessments[0].record.recipe["name"])
-    if built.missing_device:
-        advice = f"what needs no device is made and kept; when it is there: ./inv build --recipe {recipe}"
-        raise EnvironmentProblem(f"not measured: {built.missing_device}", recipe, advice)
+    missing = built.missing_device or why_nothing_is_measured(built.assessments)
+    if missing:
+        advice = f"what needs no device is made and kept; where one is: ./inv build --recipe {recipe}"
+        raise EnvironmentProblem(f"not measured: {missing}", recipe, advice)
     if not requirement_met(built.assessments):
         raise JobFailed("what the recipe requires was not reached", recipe)
 

@@ -38,6 +38,14 @@ def requirement_met(assessments: Sequence[Assessment]) -> bool:
     return any(_is_as_required(one) for one in assessments if one.is_of_recipes_model)
 
 
+def why_nothing_is_measured(assessments: Sequence[Assessment]) -> str:
+    """Return why no variant of the recipe's own model could be measured here; empty where one could."""
+    own = [one for one in assessments if one.is_of_recipes_model and not one.is_reference]
+    declined = [one for one in own if one.verdict == Verdict.NOT_MEASURED and one.record.stage]
+    is_search = any("search" in one.record.recipe["optimizations"] for one in own)
+    return declined[0].reason if declined and len(declined) == len(own) and not is_search else ""
+
+
 def _is_as_required(one: Assessment) -> bool:
     if one.verdict in (Verdict.NO_GAIN, Verdict.UNDECIDED):
         return not required_speeds(one)
@@ -126,7 +134,7 @@ def _with_prediction(one: Assessment, reference: Record | None) -> Assessment:
     if predicted is None or reference is None or reference.quality is None:
         return one
     theirs, mine = reference.quality.scores(predicted.main), predicted.scores(predicted.main)
-    if theirs.keys() != mine.keys() or not mine:
+    if not mine or not mine.keys() <= theirs.keys():
         return one
     drop = drop_with_interval([theirs[sample] for sample in mine], list(mine.values()))
     return replace(one, predicted_drop=drop)

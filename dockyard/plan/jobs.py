@@ -44,6 +44,9 @@ REFERENCE_OUTPUTS = "reference.npz"
 OPSET = "opset"
 """The key of a conversion that is for the reference, which makes the ONNX."""
 
+PREDICTED_SAMPLES = 100
+"""Of the test split, that a quality is predicted on: what stands in for a device may be slow."""
+
 START = "start"
 """What a method is given of another one's variant, to go on from."""
 
@@ -313,6 +316,7 @@ def _predict(plan: Plan, network: Network, variant: str) -> PlannedJob:
         network.name: OutputInput(optimize_id(network.name, variant)),
         "data/test": DataInput(network.name, "test"),
     }
-    parameters = Predict(_files(network), "inputs/data/test", plan.recipe.measure.samples or None)
+    samples = min(plan.recipe.measure.samples or PREDICTED_SAMPLES, PREDICTED_SAMPLES)
+    parameters = Predict(_files(network), "inputs/data/test", samples)
     job = _job(plan, network.name, variant, predict_id(network.name, variant), parameters)
     return PlannedJob(job, inputs, None)

@@ -72,7 +72,7 @@ def _prediction(one: Assessment, predicted: Quality, drop: Interval) -> str:
     """Return what was predicted of a variant's quality, and that it is only that."""
     allowed = one.record.recipe["requirements"]["max_drop"]
     excess = f", more than the {allowed} that are allowed" if drop.estimate > allowed else ""
-    value = f"{predicted.main} {predicted.metrics[predicted.main]:.4f}"
+    value = f"{predicted.main} {predicted.metrics[predicted.main]:.4f} on {len(predicted.samples)} samples"
     return f"predicted without its device: {value}, drop {difference(drop)}{excess}; the device decides"
 
 

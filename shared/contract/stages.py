@@ -115,13 +115,13 @@ class Predict:
 
     Attributes:
         test: folder below the job's with the test split.
-        samples: the first so many; None takes all.
+        samples: the first so many.
     """
 
     kind: ClassVar[str] = "predict"
     artifact: NetworkFiles
     test: str
-    samples: Optional[int] = None
+    samples: int
 
 
 @dataclass(frozen=True)

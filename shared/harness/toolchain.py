@@ -89,7 +89,8 @@ class Converter(Protocol):
             options: of the conversion; what target.json offers a recipe, and as it is asked of the toolchain:
                 `mean` and `scale` (both, one value a channel) and `reverse_channels`, to be folded into the
                 network; `input_dtype` `uint8` (it takes pixels as they are); `layout` of the converted input;
-                `data_type` of the weights (`float32`, `float16`).
+                `data_type` of the weights (`float32`, `float16`). The reference, which makes ONNX for other
+                targets, is asked for `layout` and `opset`.
 
         Returns:
             The product; its input says what is left to be done outside the network.

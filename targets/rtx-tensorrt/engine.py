@@ -1,6 +1,6 @@
 """Engines built ahead of time from typed ONNX: no GPU is asked, TensorRT compiles the rest where it loads it.
 
-A timing cache is of no use here: with one TensorRT for RTX wants a GPU to build, and the engine is the same.
+A timing cache is of no use here: nothing is timed, and what TensorRT for RTX does with one is nothing.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -25,7 +24,7 @@ def write_typed(
     options: Options,
     data: Calibration,
 ) -> Notes:
-    """Write a method's graph; return the notes, with the quality that is predicted where precision is lost.
+    """Write a method's graph; return the notes.
 
     Args:
         method: `fp32`, `fp16`, `int8` or `int8-accuracy-aware`.
@@ -40,30 +39,21 @@ def write_typed(
         shutil.copyfile(graph, target)
         return Notes()
     refuse_quantized(network, onnx.load(graph))
-    prediction = Prediction(network, spec, data, options["validation_images"])
     if method == "int8-accuracy-aware":
-        return _accuracy_aware(network, graph, spec, target, options, data, prediction)
+        return _accuracy_aware(network, graph, spec, target, options, data)
     if method == "fp16":
         half(graph, target)
-        notes = Notes()
-    else:
-        notes = quantized(network, graph, spec, target, options, data)
-    return replace(notes, remarks=(*notes.remarks, prediction.remark(target, graph)))
+        return Notes()
+    return quantized(network, graph, spec, target, options, data)
 
 
 def _accuracy_aware(
-    network: Network,
-    graph: Path,
-    spec: InputSpec,
-    target: Path,
-    options: Options,
-    data: Calibration,
-    prediction: Prediction,
+    network: Network, graph: Path, spec: InputSpec, target: Path, options: Options, data: Calibration
 ) -> Notes:
     whole = target.with_name("quantized.onnx")
     notes = with_quantizers(network, graph, spec, whole, options, data)
+    prediction = Prediction(network, spec, data, options["validation_images"])
     found = Search(prediction, graph, whole, options).run(options["max_drop"], target)
     whole.unlink()
-    remarks = (found.remark, prediction.remark(target, graph))
     details = {"left_out": list(found.left_out), "graphs_tried": found.tried}
-    return Notes(remarks, found.tables, notes.calibration_images, details)
+    return Notes((found.remark,), found.tables, notes.calibration_images, details)

@@ -70,14 +70,6 @@ class Prediction:
         """Return the mean of the main metric (0 to 1)."""
         return fmean(self._scores(graph))
 
-    def remark(self, graph: Path, float_graph: Path) -> str:
-        """Return a sentence for the report that sets a graph's score beside the float32 graph's."""
-        metric, own, before = self._data.metric, self.score(graph), self.score(float_graph)
-        return (
-            f"predicted for {self._network.name} by ONNX Runtime, not measured: {metric} {own:.4f} on "
-            f"{self.images} validation images ({before:.4f} in float32)"
-        )
-
     def outputs(self, graph: Path, images: int) -> List[Tensors]:
         """Return a graph's outputs for the first so many validation images."""
         session = self._session(graph)

@@ -358,10 +358,10 @@ def test_tuning_job(artifact: Path) -> None:
 def test_prediction(artifact: Path) -> None:
     """A quality is predicted with what stands in for the device's own runtime, which is not loaded."""
     stand_in, own = Toolchain(SAME), Toolchain(SAME, RuntimeError("no device"))
-    result = run(artifact, Predict(FILES, TEST), own.capabilities(predictor=stand_in))
+    result = run(artifact, Predict(FILES, TEST, 2), own.capabilities(predictor=stand_in))
     assert result.status == Status.DONE
     assert result.quality
-    assert len(result.quality.samples) == 3
+    assert len(result.quality.samples) == 2
     assert (len(stand_in.loaded), own.loaded) == (1, [])
 
 
@@ -372,7 +372,7 @@ def test_prediction(artifact: Path) -> None:
         (OPTIMIZE, "optimizer", "optimize"),
         (Optimize(FILES, tuning=Tuning("inputs/tuning")), "tuner", "optimize"),
         (Evaluate(FILES, TEST), "graph_loader", "evaluate"),
-        (Predict(FILES, TEST), "predictor", "predict"),
+        (Predict(FILES, TEST, 2), "predictor", "predict"),
     ],
     ids=["converter", "optimizer", "tuner", "graph_loader", "predictor"],
 )

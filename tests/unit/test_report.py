@@ -355,7 +355,7 @@ def test_a_prediction_is_called_one(tmp_path: Path) -> None:
     """What was predicted without the device is a remark that says so, and no figure of the table."""
     lossy = replace(without_device("int8"), quality=None, predicted=quality([1.0] * 99 + [0.0]))
     text = report(tmp_path, record("reference", quality=quality([1.0] * 100)), lossy)
-    assert "`int8`: predicted without its device: accuracy 0.9900, drop +0.0100 " in text
+    assert "`int8`: predicted without its device: accuracy 0.9900 on 100 samples, drop +0.0100 " in text
     worse = replace(lossy, predicted=quality([1.0] * 50 + [0.0] * 50))
     text = report(tmp_path / "b", record("reference", quality=quality([1.0] * 100)), worse)
     assert "more than the 0.02 that are allowed; the device decides" in text
@@ -517,8 +517,20 @@ def test_build_without_its_device_is_no_success(tmp_path: Path) -> None:
         summarize(result, Console(file=StringIO()))
     assert str(caught.value).splitlines() == [
         "digits: not measured: no device 'board'",
-        "  what needs no device is made and kept; when it is there: ./inv build --recipe digits",
+        "  what needs no device is made and kept; where one is: ./inv build --recipe digits",
     ]
+
+
+def test_build_of_what_cannot_run_here_is_no_success(tmp_path: Path) -> None:
+    """A build of which this hardware can run no variant ends with exit code 3 and says why."""
+    declined = record(
+        rounds=(), quality=None, status=RecordStatus.NOT_MEASURED, reason="no GPU", stage="evaluate"
+    )
+    with pytest.raises(EnvironmentProblem, match="digits: not measured: no GPU"):
+        summarize(built(tmp_path, record("reference"), declined), Console(file=StringIO()))
+    with pytest.raises(JobFailed, match="was not reached"):
+        rows = record("reference"), declined, replace(LOSSY, variant="fp16")
+        summarize(built(tmp_path, *rows), Console(file=StringIO()))
 
 
 def test_content_has_no_markup() -> None:

@@ -19,6 +19,7 @@ from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.run.datasets import DataSet
+from dockyard.run.job_folder import place_code
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
@@ -27,6 +28,7 @@ from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
 from shared.contract.recipe import Optimization, Recipe
 from shared.contract.result import Result, Status
+from tests.builders import share
 from tests.fakes import FakeExecutor, QuietDisplay, artifact_of, good_answer, until_raised
 
 CONVERT = "digits/convert/intel-openvino-2026.4"
@@ -99,6 +101,17 @@ def test_job_folder_is_whole(start: Run) -> None:
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
     assert seen[CONVERT] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
+
+
+def test_shared_modules_lie_beside_the_targets_own(
+    workspace: Workspace, second_target: str, tmp_path: Path
+) -> None:
+    """The code of a job has the modules that its target shares with others in the target's own folder."""
+    share(workspace, second_target, "shelf-graphs")
+    place_code(workspace, second_target, tmp_path)
+    found = {path.name for path in (tmp_path / "code" / "targets" / second_target).iterdir()}
+    assert found == {"graphs.py", "target.json"}
+    assert [path.name for path in (tmp_path / "code" / "targets").iterdir()] == [second_target]
 
 
 def failing(reason: str, status: str = "failed") -> Callable[[Job, Path], Any]:
