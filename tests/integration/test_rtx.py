@@ -137,11 +137,9 @@ def test_the_more_is_rounded_the_smaller_are_the_weights(engines: dict[str, Any]
 
 def test_predicted_quality_is_near_the_references(engines: dict[str, Any]) -> None:
     """What float16 and int8 are predicted to score on 20 images is within 0.05 of float32."""
-    for method in ("fp16", "int8"):
-        assert engines[method]["predicted"] >= engines["fp32"]["predicted"] - 0.05, engines[method][
-            "predicted"
-        ]
-    assert engines["fp32"]["predicted"] > 0.4
+    found = {method: made["predicted"] for method, made in engines.items()}
+    assert min(found.values()) >= found["fp32"] - 0.05, found
+    assert found["fp32"] > 0.4
 
 
 @pytest.mark.skipif(HAS_GPU, reason="this machine has a GPU")

@@ -523,14 +523,13 @@ def test_build_without_its_device_is_no_success(tmp_path: Path) -> None:
 
 def test_build_of_what_cannot_run_here_is_no_success(tmp_path: Path) -> None:
     """A build of which this hardware can run no variant ends with exit code 3 and says why."""
-    declined = record(
-        rounds=(), quality=None, status=RecordStatus.NOT_MEASURED, reason="no GPU", stage="evaluate"
-    )
+    not_here = {"status": RecordStatus.NOT_MEASURED, "reason": "no GPU", "stage": "evaluate"}
+    declined = record(rounds=(), quality=None, **not_here)
     with pytest.raises(EnvironmentProblem, match="digits: not measured: no GPU"):
         summarize(built(tmp_path, record("reference"), declined), Console(file=StringIO()))
+    too_lossy = replace(LOSSY, variant="fp16")
     with pytest.raises(JobFailed, match="was not reached"):
-        rows = record("reference"), declined, replace(LOSSY, variant="fp16")
-        summarize(built(tmp_path, *rows), Console(file=StringIO()))
+        summarize(built(tmp_path, record("reference"), declined, too_lossy), Console(file=StringIO()))
 
 
 def test_content_has_no_markup() -> None:
