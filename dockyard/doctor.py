@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dockyard.engines import images
 from dockyard.engines.docker_cli import build_client
@@ -18,6 +18,9 @@ from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.device import LOW_PRECISION
 from shared.contract.errors import DockyardError, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from dockyard.engines.docker import DockerExecutor
 
 ROOM_GB = 10
 NEW_PYTHON = (3, 14)
@@ -91,7 +94,7 @@ def _engine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
 
     where = f"Docker context {context}" if context else "Docker"
     try:
-        DockerExecutor(workspace, context)
+        executor = DockerExecutor(workspace, context)
     except EnvironmentProblem as problem:
         if context:
             yield Finding("bad", f"{where}: {problem.what}", problem.advice)
@@ -104,12 +107,12 @@ def _engine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
     except EnvironmentProblem as problem:
         yield Finding("note", problem.what, problem.advice)
     for target, toolchain in _toolchains(workspace):
-        yield _image(workspace, target, toolchain, context)
+        yield _image(executor, target, toolchain)
 
 
-def _image(workspace: Workspace, target: str, toolchain: str, context: str | None) -> Finding:
+def _image(executor: DockerExecutor, target: str, toolchain: str) -> Finding:
     tag = images.image_tag(target, toolchain)
-    if images.current_image(workspace, target, toolchain, context=context) is None:
+    if not executor.has_image(target, toolchain):
         advice = f"made on first use, or now: ./inv images --target {target}"
         return Finding("note", f"image {tag} is not there or out of date", advice)
     return Finding("ok", f"image {tag}")

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +81,11 @@ def build(
     run = new_run()
     run_folder = workspace.state / "runs" / recipe.name / run
     outcomes: list[Outcome] = []
-    with _one_at_a_time(workspace), LiveDisplay(console) as display:
-        placement = _place(plan, engine, context, display)
+    with (
+        _one_at_a_time(workspace),
+        LiveDisplay(console) as display,
+        closing(_place(plan, engine, context, display)) as placement,
+    ):
         data = datasets.prepare(plan, display.progress)
         _say_warnings(data, display)
         _clear_leftovers(workspace, display)

@@ -129,6 +129,7 @@ class FakeExecutor:
         memory_mb: int = 24_000,
     ) -> None:
         self.name, self.device, self.memory_mb = name, device, memory_mb
+        self.place: Mapping[str, str] = {"engine_host": f"{name}://{device}"}
         self.answers = dict(answers or {})
         self.left = left
         self.ran: list[str] = []
@@ -136,6 +137,9 @@ class FakeExecutor:
         self.followed: dict[str, FollowedFolder | None] = {}
         self.limits: dict[str, Limits] = {}
         self.bursts: list[str] = []
+
+    def close(self) -> None:
+        pass
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         self.prepared.append((target, toolchain))
@@ -151,6 +155,7 @@ class FakeExecutor:
         on_line: OnLine,
         followed: FollowedFolder | None = None,
         on_started: OnStarted | None = None,
+        key: str = "",
     ) -> JobExit:
         job = decode(Job, json.loads((folder / "job.json").read_text()))
         self.ran.append(job.id)

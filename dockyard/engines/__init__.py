@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from shared.contract.errors import EnvironmentProblem
+
 OnLine = Callable[[str], None]
 
 SendSignal = Callable[[signal.Signals], None]
@@ -67,6 +69,14 @@ class JobExit:
     expired: bool = False
 
 
+class LineLost(EnvironmentProblem):
+    """The line to the engine dropped and did not come back."""
+
+
+class WordsLost(EnvironmentProblem):
+    """The line dropped while a job waited for words, and is back: the words that it was sent may be lost."""
+
+
 class Executor(Protocol):
     """An engine on one device.
 
@@ -75,11 +85,13 @@ class Executor(Protocol):
         device: what tells this device from another one: jobs of one run whose devices differ are never
             compared.
         memory_mb: the memory of the device, in MB.
+        place: what a record says of the engine: its address and its name.
     """
 
     name: str
     device: str
     memory_mb: int
+    place: Mapping[str, str]
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).
@@ -97,6 +109,7 @@ class Executor(Protocol):
         on_line: OnLine,
         followed: FollowedFolder | None = None,
         on_started: OnStarted | None = None,
+        key: str = "",
     ) -> JobExit:
         """Run the job folder's entry script to its end, handing on each line that it prints.
 
@@ -106,10 +119,17 @@ class Executor(Protocol):
         Args:
             followed: what the job leaves there is in `folder` when this ends, however it ends.
             on_started: is given the way to send the job's process signals, as soon as there is one.
+            key: what identifies the job's work: one that a killed host has left running is gone on with in
+                its place, on an engine where jobs outlive their hosts. Without one nothing is.
 
         Raises:
+            LineLost: the line to the engine dropped and did not come back.
+            WordsLost: it dropped, and is back, while a job ran that is sent signals: it has been removed.
             EnvironmentProblem: the engine is gone, or has no room.
         """
+
+    def close(self) -> None:
+        """Give back what it holds, and remove what killed hosts have left and nobody has collected."""
 
 
 LAUNCHER = "code/shared/harness/launch.py"

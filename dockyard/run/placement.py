@@ -25,3 +25,8 @@ class Placement:
     def executor_of(self, target: str) -> Executor:
         """Return the executor that does a target's jobs."""
         return self.elsewhere.get(target, self.default)
+
+    def close(self) -> None:
+        """Give back what the executors hold."""
+        for executor in (self.default, *self.elsewhere.values()):
+            executor.close()

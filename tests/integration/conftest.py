@@ -14,8 +14,9 @@ from docker.models.containers import Container
 
 import docker
 from dockyard.engines import Executor
-from dockyard.engines.docker import HOST_LABEL, JOB_LABEL, DockerExecutor
+from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.host_process import from_text
+from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe import documents
 from dockyard.recipe.targets import load_target

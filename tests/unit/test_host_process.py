@@ -13,8 +13,9 @@ from typing import Any
 import docker.errors
 import pytest
 
-from dockyard.engines.docker import HOST_LABEL, JOB_LABEL, sweep
 from dockyard.engines.host_process import HostProcess, from_text, identify
+from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL
+from dockyard.engines.leftovers import sweep
 
 HERE = identify(os.getpid())
 
