@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dockyard.engines.choice import choose_executor
+from dockyard.engines.preflight import refuse
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import call_times_ns
@@ -169,6 +170,13 @@ def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Pl
     executor, why = choose_executor(plan.workspace, engine, context, plan.toolchains, on_line)
     jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
     display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
+    try:
+        for finding in refuse(executor.examine(plan.toolchains), executor.name):
+            if finding.level != "ok":
+                display.say(f"  {finding.what}: {finding.advice}")
+    except BaseException:
+        executor.close()
+        raise
     return Placement(executor)
 
 

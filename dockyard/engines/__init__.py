@@ -6,10 +6,10 @@ An engine is a way to run jobs, `docker` or `venv`; an executor is an engine on 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from shared.contract.errors import EnvironmentProblem
 
@@ -52,6 +52,19 @@ class FollowedFolder:
     limit_mb: int
 
 
+Level = Literal["ok", "note", "bad"]
+"""Ready; works, with less; to be mended first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line on whether something is ready: how bad it is, what it is, what to do."""
+
+    level: Level
+    what: str
+    advice: str = ""
+
+
 @dataclass(frozen=True)
 class JobExit:
     """How a job's process ended.
@@ -92,6 +105,9 @@ class Executor(Protocol):
     device: str
     memory_mb: int
     place: Mapping[str, str]
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
+        """Return findings on the device, and on what toolchains, each with its target, ask of it."""
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).

@@ -9,7 +9,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from dockyard.engines import (
+    Finding,
     FollowedFolder,
     JobExit,
     Limits,
@@ -32,8 +33,10 @@ from dockyard.engines.host_process import identify
 from dockyard.engines.image_transfer import image_from_here
 from dockyard.engines.job_container import JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer
 from dockyard.engines.leftovers import find_leftover, sweep
+from dockyard.engines.preflight import examine_engine, examine_platform
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
+from dockyard.recipe.targets import Platform, load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
@@ -71,6 +74,7 @@ class DockerExecutor:
         self.line = EngineLine(endpoint, patience_s)
         with engine_errors("no Docker engine answers"):
             engine = self.line.client.info()
+        self._engine: Mapping[str, Any] = engine
         self.name, self.is_local = endpoint.name, endpoint.is_local
         self.device = json_hash(["docker", engine.get("Name"), engine.get("ID")])[:16]
         self.memory_mb = int(engine.get("MemTotal", 0) / 1e6)
@@ -88,6 +92,15 @@ class DockerExecutor:
     def has_image(self, target: str, toolchain: str) -> bool:
         """Tell whether the engine has a toolchain's image, made from today's files."""
         return images.current_image(self._workspace, target, toolchain, address=self.line.address) is not None
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        yield from examine_engine(self._engine, self.line.ask)
+        for pair in toolchains:
+            yield from examine_platform(" ".join(pair), self._platform(*pair), self._engine, self.line.ask)
+
+    def is_for(self, target: str, toolchain: str) -> bool:
+        """Tell whether a toolchain is for machines of this architecture."""
+        return self._platform(target, toolchain).architecture in (None, self._engine.get("Architecture"))
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         if not self._is_swept:
@@ -136,7 +149,8 @@ class DockerExecutor:
             if is_new:
                 labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
                 image, script = images.image_tag(job.target, job.toolchain), entry_script(job.target)
-                container.make(image, script, job.folder, job.limits, labels)
+                runtime = self._platform(job.target, job.toolchain).runtime
+                container.make(image, script, job.folder, job.limits, labels, runtime)
             outages = self.line.outages
             with time_limit(job.limits.time_s, lambda: container.send(signal.SIGKILL)) as expired:
                 if is_new:
@@ -175,6 +189,9 @@ class DockerExecutor:
         if not self._has_collected:
             sweep(self.line.client, identify(os.getpid()), _ignore, self._root)
             self._has_collected = True
+
+    def _platform(self, target: str, toolchain: str) -> Platform:
+        return load_target(self._workspace, target, "target").toolchains[toolchain].platform
 
     @property
     def _root(self) -> str:

@@ -39,7 +39,7 @@ LOST = (
 ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
-_TRIES = 5
+_TRIES = 7
 _TIMEOUT_S = 120
 
 
@@ -82,12 +82,14 @@ class EngineLine:
         Raises:
             LineLost: the line did not come back in time, or nobody waits.
         """
-        for _ in range(_TRIES - 1):
+        for attempt in range(_TRIES - 1):
             seen = self.outages
             try:
                 return call()
             except LOST as error:
                 self.restore(seen, error, on_line, given_up)
+            if attempt and not self.endpoint.is_local:  # an engine that stops answers a while, and breaks off
+                (given_up or threading.Event()).wait(min(2**attempt * _FIRST_PAUSE_S, _LONGEST_PAUSE_S))
         return call()
 
     def restore(

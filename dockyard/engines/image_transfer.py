@@ -44,18 +44,30 @@ def image_from_here(
     base_here, base_there = found.get(PYTHON_IMAGE), there.images(PYTHON_IMAGE).get(PYTHON_IMAGE)
     if found[tag].architecture != architecture or (base_there is not None and base_there != base_here):
         return None
+    send_image(tag, found[tag], here, line, on_line)
+    return images.current_image(workspace, target, toolchain, address=line.address)
+
+
+def send_image(
+    tag: str, image: ImageOnEngine, here: EngineAddress, line: EngineLine, on_line: OnLine
+) -> None:
+    """Send an image from one engine to another, from the start again where the line drops.
+
+    Raises:
+        EnvironmentProblem: it cannot be sent, or there is no room.
+    """
     for attempt in range(_TRIES):
         seen = line.outages
-        problem = _send(tag, found[tag], here, line.address, on_line)
+        problem = _send(tag, image, here, line.address, on_line)
         if problem is None:
-            return images.current_image(workspace, target, toolchain, address=line.address)
+            return
         if "no space left on device" in problem.lower():
             advice = "make room there: docker system df, docker system prune"
             raise EnvironmentProblem("the disk of the Docker engine is full", line.endpoint.name, advice)
         line.again(line.client.ping, on_line)
         if line.outages == seen and attempt:
             break
-    advice = f"or build it there: ./inv images --target {target} --context ..."
+    advice = "or build it there: ./inv images --context ..."
     raise EnvironmentProblem(f"image {tag} could not be sent: {problem}", line.endpoint.name, advice)
 
 

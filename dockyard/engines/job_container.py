@@ -49,9 +49,19 @@ class JobContainer:
         self.name = name
         self._line, self._on_line, self._given_up = line, on_line, given_up
 
-    def make(self, image: str, script: str, folder: Path, limits: Limits, labels: Mapping[str, str]) -> None:
+    def make(
+        self,
+        image: str,
+        script: str,
+        folder: Path,
+        limits: Limits,
+        labels: Mapping[str, str],
+        runtime: str | None = None,
+    ) -> None:
         """Make it, and fill it with a job's folder."""
-        self._line.again(lambda: self._make(image, script, limits, labels), self._on_line, self._given_up)
+        self._line.again(
+            lambda: self._make(image, script, limits, labels, runtime), self._on_line, self._given_up
+        )
         with tempfile.TemporaryFile() as archive:
             pack(folder, archive, images.USER)
 
@@ -83,6 +93,7 @@ class JobContainer:
             WordsLost: the line dropped, and is back.
         """
         last, first = "", self._line.outages
+        state: Mapping[str, Any] = {"Running": True}
         while True:
             seen = self._line.outages
             try:
@@ -91,15 +102,20 @@ class JobContainer:
                     self._on_line(text)
             except LOST as error:
                 self._line.restore(seen, error, self._on_line, self._given_up)
-            state = self.state()
             if has_words and self._line.outages != first:
                 what = "the line to the engine dropped while it was measured"
                 raise WordsLost(what, self._line.endpoint.name, "build it again, over a steadier line")
+            if self._line.outages != seen:
+                continue
+            # The output may end before the job does, and with the line, without a word: it is whole when it
+            # was read to its end after the job's.
             if not state["Running"]:
                 return state
-            if expired.is_set():
-                self.send(signal.SIGKILL)
-            self._given_up.wait(_PAUSE_S)  # output may end before it does, and with the line
+            state = self.state()
+            if state["Running"]:
+                if expired.is_set():
+                    self.send(signal.SIGKILL)
+                self._given_up.wait(_PAUSE_S)
 
     def send(self, word: signal.Signals) -> None:
         """Send its first process a signal; one that has ended gets none.
@@ -136,13 +152,16 @@ class JobContainer:
                 self._given_up,
             )
 
-    def _make(self, image: str, script: str, limits: Limits, labels: Mapping[str, str]) -> None:
+    def _make(
+        self, image: str, script: str, limits: Limits, labels: Mapping[str, str], runtime: str | None
+    ) -> None:
         with suppress(docker.errors.NotFound):  # of a call whose answer was lost
             self._line.client.api.remove_container(self.name, v=True, force=True)
         self._line.client.containers.create(
             image,
             ["python", LAUNCHER, script, "--job", "/job"],
             name=self.name,
+            runtime=runtime,
             user=f"{images.USER}:{images.USER}",
             working_dir="/job",
             environment={"PYTHONPATH": "/job/code"},

@@ -39,7 +39,7 @@ _OPTIONS = {
 }
 
 # Where this process is killed ssh meets the end of its input, ends, and nobody else would remove its folder.
-_UNTIL_GONE = '"$@"; code=$?; kill -0 "$PPID" 2>/dev/null || rm -rf -- "$0"; exit "$code"'
+_AND_CLEAN = '"$@"; rm -rf -- "$0"'
 
 _WHICH_ENGINE = (
     "docker context inspect --format '{{.Endpoints.docker.Host}}' && docker version --format '{{.Server.Os}}'"
@@ -76,10 +76,9 @@ class SshLine:
         """Connect, anew where it was connected before. Raises EnvironmentProblem where that cannot be."""
         self._hang_up()
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        errors = self._folder / "errors"
-        with errors.open("w") as said:
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
             self._process = subprocess.Popen(
-                ["sh", "-c", _UNTIL_GONE, str(self._folder), *self._ssh("-M", f"echo {_READY} && exec cat")],
+                ["sh", "-c", _AND_CLEAN, str(self._folder), *self._ssh("-M", f"echo {_READY} && exec cat")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -87,10 +86,11 @@ class SshLine:
                 errors="replace",
                 start_new_session=True,  # Ctrl-C is for the host, which has yet to clean up there
             )
-        assert self._process.stdout is not None
-        if not any(line.strip() == _READY for line in self._process.stdout):  # a shell may greet first
-            self._process.wait()
-            raise self._problem(errors.read_text(errors="replace"))
+            assert self._process.stdout is not None
+            if not any(line.strip() == _READY for line in self._process.stdout):  # a shell may greet first
+                self._process.wait()
+                said.seek(0)
+                raise self._problem(said.read())
         self._forward(self._address.socket or self._engine_there())
 
     def ask(self, command: str) -> str | None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import psutil
 from dockyard import package_index
 from dockyard.engines import (
     LAUNCHER,
+    Finding,
     FollowedFolder,
     JobExit,
     Limits,
@@ -54,6 +55,9 @@ class VenvExecutor:
 
     def close(self) -> None:
         pass
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
+        return ()
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         folder = self._folder(target, toolchain)

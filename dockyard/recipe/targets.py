@@ -17,14 +17,34 @@ JsonSchema = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Platform:
+    """What a toolchain asks of the machine whose engine runs its image.
+
+    Attributes:
+        architecture: as `uname -m` has it, `aarch64`; None for any.
+        l4t_from, l4t_before: releases of Linux for Tegra, `36.4`; None where it needs none of them.
+        runtime: the container runtime its containers run with, `nvidia`; None for the engine's own.
+        dla_compiler: it loads the device's library of that name.
+    """
+
+    architecture: str | None = None
+    l4t_from: str | None = None
+    l4t_before: str | None = None
+    runtime: str | None = None
+    dla_compiler: bool = False
+
+
+@dataclass(frozen=True)
 class Toolchain:
     """A release of a target's vendor tools.
 
     Attributes:
         python: the Python releases it runs on, as `>=3.10,<3.12`; None for any that Dockyard runs on.
+        platform: what it asks of the machine.
     """
 
     python: str | None = None
+    platform: Platform = Platform()
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,7 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
     return Target(
         name,
         document["description"],
-        {release: Toolchain(entry.get("python")) for release, entry in document["toolchains"].items()},
+        {release: _toolchain(entry) for release, entry in document["toolchains"].items()},
         tuple(document["sources"]),
         document.get("conversion", {"type": "object", "additionalProperties": False}),
         methods,
@@ -128,6 +148,21 @@ def _check_start(method: Method, methods: Mapping[str, Method], place: str) -> N
         if start not in has_it:
             where = f"{place}: $.methods.{method.name}.starts_from"
             raise InputProblem(f"{toolchain} has no method '{start}'", where, nearest(start, has_it))
+
+
+def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
+    platform = entry.get("platform", {})
+    l4t = platform.get("l4t", {})
+    return Toolchain(
+        entry.get("python"),
+        Platform(
+            platform.get("architecture"),
+            l4t.get("from"),
+            l4t.get("before"),
+            platform.get("runtime"),
+            platform.get("dla_compiler", False),
+        ),
+    )
 
 
 def _method(name: str, entry: Mapping[str, Any]) -> Method:

@@ -24,6 +24,7 @@ from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import Job
+from tests.integration.second_engine import SecondEngine, missing
 
 DOCKYARD = Workspace(PRODUCT)
 """Dockyard's own workspace, so that environments and images are made once for all tests."""
@@ -67,6 +68,21 @@ def docker_executor() -> DockerExecutor:
             pytest.fail(f"CI needs a container engine: {problem}")
         pytest.skip(f"no container engine: {problem.what}")
     return executor
+
+
+@pytest.fixture(scope="session")
+def second_engine() -> Iterator[SecondEngine]:
+    """A second Docker engine behind sshd on loopback; everything of it is removed at the end."""
+    lacking = missing()
+    if lacking:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs a second engine: {lacking}")
+        pytest.skip(lacking)
+    engine = SecondEngine()
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,8 @@ class SecondEngine:
     def start_engine(self) -> None:
         settings = Path("/etc/docker/daemon.json")
         driver = json.loads(settings.read_text()).get("storage-driver") if settings.is_file() else None
-        (self.root / "daemon.json").write_text(json.dumps({"storage-driver": driver} if driver else {}))
+        own = {"shutdown-timeout": 1, **({"storage-driver": driver} if driver else {})}
+        (self.root / "daemon.json").write_text(json.dumps(own))
         command = [
             *(_program("dockerd") or "", "--config-file", str(self.root / "daemon.json")),
             *("--data-root", str(self.data), "--exec-root", str(self.root / "exec")),
