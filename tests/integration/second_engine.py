@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -78,8 +77,7 @@ class SecondEngine:
     def start_engine(self) -> None:
         settings = Path("/etc/docker/daemon.json")
         driver = json.loads(settings.read_text()).get("storage-driver") if settings.is_file() else None
-        own = {"shutdown-timeout": 1, **({"storage-driver": driver} if driver else {})}
-        (self.root / "daemon.json").write_text(json.dumps(own))
+        (self.root / "daemon.json").write_text(json.dumps({"storage-driver": driver} if driver else {}))
         command = [
             *(_program("dockerd") or "", "--config-file", str(self.root / "daemon.json")),
             *("--data-root", str(self.data), "--exec-root", str(self.root / "exec")),
@@ -89,10 +87,10 @@ class SecondEngine:
         self._engine = self._start(command, "engine.log")
         self._wait(self._engine, "engine.log", lambda: bool(self.client().ping()))
 
-    def stop_engine(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the engine, and with it the containers, as a machine that goes down does."""
+    def stop_engine(self) -> None:
+        """End the engine, and with it its containers, as a machine that is shut down does."""
         if self._engine is not None:
-            self._engine.send_signal(number)
+            self._engine.terminate()
             self._engine.wait(START_S)
         self._engine = None
 

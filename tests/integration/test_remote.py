@@ -343,7 +343,8 @@ def test_a_line_that_is_cut_while_bursts_are_timed(
 def test_an_engine_that_is_restarted(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
     """A job that ends with its engine is done anew when the engine is back."""
     folder = tmp_path / f"job-{uuid4().hex}"
-    content = job_of(folder, WORK.replace("PAUSE", "0.3"), 1)
+    at_once = "import os, signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(143))\n"
+    content = job_of(folder, at_once + WORK.replace("PAUSE", "0.3"), 1)
     lines: list[str] = []
     restarts: list[threading.Thread] = []
 
