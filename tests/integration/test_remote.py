@@ -64,6 +64,10 @@ def second(second_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delenv(name, raising=False)
     for name, value in second_engine.environment.items():
         monkeypatch.setenv(name, value)
+    scratch = second_engine.root / "tmp"  # where lines of this test's processes alone are
+    scratch.mkdir(exist_ok=True)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     yield second_engine
     with closing(second_engine.client()) as client:
         assert client.containers.list(all=True) == []
@@ -72,7 +76,7 @@ def second(second_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def lines_left() -> list[str]:
-    """Return the folders of lines over ssh of this process and of others that have ended."""
+    """Return the folders of lines over ssh that have not ended within some seconds."""
     for _ in range(50):
         left = [path.name for path in Path(tempfile.gettempdir()).glob("dockyard-ssh-*")]
         if not left:
@@ -119,7 +123,7 @@ def plain(plain_image: str, workspace: Workspace) -> Workspace:
     return workspace
 
 
-def job_of(folder: Path, script: str, size_mb: int = 40) -> bytes:
+def job_of(folder: Path, script: str, size_mb: int = 20) -> bytes:
     """Make a job folder with an input of that size, in a name of its own; return the input."""
     shutil.copytree(SHARED, folder / "code" / "shared", ignore=shutil.ignore_patterns("__pycache__"))
     entry = folder / "code" / "targets" / PLAIN[0] / "entry.py"
