@@ -158,7 +158,7 @@ class DockerExecutor:
                 if job.on_started is not None:
                     job.on_started(lambda word: _send(container, word, given_up))
                 with self._following(container, job):
-                    state = container.follow(expired, has_words=job.on_started is not None)
+                    state = container.follow(expired, outages if job.on_started is not None else None)
             if _has_ended_with_engine(state) and self.line.outages != outages and not expired.is_set():
                 return None
             left = _job_exit(state, job.limits, expired.is_set())

@@ -119,11 +119,18 @@ class EngineLine:
                 gone.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def break_off(self) -> None:
-        """Cut the line, on which a call was lost, so that everybody who uses it learns of it."""
-        if self._ssh is not None:
-            with self._lock, suppress(EnvironmentProblem):
+    def break_off(self, seen: int) -> None:
+        """Cut the line, on which a call was lost, so that everybody who uses it learns of it.
+
+        Args:
+            seen: `outages` before that call.
+        """
+        if self._ssh is None:
+            return
+        with self._lock, suppress(EnvironmentProblem):
+            if self.outages == seen:
                 self._ssh.open()
+                self.outages += 1
 
     def ask(self, command: str) -> str | None:
         """Return what a command prints on the engine's machine; None where it fails or none can be asked.

@@ -82,29 +82,30 @@ class JobContainer:
         state: Mapping[str, Any] = found["State"]
         return state
 
-    def follow(self, expired: threading.Event, has_words: bool) -> Mapping[str, Any]:
+    def follow(self, expired: threading.Event, words_since: int | None) -> Mapping[str, Any]:
         """Hand on what it prints until it ends; return its last state.
 
         Args:
             expired: set when it has had its time.
-            has_words: it waits for signals, which get lost where the line drops.
+            words_since: the line's outages before it was started, of one that waits for signals, which get
+                lost where the line drops; None for any other.
 
         Raises:
             WordsLost: the line dropped, and is back.
         """
-        last, first = "", self._line.outages
+        last = ""
         state: Mapping[str, Any] = {"Running": True}
         while True:
             seen = self._line.outages
+            if words_since not in (None, seen):
+                what = "the line to the engine dropped while it was measured"
+                raise WordsLost(what, self._line.endpoint.name, "build it again, over a steadier line")
             try:
                 for at, text in self._lines_after(last):
                     last = at
                     self._on_line(text)
             except LOST as error:
                 self._line.restore(seen, error, self._on_line, self._given_up)
-            if has_words and self._line.outages != first:
-                what = "the line to the engine dropped while it was measured"
-                raise WordsLost(what, self._line.endpoint.name, "build it again, over a steadier line")
             if self._line.outages != seen:
                 continue
             # The output may end before the job does, and with the line, without a word: it is whole when it
@@ -122,10 +123,11 @@ class JobContainer:
 
         A line on which that fails is cut: nobody knows whether the word has reached it.
         """
+        seen = self._line.outages
         try:
             self._line.client.api.kill(self.name, word.name)
         except LOST:
-            self._line.break_off()
+            self._line.break_off(seen)
         except ENGINE_ERRORS:  # it has just ended, or whoever waits for it will meet the same error
             pass
 
