@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -265,23 +266,26 @@ def images(
 ) -> None:
     """Build the targets' images, the small runtime stage and the build stage."""
     from dockyard.engines import images as builder
+    from dockyard.engines.endpoint import resolve
+    from dockyard.engines.engine_line import EngineLine
     from dockyard.recipe.targets import load_target
     from dockyard.recipe.workspace import find_workspace
 
     found = find_workspace(workspace)
-    for name in [target] if target else builder.targets(found):
-        for toolchain in load_target(found, name, "--target").toolchains:
-            for stage in builder.IMAGE_STAGES:
-                image = builder.build_image(
-                    found,
-                    name,
-                    toolchain,
-                    context=context or None,
-                    bootstrap=bootstrap,
-                    stage=stage,
-                    on_line=lambda line: print(f"  {line}", flush=True),
-                )
-                print(f"{builder.image_tag(name, toolchain, stage)}: {image}")
+    with closing(EngineLine(resolve(context or None))) as line:
+        for name in [target] if target else builder.targets(found):
+            for toolchain in load_target(found, name, "--target").toolchains:
+                for stage in builder.IMAGE_STAGES:
+                    image = builder.build_image(
+                        found,
+                        name,
+                        toolchain,
+                        address=line.address,
+                        bootstrap=bootstrap,
+                        stage=stage,
+                        on_line=lambda line: print(f"  {line}", flush=True),
+                    )
+                    print(f"{builder.image_tag(name, toolchain, stage)}: {image}")
 
 
 @task(help={"workspace": WORKSPACE, "context": "a Docker context", "debug": DEBUG})

@@ -8,35 +8,26 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from dockyard.engines import images
+from dockyard.engines import Finding, images
 from dockyard.engines.docker_cli import build_client
+from dockyard.engines.preflight import ROOM_GB
 from dockyard.recipe.models import load_model
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.device import LOW_PRECISION
 from shared.contract.errors import DockyardError, EnvironmentProblem
 
-ROOM_GB = 10
+if TYPE_CHECKING:
+    from dockyard.engines.docker import DockerExecutor
+
 NEW_PYTHON = (3, 14)
 """The first release of Python that the vendor tools have no packages for."""
 
 BUSY = 0.3
 """Load of each CPU from which a measurement is disturbed."""
-
-Level = Literal["ok", "note", "bad"]
-"""Ready; works, with less; to be mended first."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor: how bad it is, what it is, what to do."""
-
-    level: Level
-    what: str
-    advice: str = ""
 
 
 def examine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
@@ -91,25 +82,37 @@ def _engine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
 
     where = f"Docker context {context}" if context else "Docker"
     try:
-        DockerExecutor(workspace, context)
+        executor = DockerExecutor(workspace, context)
     except EnvironmentProblem as problem:
         if context:
             yield Finding("bad", f"{where}: {problem.what}", problem.advice)
         else:
             yield Finding("note", f"{where}: {problem.what}", "virtual environments are used instead")
         return
-    yield Finding("ok", f"{where}: an engine answers")
+    with closing(executor):
+        yield from _device(workspace, executor, where)
+
+
+def _device(workspace: Workspace, executor: DockerExecutor, where: str) -> Iterator[Finding]:
+    """Yield findings on an engine that answers, its machine and its images."""
+    yield Finding("ok", f"{where}: an engine answers at {executor.place['engine_host']}")
+    every = list(_toolchains(workspace))
+    wanted = [pair for pair in every if executor.is_for(*pair)]
+    yield from executor.examine(wanted)
+    for pair in every:
+        if pair not in wanted:
+            yield Finding("note", f"{' '.join(pair)} is for other machines than this one")
     try:
         yield Finding("ok", f"images are built with {build_client()}")
     except EnvironmentProblem as problem:
         yield Finding("note", problem.what, problem.advice)
-    for target, toolchain in _toolchains(workspace):
-        yield _image(workspace, target, toolchain, context)
+    for target, toolchain in wanted:
+        yield _image(executor, target, toolchain)
 
 
-def _image(workspace: Workspace, target: str, toolchain: str, context: str | None) -> Finding:
+def _image(executor: DockerExecutor, target: str, toolchain: str) -> Finding:
     tag = images.image_tag(target, toolchain)
-    if images.current_image(workspace, target, toolchain, context=context) is None:
+    if not executor.has_image(target, toolchain):
         advice = f"made on first use, or now: ./inv images --target {target}"
         return Finding("note", f"image {tag} is not there or out of date", advice)
     return Finding("ok", f"image {tag}")

@@ -10,13 +10,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from dockyard.engines import Executor
 from dockyard.engines.choice import choose_executor
+from dockyard.engines.preflight import refuse
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import call_times_ns
@@ -88,8 +90,11 @@ def build(
     run = new_run()
     run_folder = workspace.state / "runs" / recipe.name / run
     outcomes: list[Outcome] = []
-    with _one_at_a_time(workspace), LiveDisplay(console) as display:
-        placement = _place(plan, engine, context, display)
+    with (
+        _one_at_a_time(workspace),
+        LiveDisplay(console) as display,
+        closing(_place(plan, engine, context, display)) as placement,
+    ):
         data = datasets.prepare(plan, display.progress)
         _say_warnings(data, display)
         _clear_leftovers(workspace, display)
@@ -127,7 +132,8 @@ def missing_device(workspace: Workspace, recipe_name: str) -> str:
     if device is None:
         return ""
     try:
-        choose_executor(workspace, "docker", device, (), lambda line: None)
+        executor, _ = choose_executor(workspace, "docker", device, (), lambda line: None)
+        executor.close()
     except EnvironmentProblem as problem:
         return f"no device '{device}' ({problem.what})"
     return ""
@@ -220,7 +226,24 @@ def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Pl
     display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
     if missing:
         display.say(f"  {missing}: only what needs no device is done, and nothing is measured")
+    else:
+        _examine(plan, executor, display)
     return Placement(executor, missing_device=missing)
+
+
+def _examine(plan: Plan, executor: Executor, display: Display) -> None:
+    """Say what is to be known of a device before the work begins, and give it back where it will not do.
+
+    Raises:
+        EnvironmentProblem: it cannot do what the plan asks of it.
+    """
+    try:
+        for finding in refuse(executor.examine(plan.toolchains), executor.name):
+            if finding.level != "ok":
+                display.say(f"  {finding.what}: {finding.advice}")
+    except BaseException:
+        executor.close()
+        raise
 
 
 def _say_warnings(data: Mapping[str, datasets.DataSet], display: Display) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from dockyard.engines import FollowedFolder, JobExit, Limits, OnLine, OnStarted
+from dockyard.engines import Finding, FollowedFolder, JobExit, Limits, OnLine, OnStarted
 from dockyard.plan.plan import PlannedJob
 from dockyard.run.outcome import Outcome
 from shared.contract.artifact import Artifact, ArtifactFile
@@ -118,6 +118,7 @@ class FakeExecutor:
 
     Attributes:
         ran: the ids of the jobs that were run, in their order.
+        keys: what each job's work was identified by.
         prepared: the toolchains that were made ready.
         followed: the folder that was to be followed, by job id.
         bursts: the ids of the benchmarks in the order that they were told to run a burst.
@@ -132,13 +133,21 @@ class FakeExecutor:
         memory_mb: int = 24_000,
     ) -> None:
         self.name, self.device, self.memory_mb = name, device, memory_mb
+        self.place: Mapping[str, str] = {"engine_host": f"{name}://{device}"}
         self.answers = dict(answers or {})
         self.left = left
         self.ran: list[str] = []
+        self.keys: dict[str, str] = {}
         self.prepared: list[tuple[str, str]] = []
         self.followed: dict[str, FollowedFolder | None] = {}
         self.limits: dict[str, Limits] = {}
         self.bursts: list[str] = []
+
+    def close(self) -> None:
+        pass
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
+        return ()
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         self.prepared.append((target, toolchain))
@@ -154,9 +163,11 @@ class FakeExecutor:
         on_line: OnLine,
         followed: FollowedFolder | None = None,
         on_started: OnStarted | None = None,
+        key: str = "",
     ) -> JobExit:
         job = decode(Job, json.loads((folder / "job.json").read_text()))
         self.ran.append(job.id)
+        self.keys[job.id] = key
         self.followed[job.id], self.limits[job.id] = followed, limits
         on_line(f"log of {job.id}")
         chosen = next((answer for key, answer in self.answers.items() if job.id.startswith(key)), good_answer)

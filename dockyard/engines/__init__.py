@@ -6,10 +6,12 @@ An engine is a way to run jobs, `docker` or `venv`; an executor is an engine on 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
+
+from shared.contract.errors import EnvironmentProblem
 
 OnLine = Callable[[str], None]
 
@@ -50,6 +52,19 @@ class FollowedFolder:
     limit_mb: int
 
 
+Level = Literal["ok", "note", "bad"]
+"""Ready; works, with less; to be mended first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line on whether something is ready: how bad it is, what it is, what to do."""
+
+    level: Level
+    what: str
+    advice: str = ""
+
+
 @dataclass(frozen=True)
 class JobExit:
     """How a job's process ended.
@@ -67,6 +82,14 @@ class JobExit:
     expired: bool = False
 
 
+class LineLost(EnvironmentProblem):
+    """The line to the engine dropped and did not come back."""
+
+
+class WordsLost(EnvironmentProblem):
+    """The line dropped while a job waited for words, and is back: the words that it was sent may be lost."""
+
+
 class Executor(Protocol):
     """An engine on one device.
 
@@ -75,11 +98,16 @@ class Executor(Protocol):
         device: what tells this device from another one: jobs of one run whose devices differ are never
             compared.
         memory_mb: the memory of the device, in MB.
+        place: what a record says of the engine: its address and its name.
     """
 
     name: str
     device: str
     memory_mb: int
+    place: Mapping[str, str]
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
+        """Return findings on the device, and on what toolchains, each with its target, ask of it."""
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).
@@ -97,6 +125,7 @@ class Executor(Protocol):
         on_line: OnLine,
         followed: FollowedFolder | None = None,
         on_started: OnStarted | None = None,
+        key: str = "",
     ) -> JobExit:
         """Run the job folder's entry script to its end, handing on each line that it prints.
 
@@ -106,10 +135,17 @@ class Executor(Protocol):
         Args:
             followed: what the job leaves there is in `folder` when this ends, however it ends.
             on_started: is given the way to send the job's process signals, as soon as there is one.
+            key: what identifies the job's work: one that a killed host has left running is gone on with in
+                its place, on an engine where jobs outlive their hosts. Without one nothing is.
 
         Raises:
+            LineLost: the line to the engine dropped and did not come back.
+            WordsLost: it dropped, and is back, while a job ran that is sent signals: it has been removed.
             EnvironmentProblem: the engine is gone, or has no room.
         """
+
+    def close(self) -> None:
+        """Give back what it holds, and remove what killed hosts have left and nobody has collected."""
 
 
 LAUNCHER = "code/shared/harness/launch.py"

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping
 
 from dockyard.engines import OnLine
-from dockyard.engines.docker_cli import DockerCommand, ImageOnEngine, any_client
+from dockyard.engines.docker_cli import DockerCommand, EngineAddress, ImageOnEngine, any_client
 from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.engines.processes import stream
 from dockyard.recipe.hashing import file_hash, tree_hash
@@ -46,21 +46,20 @@ def base_digest(workspace: Workspace) -> str:
     return tree_hash(workspace.docker(FOLDER))
 
 
-def make_base(workspace: Workspace, context: str | None, bootstrap: bool, on_line: OnLine) -> str:
+def make_base(workspace: Workspace, address: EngineAddress, bootstrap: bool, on_line: OnLine) -> str:
     """Return the ID of the image `python` on an engine; it and `tools` are made where they are not current.
 
     Args:
-        context: a Docker context; None takes the one in use.
         bootstrap: make Debian from its packages, without a registry.
 
     Raises:
         EnvironmentProblem: no engine answers, Debian can neither be pulled nor made, or a build fails.
     """
-    docker = DockerCommand(any_client(), context)
+    docker = DockerCommand(any_client(), address)
     if docker.ask("version", "--format", "{{.Server.Version}}") is None:
         raise EnvironmentProblem(
             "no Docker engine answers",
-            _where(context),
+            str(address),
             "start Docker, check 'docker version', or use --engine venv",
         )
     found = docker.images(*_TAGS)
@@ -77,7 +76,7 @@ def make_base(workspace: Workspace, context: str | None, bootstrap: bool, on_lin
     for stage, tag in _STAGES.items():
         on_line(f"building {tag} on {debian}")
         build = ImageBuild(folder, stage, tag, {"BASE": debian}, labels)
-        run_build(build, context, workspace.display_path(folder / "Dockerfile"), on_line)
+        run_build(build, address, workspace.display_path(folder / "Dockerfile"), on_line)
     return docker.images(PYTHON_IMAGE)[PYTHON_IMAGE].id
 
 
@@ -110,7 +109,7 @@ def _fetch_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) 
     reason = last[-1] if last else "no reason given"
     raise EnvironmentProblem(
         f"there is no base image: {PUBLIC_DEBIAN} cannot be pulled ({reason})",
-        _where(docker.context),
+        str(docker.address),
         "without a registry: apt-get install mmdebstrap, then ./inv images --bootstrap",
     )
 
@@ -130,14 +129,10 @@ def _make_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) -
     if engine is not None and engine != here:
         raise EnvironmentProblem(
             f"the base image is made for {here}, and the engine is {engine}",
-            f"context {docker.context or 'default'}",
+            str(docker.address),
             f"run {where} on a machine of that kind, or load {PUBLIC_DEBIAN} on the engine",
         )
     code, last = stream([str(script)], docker.environment(), on_line)
     if code != 0:
         reason = "\n  ".join(last[-4:])
         raise EnvironmentProblem(f"the base image could not be made (exit code {code})", where, reason)
-
-
-def _where(context: str | None) -> str:
-    return f"context {context}" if context else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dockyard.engines import Executor, OnLine, images
+from dockyard.engines import Executor, OnLine
+from dockyard.engines.endpoint import NoSuchContext, resolve
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
@@ -53,8 +54,17 @@ def _choose(
     from dockyard.engines.docker import DockerExecutor
 
     try:
+        is_elsewhere = not resolve().is_local
+    except NoSuchContext:
+        raise
+    except EnvironmentProblem as problem:
+        return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
+    if is_elsewhere:  # where that does not answer, this machine is not what was asked for
         executor = DockerExecutor(workspace)
-        missing = [pair for pair in toolchains if images.current_image(workspace, *pair) is None]
+        return executor, f"Docker at {executor.place['engine_host']}, which docker takes"
+    try:
+        executor = DockerExecutor(workspace)
+        missing = [pair for pair in toolchains if not executor.has_image(*pair)]
     except EnvironmentProblem as problem:
         return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
     if not missing:

@@ -9,20 +9,16 @@ import os
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from uuid import uuid4
 
-import docker.errors
-import docker.types
-import requests
-from docker.models.containers import Container
-from docker.tls import TLSConfig
-
-import docker
 from dockyard.engines import (
-    LAUNCHER,
+    Finding,
     FollowedFolder,
     JobExit,
     Limits,
@@ -31,59 +27,93 @@ from dockyard.engines import (
     entry_script,
     images,
 )
-from dockyard.engines.archives import CHUNK, pack, receive
-from dockyard.engines.docker_cli import context_endpoint
-from dockyard.engines.host_process import HostProcess, from_text, identify
+from dockyard.engines.endpoint import resolve
+from dockyard.engines.engine_line import ENGINE_ERRORS, LOST, PATIENCE_S, EngineLine, engine_errors
+from dockyard.engines.host_process import identify
+from dockyard.engines.image_transfer import image_from_here
+from dockyard.engines.job_container import JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer
+from dockyard.engines.leftovers import find_leftover, sweep
+from dockyard.engines.preflight import examine_engine, examine_platform
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
+from dockyard.recipe.targets import Platform, load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
-JOB_LABEL = "dockyard.job"
-"""The job folder that a container is for."""
-
-HOST_LABEL = "dockyard.host"
-"""The process that started it, and that removes it at the end."""
-
-MAX_LINE = 4000
 RESULT_MB = 64
 KILLED = 128 + signal.SIGKILL
-ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
+_ENDED_WITH_ENGINE = (KILLED, 128 + signal.SIGTERM, 255)
+_ATTEMPTS = 3
 
 
 class DockerExecutor:
     """Runs each job in a container of its own: no network, read-only root, no privileges, bounded throughout.
 
-    Its device is the engine, by its name and id. What hosts that were killed have left there is removed when
-    the first toolchain is prepared.
+    Its device is the engine, by its name and id. What hosts that were killed have left there is collected by
+    the jobs that are the same, and the rest removed.
 
     Args:
-        context: a Docker context's name; None takes the one in use.
+        context: a Docker context's name; None takes the one in use, as the docker command line finds it.
         fetch_s: seconds between two looks at a followed folder; a host that goes down loses what came since.
+        patience_s: seconds that a dropped line to an engine elsewhere is waited for.
 
     Raises:
         EnvironmentProblem: no engine answers there.
     """
 
-    def __init__(self, workspace: Workspace, context: str | None = None, fetch_s: float = 30.0) -> None:
-        self._workspace, self._context, self._fetch_s = workspace, context, fetch_s
-        self._is_swept = False
-        self.name = f"docker:{context}" if context else "docker"
-        with _engine_errors("no Docker engine answers"):
-            self._client = docker.from_env(timeout=120) if context is None else _client_of(context)
-            engine = self._client.info()
+    def __init__(
+        self,
+        workspace: Workspace,
+        context: str | None = None,
+        fetch_s: float = 30.0,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._workspace, self._fetch_s = workspace, fetch_s
+        self._is_swept = self._has_collected = False
+        endpoint = resolve(context)
+        self.line = EngineLine(endpoint, patience_s)
+        with engine_errors("no Docker engine answers"):
+            engine = self.line.client.info()
+        self._engine: Mapping[str, Any] = engine
+        self.name, self.is_local = endpoint.name, endpoint.is_local
         self.device = json_hash(["docker", engine.get("Name"), engine.get("ID")])[:16]
         self.memory_mb = int(engine.get("MemTotal", 0) / 1e6)
+        self.place: Mapping[str, str] = {
+            "engine_host": endpoint.host,
+            "engine_name": str(engine.get("Name", "")),
+            "engine_id": str(engine.get("ID", "")),
+        }
+
+    def close(self) -> None:
+        with suppress(EnvironmentProblem, *ENGINE_ERRORS, *LOST):
+            self._collect_no_more()
+        self.line.close()
+
+    def has_image(self, target: str, toolchain: str) -> bool:
+        """Tell whether the engine has a toolchain's image, made from today's files."""
+        return images.current_image(self._workspace, target, toolchain, address=self.line.address) is not None
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        yield from examine_engine(self._engine, self.line.ask)
+        for pair in toolchains:
+            yield from examine_platform(" ".join(pair), self._platform(*pair), self._engine, self.line.ask)
+
+    def is_for(self, target: str, toolchain: str) -> bool:
+        """Tell whether a toolchain is for machines of this architecture."""
+        return self._platform(target, toolchain).architecture in (None, self._engine.get("Architecture"))
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         if not self._is_swept:
-            with _engine_errors("the Docker engine is gone"):
-                sweep(self._client, identify(os.getpid()), on_line)
+            with engine_errors("the Docker engine is gone"):
+                sweep(self.line.client, identify(os.getpid()), on_line)
             self._is_swept = True
         wanted = (self._workspace, target, toolchain)
-        image = images.current_image(*wanted, context=self._context)
+        address = self.line.address
+        image = images.current_image(*wanted, address=address)
+        if image is None and not self.is_local:
+            image = image_from_here(*wanted, self.line, on_line)
         if image is None:
-            image = images.build_image(*wanted, context=self._context, on_line=on_line)
+            image = images.build_image(*wanted, address=address, on_line=on_line)
         return {"lock": images.lock_digest(*wanted), "image_digest": image}
 
     def run(
@@ -95,69 +125,82 @@ class DockerExecutor:
         on_line: OnLine,
         followed: FollowedFolder | None = None,
         on_started: OnStarted | None = None,
+        key: str = "",
     ) -> JobExit:
-        image = images.image_tag(target, toolchain)
-        with (
-            _engine_errors("the Docker engine is gone"),
-            self._container(image, entry_script(target), folder, limits) as container,
-        ):
-            with tempfile.TemporaryFile() as archive:
-                pack(folder, archive, images.USER)
-                archive.seek(0)
-                container.put_archive("/job", archive)
-            with time_limit(limits.time_s, lambda: _kill(container)) as expired:
-                started = time.monotonic()
-                container.start()
-                if on_started is not None:
-                    on_started(lambda word: _kill(container, word))
-                with self._following(container, followed, folder, on_line):
-                    for line in log_lines(container.logs(stream=True, follow=True)):
-                        on_line(line)
-                    code = int(container.wait()["StatusCode"])
-                    seconds = time.monotonic() - started
-            container.reload()
-            if expired.is_set():
-                return JobExit(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
-            if container.attrs["State"].get("OOMKilled"):
-                return JobExit(code, seconds, f"killed for memory (limit {limits.memory_mb} MB)")
-            if code == KILLED:
-                limit = f"the limit is {limits.memory_mb} MB"
-                return JobExit(code, seconds, f"killed, by somebody or for memory ({limit})")
-            _fetch(container, "result.json", folder, RESULT_MB)
-            _fetch(container, "outputs", folder, limits.output_mb)
-            return JobExit(code, seconds)
+        job = _Job(target, toolchain, folder, limits, on_line, followed, on_started, key)
+        with engine_errors("the Docker engine is gone"):
+            if on_started is not None:  # a job that is timed
+                self._collect_no_more()
+            for _ in range(_ATTEMPTS):
+                left = self._run(job)
+                if left is not None:
+                    return left
+                on_line("the job ended with its engine, and is done anew")
+        what = f"the Docker engine went away {_ATTEMPTS} times while the job ran"
+        raise EnvironmentProblem(what, folder.name)
 
-    @contextmanager
-    def _container(self, image: str, script: str, folder: Path, limits: Limits) -> Iterator[Container]:
-        """Make a container for a job, and remove it with its volume, whatever comes."""
-        container = self._client.containers.create(
-            image,
-            ["python", LAUNCHER, script, "--job", "/job"],
-            user=f"{images.USER}:{images.USER}",
-            working_dir="/job",
-            environment={"PYTHONPATH": "/job/code"},
-            network_mode="host" if limits.host_network else "none",
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            mem_limit=f"{limits.memory_mb}m",
-            memswap_limit=f"{limits.memory_mb}m",
-            pids_limit=limits.processes,
-            tmpfs={"/tmp": "rw,size=512m,mode=1777"},
-            mounts=[docker.types.Mount(target="/job", source=None, type="volume")],
-            labels={JOB_LABEL: folder.name, HOST_LABEL: identify(os.getpid()).to_text()},
-        )
+    def _run(self, job: _Job) -> JobExit | None:
+        """Run a job, or go on with one that a killed host has left; None where it ended with the engine."""
+        given_up = threading.Event()
+        container = self._leftover(job, given_up)
+        is_new = container is None
+        container = container or JobContainer(self.line, f"dockyard-{uuid4().hex}", job.on_line, given_up)
         try:
-            yield container
+            if is_new:
+                labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
+                image, script = images.image_tag(job.target, job.toolchain), entry_script(job.target)
+                runtime = self._platform(job.target, job.toolchain).runtime
+                container.make(image, script, job.folder, job.limits, labels, runtime)
+            outages = self.line.outages
+            with time_limit(job.limits.time_s, lambda: container.send(signal.SIGKILL)) as expired:
+                if is_new:
+                    container.start()
+                if job.on_started is not None:
+                    job.on_started(lambda word: _send(container, word, given_up))
+                with self._following(container, job):
+                    state = container.follow(expired, outages if job.on_started is not None else None)
+            if _has_ended_with_engine(state) and self.line.outages != outages and not expired.is_set():
+                return None
+            left = _job_exit(state, job.limits, expired.is_set())
+            if not left.reason:
+                container.fetch("result.json", job.folder, RESULT_MB)
+                container.fetch("outputs", job.folder, job.limits.output_mb)
+            return left
+        except BaseException:
+            given_up.set()
+            raise
         finally:
-            with suppress(*ENGINE_ERRORS):
-                container.remove(v=True, force=True)
+            container.remove()
+
+    def _leftover(self, job: _Job, given_up: threading.Event) -> JobContainer | None:
+        """Return the container of a killed host that does the same work, if there is one."""
+        if not job.key:
+            return None
+        found = self.line.again(
+            lambda: find_leftover(self.line.client, identify(os.getpid()), self._root, job.key), job.on_line
+        )
+        if not found:
+            return None
+        job.on_line(f"going on with container {found}, which a killed host has left")
+        return JobContainer(self.line, found, job.on_line, given_up)
+
+    def _collect_no_more(self) -> None:
+        """Remove what is left of killed hosts, which would disturb whatever is timed."""
+        if not self._has_collected:
+            sweep(self.line.client, identify(os.getpid()), _ignore, self._root)
+            self._has_collected = True
+
+    def _platform(self, target: str, toolchain: str) -> Platform:
+        return load_target(self._workspace, target, "target").toolchains[toolchain].platform
+
+    @property
+    def _root(self) -> str:
+        return str(self._workspace.root.resolve())
 
     @contextmanager
-    def _following(
-        self, container: Container, followed: FollowedFolder | None, folder: Path, on_line: OnLine
-    ) -> Iterator[None]:
+    def _following(self, container: JobContainer, job: _Job) -> Iterator[None]:
         """Fetch the files of a followed folder now and then meanwhile, and at the end, however it comes."""
+        followed = job.followed
         if followed is None:
             yield
             return
@@ -165,8 +208,8 @@ class DockerExecutor:
 
         def follow() -> None:
             while not over.wait(self._fetch_s):
-                with suppress(*ENGINE_ERRORS, JobFailed, OSError):  # the last fetch says what is wrong
-                    fetch_followed(container, followed, folder)
+                with suppress(*_NOT_FETCHED):  # the last fetch says what is wrong
+                    fetch_followed(container, followed, job.folder)
 
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
@@ -176,83 +219,81 @@ class DockerExecutor:
             over.set()
             follower.join()
             try:
-                fetch_followed(container, followed, folder)
-            except (*ENGINE_ERRORS, JobFailed, OSError) as error:
-                on_line(f"the files in {followed.name}/ could not be fetched: {error}")
+                fetch_followed(container, followed, job.folder)
+            except _NOT_FETCHED as error:
+                job.on_line(f"the files in {followed.name}/ could not be fetched: {error}")
 
 
-def sweep(client: docker.DockerClient, here: HostProcess, on_line: OnLine) -> None:
-    """Remove the containers, with their volumes, that processes of this host have left which were killed.
-
-    Those of living processes and of other hosts are left alone, and what has no such label.
-
-    Args:
-        here: this process.
-    """
-    for container in client.containers.list(all=True, filters={"label": HOST_LABEL}, ignore_removed=True):
-        owner = from_text(container.labels.get(HOST_LABEL, ""))
-        if owner is None or not owner.has_ended(here):
-            continue
-        with suppress(docker.errors.APIError):  # somebody else removes it as well
-            container.remove(v=True, force=True)
-            job = container.labels.get(JOB_LABEL, "")
-            on_line(
-                f"removed container {container.name} of job {job}: the process that started it was killed"
-            )
+_NOT_FETCHED = (*ENGINE_ERRORS, *LOST, JobFailed, EnvironmentProblem, OSError)
 
 
-def fetch_followed(container: Container, followed: FollowedFolder, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Job:
+    """What a job is run with (`Executor.run`)."""
+
+    target: str
+    toolchain: str
+    folder: Path
+    limits: Limits
+    on_line: OnLine
+    followed: FollowedFolder | None
+    on_started: OnStarted | None
+    key: str
+
+
+class HoldsFiles(Protocol):
+    """What a folder's files are fetched from (`JobContainer`)."""
+
+    def fetch(self, name: str, folder: Path, limit_mb: int) -> None: ...
+
+
+def fetch_followed(container: HoldsFiles, followed: FollowedFolder, folder: Path) -> None:
     """Fetch a followed folder's files as they are now; each takes the place of the one before at once.
 
     Raises:
         JobFailed: what is there is not plain files, or more than may be.
     """
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        _fetch(container, followed.name, Path(name), followed.limit_mb)
+        container.fetch(followed.name, Path(name), followed.limit_mb)
         for path in (Path(name) / PurePosixPath(followed.name).name).glob(f"*{followed.suffix}"):
             if path.is_file():
                 path.replace(folder / followed.name / path.name)
 
 
-def _fetch(container: Container, name: str, folder: Path, limit_mb: int) -> None:
-    """Fetch a file or folder of the job into `folder`; one that is not there is not an error."""
-    with suppress(docker.errors.NotFound):
-        chunks, _ = container.get_archive(f"/job/{name}", chunk_size=CHUNK)
-        receive(chunks, folder, limit_mb << 20)
+def _send(container: JobContainer, word: signal.Signals, given_up: threading.Event) -> None:
+    if word == signal.SIGKILL:
+        given_up.set()
+    container.send(word)
 
 
-def log_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Split a stream of bytes into lines, each cut at MAX_LINE characters."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace")[:MAX_LINE]
-        rest = rest[: MAX_LINE * 4]
-    if rest:
-        yield rest.decode("utf-8", "replace")[:MAX_LINE]
+def _has_ended_with_engine(state: Mapping[str, Any]) -> bool:
+    """Tell whether a container ended as those do whose engine stops or whose machine goes down."""
+    return int(state["ExitCode"]) in _ENDED_WITH_ENGINE and not state.get("OOMKilled")
 
 
-def _kill(container: Container, word: signal.Signals = signal.SIGKILL) -> None:
-    """Send a container's first process a signal."""
-    with suppress(*ENGINE_ERRORS):  # it has just ended, or whoever waits for it will meet the same error
-        container.kill(word.name)
+def _job_exit(state: Mapping[str, Any], limits: Limits, has_expired: bool) -> JobExit:
+    code, seconds = int(state["ExitCode"]), _seconds_of(state)
+    if has_expired:
+        return JobExit(code, seconds, f"stopped at its time limit of {limits.time_s} s", expired=True)
+    if state.get("OOMKilled"):
+        return JobExit(code, seconds, f"killed for memory (limit {limits.memory_mb} MB)")
+    if code == KILLED:
+        limit = f"the limit is {limits.memory_mb} MB"
+        return JobExit(code, seconds, f"killed, by somebody or for memory ({limit})")
+    return JobExit(code, seconds)
 
 
-def _client_of(context: str) -> docker.DockerClient:
-    endpoint = context_endpoint(context)
-    tls: TLSConfig | bool = False
-    if endpoint.tls is not None:
-        pair = (str(endpoint.tls / "cert.pem"), str(endpoint.tls / "key.pem"))
-        tls = TLSConfig(pair, ca_cert=str(endpoint.tls / "ca.pem"), verify=endpoint.is_verified)
-    return docker.DockerClient(base_url=endpoint.host, tls=tls, timeout=120, use_ssh_client=True)
+def _seconds_of(state: Mapping[str, Any]) -> float:
+    """Return how long a container ran, by its engine's clock."""
+    return max(0.0, _moment(state["FinishedAt"]) - _moment(state["StartedAt"]))
 
 
-@contextmanager
-def _engine_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ENGINE_ERRORS as error:
-        reason = " ".join(str(error).split())[:300]
-        advice = "look at 'docker version', or use --engine venv"
-        raise EnvironmentProblem(f"{what} ({reason})", "", advice) from None
+def _moment(text: str) -> float:
+    """Return the seconds of a time as the engine writes it, `2026-01-31T12:00:00.123456789Z`."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    seconds = (datetime.fromisoformat(whole) - datetime(1970, 1, 1)).total_seconds()
+    return seconds + float(f"0.{fraction or 0}")
+
+
+def _ignore(line: str) -> None:
+    pass

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.contract.errors import EnvironmentProblem, nearest
+from shared.contract.errors import EnvironmentProblem
 
-_ANSWER_S = 30  # an engine behind ssh is slow to greet
+_ANSWER_S = 30  # an engine elsewhere is slow to greet
+_ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
 @dataclass(frozen=True)
@@ -22,25 +23,34 @@ class ImageOnEngine:
 
     Attributes:
         id: `sha256:...`, over all that is in it.
+        architecture: as Docker calls it, `amd64` or `arm64`.
+        size: bytes.
     """
 
     id: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    architecture: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Where a Docker context leads.
+class EngineAddress:
+    """How the docker command line reaches an engine; by itself it takes the one in use.
 
     Attributes:
-        host: as `ssh://user@device`.
-        tls: folder with ca.pem, cert.pem and key.pem; None where TLS is not spoken.
-        is_verified: whether the engine's certificate is.
+        context: a Docker context that was named.
+        socket: of this machine, that leads to the engine, in the place of a context.
     """
 
-    host: str
-    tls: Path | None = None
-    is_verified: bool = True
+    context: str | None = None
+    socket: Path | None = None
+
+    def __str__(self) -> str:
+        return f"context {self.context}" if self.context else ""
+
+
+HERE = EngineAddress()
+"""The engine in use."""
 
 
 @dataclass(frozen=True)
@@ -49,50 +59,63 @@ class DockerCommand:
 
     Attributes:
         program: its path.
-        context: a Docker context; None takes the one in use.
     """
 
     program: str
-    context: str | None = None
+    address: EngineAddress = HERE
 
     def command(self, *arguments: str) -> list[str]:
         """Return a whole command line."""
-        named = ("--context", self.context) if self.context else ()
+        named = ("--context", self._context) if self._context else ()
         return [self.program, *named, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment to run it in; a context that was named beats what the environment says."""
+        """Return the environment to run it in; an address beats what this process's environment says."""
         environment = dict(os.environ)
-        if self.context:
+        if self.address.socket:
+            for name in _ENGINE_VARIABLES:
+                environment.pop(name, None)
+            environment["DOCKER_HOST"] = f"unix://{self.address.socket}"
+        elif self._context:
             environment.pop("DOCKER_HOST", None)
-            environment["DOCKER_CONTEXT"] = self.context
+            environment["DOCKER_CONTEXT"] = self._context
         return environment
 
     def ask(self, *arguments: str) -> str | None:
         """Return what docker answers to a question, or None when it cannot."""
-        answer = self._run(*arguments)
+        answer = self.run(*arguments)
         return answer.stdout.strip() or None if answer is not None and answer.returncode == 0 else None
 
     def images(self, *tags: str) -> dict[str, ImageOnEngine]:
         """Return those of some images that the engine has, by the tag that was asked for."""
-        answer = self._run("image", "inspect", *tags)
+        answer = self.run("image", "inspect", *tags)
         if answer is None:
             return {}
         found: dict[str, ImageOnEngine] = {}
         for entry in json.loads(answer.stdout or "[]"):  # those that are there, also where one is not
-            image = ImageOnEngine(entry["Id"], entry["Config"].get("Labels") or {})
+            labels = entry["Config"].get("Labels") or {}
+            architecture, size = entry.get("Architecture", ""), entry.get("Size", 0)
+            image = ImageOnEngine(entry["Id"], labels, architecture, size)
             found.update(dict.fromkeys(entry.get("RepoTags") or (), image))
         return {tag: found[tag] for tag in tags if tag in found}
 
     def builder(self) -> str:
         """Return the builder within the engine: it builds on the engine's images and leaves its own there."""
-        if self.context:
-            return self.context
-        if "DOCKER_HOST" in os.environ:
+        if self._context:
+            return self._context
+        if "DOCKER_HOST" in self.environment():
             return "default"
         return self.ask("context", "show") or "default"
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    @property
+    def _context(self) -> str | None:
+        """The context to name; a socket, and what the environment makes of `default`, need none."""
+        named = self.address.context
+        is_the_environments = named == "default" and "DOCKER_HOST" in os.environ
+        return None if self.address.socket or is_the_environments else named
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+        """Run it and return what came of it; None where it takes too long."""
         try:
             return subprocess.run(
                 self.command(*arguments),
@@ -105,27 +128,6 @@ class DockerCommand:
             )
         except subprocess.TimeoutExpired:
             return None
-
-
-def context_endpoint(name: str) -> Endpoint:
-    """Return where a Docker context leads.
-
-    The SDK finds contexts only where the user has a config.json beside them.
-
-    Raises:
-        EnvironmentProblem: there is no such context, or docker is not installed.
-    """
-    docker = DockerCommand(any_client())
-    answer = docker.ask("context", "inspect", name)
-    if answer is None:
-        known = (docker.ask("context", "ls", "--format", "{{.Name}}") or "").split()
-        raise EnvironmentProblem(f"there is no Docker context '{name}'", "--context", nearest(name, known))
-    (context,) = json.loads(answer)
-    endpoint = context["Endpoints"]["docker"]
-    tls = (
-        Path(context["Storage"]["TLSPath"], "docker") if "docker" in (context["TLSMaterial"] or {}) else None
-    )
-    return Endpoint(endpoint["Host"], tls, not endpoint.get("SkipTLSVerify", False))
 
 
 def any_client() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dockyard import package_index
 from dockyard.engines import OnLine
-from dockyard.engines.docker_cli import DockerCommand, build_client
+from dockyard.engines.docker_cli import DockerCommand, EngineAddress, build_client
 from dockyard.engines.processes import stream
 from shared.contract.errors import EnvironmentProblem
 
@@ -36,17 +36,16 @@ class ImageBuild:
     labels: Mapping[str, str]
 
 
-def run_build(build: ImageBuild, context: str | None, where: str, on_line: OnLine) -> str:
+def run_build(build: ImageBuild, address: EngineAddress, where: str, on_line: OnLine) -> str:
     """Build an image on an engine and return its ID.
 
     Args:
-        context: a Docker context; None takes the one in use.
         where: the Dockerfile as a user knows it, for messages.
 
     Raises:
         EnvironmentProblem: it cannot be built, or no docker command can build.
     """
-    docker = DockerCommand(build_client(), context)
+    docker = DockerCommand(build_client(), address)
     with tempfile.TemporaryDirectory(prefix="dockyard-build-") as scratch:
         id_file = Path(scratch, "image-id")
         command = docker.command(

@@ -20,7 +20,7 @@ from dockyard.engines.base_image import (
     base_digest,
     make_base,
 )
-from dockyard.engines.docker_cli import DockerCommand, any_client
+from dockyard.engines.docker_cli import HERE, DockerCommand, EngineAddress, any_client
 from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.workspace import Workspace
@@ -87,7 +87,7 @@ def current_image(
     target: str,
     toolchain: str,
     *,
-    context: str | None = None,
+    address: EngineAddress = HERE,
     stage: ImageStage = "build",
 ) -> str | None:
     """Return the ID of the image that an engine has, when it was built from today's files; else None.
@@ -95,7 +95,7 @@ def current_image(
     One that was built on another base than the engine has now is not current.
     """
     tag = image_tag(target, toolchain, stage)
-    found = DockerCommand(any_client(), context).images(tag, PYTHON_IMAGE)
+    found = DockerCommand(any_client(), address).images(tag, PYTHON_IMAGE)
     image, base = found.get(tag), found.get(PYTHON_IMAGE)
     if image is None or image.labels.get(LOCK_LABEL) != lock_digest(workspace, target, toolchain):
         return None
@@ -107,7 +107,7 @@ def build_image(
     target: str,
     toolchain: str,
     *,
-    context: str | None = None,
+    address: EngineAddress = HERE,
     bootstrap: bool = False,
     stage: ImageStage = "build",
     on_line: OnLine,
@@ -115,7 +115,6 @@ def build_image(
     """Build a target's image on an engine, and the base where it is not current; return the image's ID.
 
     Args:
-        context: a Docker context; None takes the one in use.
         bootstrap: make the base without a registry.
 
     Raises:
@@ -124,7 +123,7 @@ def build_image(
     """
     tag = image_tag(target, toolchain, stage)
     lock = lock_digest(workspace, target, toolchain)
-    base = make_base(workspace, context, bootstrap, on_line)
+    base = make_base(workspace, address, bootstrap, on_line)
     labels = {
         "dockyard.target": target,
         "dockyard.toolchain": toolchain,
@@ -136,4 +135,4 @@ def build_image(
     arguments = {"BASE": PYTHON_IMAGE, "TOOLS": TOOLS_IMAGE, "TOOLCHAIN": toolchain}
     on_line(f"building {tag} on {PYTHON_IMAGE}")
     build = ImageBuild(folder, stage, tag, arguments, labels)
-    return run_build(build, context, workspace.display_path(folder / "Dockerfile"), on_line)
+    return run_build(build, address, workspace.display_path(folder / "Dockerfile"), on_line)

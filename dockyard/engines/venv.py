@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import psutil
 from dockyard import package_index
 from dockyard.engines import (
     LAUNCHER,
+    Finding,
     FollowedFolder,
     JobExit,
     Limits,
@@ -49,7 +50,14 @@ class VenvExecutor:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.device = json_hash([self.name, platform.node(), boot_id()])[:16]
+        self.place: Mapping[str, str] = {}
         self.memory_mb = int(min(psutil.virtual_memory().total, _memory_limit()) / 1e6)
+
+    def close(self) -> None:
+        pass
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
+        return ()
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         folder = self._folder(target, toolchain)
@@ -78,6 +86,7 @@ class VenvExecutor:
         on_line: OnLine,
         followed: FollowedFolder | None = None,
         on_started: OnStarted | None = None,
+        key: str = "",
     ) -> JobExit:
         """Run a job as Executor.run has it; what it leaves in a followed folder is in `folder` at once."""
         python = _python(self._folder(target, toolchain))

@@ -102,7 +102,7 @@ def _record(
         stage=stage,
         log=failure.log if failure else (),
         warnings=tuple(_warnings(plan, work)),
-        device=measured_by.device,
+        device={**measured_by.device, **work.place} if measured_by.device else {},
         versions=measured_by.versions,
         identity={
             **work.identity,

@@ -57,9 +57,17 @@ class Work:
     @property
     def executor(self) -> str:
         """The executor that measured it, or came nearest to it; empty where none ran."""
+        return next((outcome.executor for outcome in self._nearest_first if outcome and outcome.executor), "")
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """What is known of the engine that `executor` names."""
+        return next((outcome.place for outcome in self._nearest_first if outcome and outcome.place), {})
+
+    @property
+    def _nearest_first(self) -> tuple[Outcome | None, ...]:
         rest = (*self.own, *self.made.values(), *self.conversions.values())
-        nearest_first = (*self.measured, self.evaluated, *rest)
-        return next((outcome.executor for outcome in nearest_first if outcome and outcome.executor), "")
+        return (*self.measured, self.evaluated, *rest)
 
     @property
     def identity(self) -> Mapping[str, str]:

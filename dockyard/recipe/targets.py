@@ -34,6 +34,24 @@ class OnnxWish:
 
 
 @dataclass(frozen=True)
+class Platform:
+    """What a toolchain asks of the machine whose engine runs its image.
+
+    Attributes:
+        architecture: as `uname -m` has it, `aarch64`; None for any.
+        l4t_from, l4t_before: releases of Linux for Tegra, `36.4`; None where it needs none of them.
+        runtime: the container runtime its containers run with, `nvidia`; None for the engine's own.
+        dla_compiler: it loads the device's library of that name.
+    """
+
+    architecture: str | None = None
+    l4t_from: str | None = None
+    l4t_before: str | None = None
+    runtime: str | None = None
+    dla_compiler: bool = False
+
+
+@dataclass(frozen=True)
 class Toolchain:
     """A release of a target's vendor tools.
 
@@ -42,11 +60,13 @@ class Toolchain:
         onnx: how it wants the ONNX that the reference makes for it.
         tolerance: largest difference from the reference's outputs, over their largest value, of what
             `convert` leaves.
+        platform: what it asks of the machine.
     """
 
     python: str | None = None
     onnx: OnnxWish = field(default_factory=OnnxWish)
     tolerance: float = CONVERSION_TOLERANCE
+    platform: Platform = Platform()
 
 
 @dataclass(frozen=True)
@@ -184,10 +204,19 @@ def _check_shares(workspace: Workspace, name: str, shares: Sequence[str], place:
 
 
 def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
+    platform = entry.get("platform", {})
+    l4t = platform.get("l4t", {})
     return Toolchain(
         entry.get("python"),
         OnnxWish(**entry.get("onnx", {})),
         entry.get("tolerance", CONVERSION_TOLERANCE),
+        Platform(
+            platform.get("architecture"),
+            l4t.get("from"),
+            l4t.get("before"),
+            platform.get("runtime"),
+            platform.get("dla_compiler", False),
+        ),
     )
 
 

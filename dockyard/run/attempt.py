@@ -156,6 +156,7 @@ def begin(run: Run, planned: PlannedJob) -> Outcome:
         Status.DONE,
         executor=executor.name,
         device=executor.device,
+        place=executor.place,
         identity=identity,
         cache_key=_note_cache_key(run, planned),  # of which the identity is a part
     )
@@ -255,7 +256,9 @@ def _execute(run: Run, planned: PlannedJob, folder: Path, log: deque[str]) -> Jo
     executor = run.placement.executor_of(job.target)
     followed = FollowedFolder(job_folder.TUNING, tuning_store.SUFFIX, TUNING_MB) if tuning else None
     try:
-        return executor.run(job.target, job.toolchain, folder, limits_of(run, planned), on_line, followed)
+        key = "" if run.force else run.cache_keys[job.id]
+        limits = limits_of(run, planned)
+        return executor.run(job.target, job.toolchain, folder, limits, on_line, followed, key=key)
     finally:
         if tuning:
             databases = folder / job_folder.TUNING

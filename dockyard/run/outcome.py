@@ -23,6 +23,7 @@ class Outcome:
         cache_key: the hash of all that went into the job; None where it did not come so far.
         cached: the outputs were made by an earlier run, or the quality of the same bytes was known.
         executor, device: name and device of the executor that ran it; None where none did.
+        place: what a record says of the engine (`Executor.place`).
         identity: what identifies its toolchain (`Executor.prepare`).
         seconds: how long its process took, from start to end; of several side by side each has its share.
     """
@@ -38,5 +39,6 @@ class Outcome:
     cached: bool = False
     executor: str | None = None
     device: str | None = None
+    place: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0

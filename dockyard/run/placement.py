@@ -30,6 +30,11 @@ class Placement:
         """Return the executor that does a target's jobs."""
         return self.elsewhere.get(target, self.default)
 
+    def close(self) -> None:
+        """Give back what the executors hold."""
+        for executor in (self.default, *self.elsewhere.values()):
+            executor.close()
+
 
 def needs_device(parameters: Parameters) -> bool:
     """Tell whether a job says something of the device that it runs on.

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from dockyard.engines import JobExit
+from dockyard.engines import JobExit, WordsLost
 from dockyard.plan.jobs import evaluate_id
 from dockyard.plan.plan import PlannedJob
 from dockyard.run.attempt import (
@@ -35,6 +35,9 @@ from shared.contract.errors import DockyardError
 from shared.contract.measurement import Latency
 from shared.contract.result import Result, Status
 
+STEADY_TRIES = 3
+"""How often a round is measured whose line keeps dropping."""
+
 
 def run_round(run: Run, members: Sequence[PlannedJob]) -> Finished:
     """Run the benchmarks of a round, the reference first, each of which gives an outcome."""
@@ -50,7 +53,7 @@ def run_round(run: Run, members: Sequence[PlannedJob]) -> Finished:
         else:
             outcomes.append(missing)
     for group in _groups(run, able):
-        found, problem = _run_group(run, group)
+        found, problem = _run_steadily(run, group)
         outcomes += found
         if problem is not None:
             return outcomes, problem
@@ -115,6 +118,21 @@ class _GroupWatcher:
         self._display.progress("bursts in turn, cycle", done, self._cycles)
 
 
+def _run_steadily(run: Run, members: Sequence[PlannedJob]) -> Finished:
+    """Run benchmarks side by side, anew where the line to their engine dropped.
+
+    What was measured before is thrown away for all of them: bursts of which nobody knows whether they were
+    told to run pair with none.
+    """
+    for attempt in range(1, STEADY_TRIES + 1):
+        found, problem = _run_group(run, members)
+        if not isinstance(problem, WordsLost):
+            break
+        if attempt < STEADY_TRIES:
+            run.display.say("  the line to the engine dropped and is back: the round is measured anew")
+    return found, problem
+
+
 def _run_group(run: Run, members: Sequence[PlannedJob]) -> Finished:
     """Run benchmarks side by side, the reference first."""
     cycles = run.plan.recipe.measure.cycles
@@ -133,7 +151,7 @@ def _run_group(run: Run, members: Sequence[PlannedJob]) -> Finished:
                 if isinstance(ending.left, BaseException):
                     failed, found = broken(run, outcome.planned, ending.left, log)
                     outcomes.append(failed)
-                    problem = problem or found
+                    problem = _worse(problem, found)
                 else:
                     result = _benchmark_result(outcome.planned, folder, ending.left, ending)
                     outcomes.append(concluded(outcome, result, None, log, seconds))
@@ -141,6 +159,11 @@ def _run_group(run: Run, members: Sequence[PlannedJob]) -> Finished:
     except (KeyboardInterrupt, DockyardError, OSError) as error:
         both = [broken(run, planned, error, log) for planned, log in zip(members, watcher.logs)]
         return [outcome for outcome, _ in both], both[0][1]
+
+
+def _worse(one: Problem | None, other: Problem | None) -> Problem | None:
+    """Return that of two problems which nothing is done anew for, else the first there is."""
+    return other if one is None or (isinstance(one, WordsLost) and other is not None) else one
 
 
 def _start(run: Run, planned: PlannedJob, folder: Path) -> Start:

@@ -14,8 +14,9 @@ from docker.models.containers import Container
 
 import docker
 from dockyard.engines import Executor
-from dockyard.engines.docker import HOST_LABEL, JOB_LABEL, DockerExecutor
+from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.host_process import from_text
+from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe import documents
 from dockyard.recipe.targets import load_target
@@ -24,6 +25,7 @@ from dockyard.run.job_folder import place_code
 from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import Job
+from tests.integration.second_engine import SecondEngine, missing
 
 DOCKYARD = Workspace(PRODUCT)
 """Dockyard's own workspace, so that environments and images are made once for all tests."""
@@ -67,6 +69,21 @@ def docker_executor() -> DockerExecutor:
             pytest.fail(f"CI needs a container engine: {problem}")
         pytest.skip(f"no container engine: {problem.what}")
     return executor
+
+
+@pytest.fixture(scope="session")
+def second_engine() -> Iterator[SecondEngine]:
+    """A second Docker engine behind sshd on loopback; everything of it is removed at the end."""
+    lacking = missing()
+    if lacking:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs a second engine: {lacking}")
+        pytest.skip(lacking)
+    engine = SecondEngine()
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockyard.engines import FollowedFolder, JobExit, Limits, entry_script, images
+from dockyard.engines.archives import receive
 from dockyard.engines.choice import choose_executor
-from dockyard.engines.docker import MAX_LINE, fetch_followed, log_lines
+from dockyard.engines.docker import fetch_followed
+from dockyard.engines.job_container import MAX_LINE, log_lines
 from dockyard.engines.time_limit import time_limit
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
@@ -276,14 +277,13 @@ class FakeContainer:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
 
-    def get_archive(self, path: str, chunk_size: int) -> tuple[Iterator[bytes], dict[str, str]]:
-        folder = path.removeprefix("/job/")
+    def fetch(self, folder: str, into: Path, limit_mb: int) -> None:
         members = [
             (name.removeprefix(str(Path(folder).parent) + "/"), content)
             for name, content in self.files.items()
             if name.startswith(folder + "/")
         ]
-        return iter([archive(*members).getvalue()]), {}
+        receive([archive(*members).getvalue()], into, limit_mb << 20)
 
 
 def test_followed_folder(tmp_path: Path) -> None:

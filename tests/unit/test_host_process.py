@@ -8,13 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import docker.errors
 import pytest
 
-from dockyard.engines.docker import HOST_LABEL, JOB_LABEL, sweep
 from dockyard.engines.host_process import HostProcess, from_text, identify
+from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL
+from dockyard.engines.leftovers import find_leftover, sweep
 
 HERE = identify(os.getpid())
 
@@ -74,8 +76,10 @@ def test_another_host() -> None:
 class FakeContainer:
     """A container that is there until it is removed."""
 
-    def __init__(self, name: str, labels: dict[str, str], is_stubborn: bool = False) -> None:
-        self.name, self.labels, self._is_stubborn = name, labels, is_stubborn
+    def __init__(
+        self, name: str, labels: dict[str, str], is_stubborn: bool = False, status: str = "running"
+    ) -> None:
+        self.name, self.labels, self.status, self._is_stubborn = name, labels, status, is_stubborn
         self.removed: dict[str, bool] | None = None
 
     def remove(self, **how: bool) -> None:
@@ -93,7 +97,8 @@ class FakeClient:
 
     def list(self, all: bool, filters: dict[str, str], ignore_removed: bool) -> list[Any]:
         assert all
-        return [container for container in self._containers if filters["label"] in container.labels]
+        there = [container for container in self._containers if not container.removed]
+        return [container for container in there if filters["label"] in container.labels]
 
 
 def labels_of(process: HostProcess) -> dict[str, str]:
@@ -124,3 +129,22 @@ def test_what_somebody_else_removes() -> None:
     sweep(FakeClient(first, second), HERE, lines.append)
     assert second.removed
     assert len(lines) == 1
+
+
+def test_what_can_be_collected_is_kept(tmp_path: Path) -> None:
+    """A dead run's job with a key is kept for the next build of its workspace, until that collects no more;
+    it is found by its key. One that never started, or whose workspace is gone, is removed.
+    """
+    dead = {**labels_of(replace(HERE, started="1")), KEY_LABEL: "k"}
+    mine, others, gone = (
+        {**dead, WORKSPACE_LABEL: str(path)} for path in (tmp_path, tmp_path.parent, "/gone")
+    )
+    kept = [FakeContainer("mine", mine), FakeContainer("another workspace's", others)]
+    removed = [FakeContainer("gone", gone), FakeContainer("never started", mine, status="created")]
+    client = FakeClient(*kept, *removed)
+    assert find_leftover(client, HERE, str(tmp_path), "k") == "mine"
+    assert find_leftover(client, HERE, str(tmp_path), "other work") == ""
+    sweep(client, HERE, [].append)
+    assert [bool(container.removed) for container in (*kept, *removed)] == [False, False, True, True]
+    sweep(client, HERE, [].append, str(tmp_path))
+    assert [bool(container.removed) for container in kept] == [True, False]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockyard import package_index
-from dockyard.engines import docker_cli, images
+from dockyard.engines import docker_cli, endpoint, images
 from dockyard.engines.base_image import (
     BASE_LABEL,
     LOCAL_DEBIAN,
@@ -385,41 +385,47 @@ def test_an_image_without_its_base(client: Path, engine: Engine, workspace: Work
 
 def test_context_goes_with_every_call(client: Path, engine: Engine, workspace: Workspace) -> None:
     """A context that was named is given to each docker command."""
-    images.current_image(workspace, *OPENVINO, context="jetson")
+    images.current_image(workspace, *OPENVINO, address=docker_cli.EngineAddress("jetson"))
     assert [call[:2] for call in calls(client)] == [["--context", "jetson"]]
-    images.build_image(workspace, *OPENVINO, context="jetson", on_line=ignore)
+    images.build_image(workspace, *OPENVINO, address=docker_cli.EngineAddress("jetson"), on_line=ignore)
     without = [call for call in calls(client) if call[:2] != ["--context", "jetson"]]
     assert without in ([], [["build", "--help"]])
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "tls_files", "wanted"),
+    ("described", "tls_files", "wanted"),
     [
-        ({"Host": "ssh://me@jetson", "SkipTLSVerify": False}, {}, docker_cli.Endpoint("ssh://me@jetson")),
+        (
+            {"Host": "ssh://me@jetson", "SkipTLSVerify": False},
+            {},
+            endpoint.Endpoint("jetson", "ssh://me@jetson"),
+        ),
         (
             {"Host": "tcp://jetson:2376", "SkipTLSVerify": True},
             {"docker": ["ca.pem", "cert.pem", "key.pem"]},
-            docker_cli.Endpoint("tcp://jetson:2376", Path("/contexts/tls/1/docker"), is_verified=False),
+            endpoint.Endpoint(
+                "jetson", "tcp://jetson:2376", Path("/contexts/tls/1/docker"), is_verified=False
+            ),
         ),
     ],
     ids=["ssh", "TLS"],
 )
 def test_a_context_leads_somewhere(
-    client: Path, endpoint: dict[str, object], tls_files: dict[str, list[str]], wanted: docker_cli.Endpoint
+    client: Path, described: dict[str, object], tls_files: dict[str, list[str]], wanted: endpoint.Endpoint
 ) -> None:
     """A context's engine, and the certificates for it, are those that docker says."""
     context = {
         "Name": "jetson",
-        "Endpoints": {"docker": endpoint},
+        "Endpoints": {"docker": described},
         "TLSMaterial": tls_files,
         "Storage": {"TLSPath": "/contexts/tls/1"},
     }
     Path(f"{client}.context").write_text(json.dumps([context]))
-    assert docker_cli.context_endpoint("jetson") == wanted
+    assert endpoint.resolve("jetson") == wanted
 
 
 def test_a_context_that_is_not_there(client: Path) -> None:
     """A context that docker does not know is refused with the nearest."""
     with pytest.raises(EnvironmentProblem, match="did you mean 'jetson'") as caught:
-        docker_cli.context_endpoint("jetsan")
+        endpoint.resolve("jetsan")
     assert caught.value.where == "--context"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dockyard.engines import WordsLost
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
@@ -22,6 +23,7 @@ from dockyard.run.datasets import DataSet
 from dockyard.run.job_folder import place_code
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
+from dockyard.run.round import STEADY_TRIES
 from dockyard.run.runner import run_plan
 from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem, JobFailed
@@ -480,3 +482,46 @@ def test_cache_key_leads_to_the_outputs(start: Run, workspace: Workspace) -> Non
     """The outcome of an optimization names the key under which the bytes that were measured are kept."""
     outcome = by_id(list(start(FakeExecutor())))["digits/int8/optimize"]
     assert outcome.outputs == workspace.state / "artifacts" / str(outcome.cache_key) / "outputs"
+
+
+def test_a_round_whose_line_drops_is_measured_anew(start: Run, digits_plan: Plan) -> None:
+    """Where the line drops in a round, nothing that was timed in it is kept, and the round begins anew."""
+    drops = [WordsLost("the line dropped")]
+
+    def once_dropped(job: Job, folder: Path) -> Any:
+        return drops.pop() if drops else good_answer(job, folder)
+
+    engine, display = FakeExecutor({"digits/int8/benchmark": once_dropped}), QuietDisplay()
+    outcomes = by_id(list(start(engine, display=display)))
+    assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
+    assert engine.ran.count("digits/reference/benchmark/1") == 2
+    assert [line for line in display.lines if "is back" in line] == [
+        "  the line to the engine dropped and is back: the round is measured anew"
+    ]
+
+
+def test_a_line_that_keeps_dropping_ends_the_run(start: Run, digits_plan: Plan) -> None:
+    """A round that never gets through is a problem of the environment, told after all its outcomes."""
+
+    def always_dropped(job: Job, folder: Path) -> Any:
+        return WordsLost("the line dropped")
+
+    engine = FakeExecutor({"digits/int8/benchmark": always_dropped})
+    outcomes, problem = until_raised(EnvironmentProblem, start(engine))
+    assert "the line dropped" in str(problem)
+    assert engine.ran.count("digits/reference/benchmark/1") == STEADY_TRIES
+    assert len({outcome.planned.job.id for outcome in outcomes}) == len(outcomes)
+
+
+def test_the_same_work_has_the_same_key(start: Run, digits_plan: Plan) -> None:
+    """A job is run under a key of all that goes into it, so that what a killed host left of it is found; one
+    that is forced to be made anew has none.
+    """
+    engines = [FakeExecutor(), FakeExecutor(), FakeExecutor()]
+    for engine, force in zip(engines, (True, False, True)):
+        list(start(engine, force=force))
+    assert set(engines[0].keys.values()) == {""}
+    alone = {job: key for job, key in engines[1].keys.items() if "/benchmark/" not in job}
+    assert alone
+    assert all(alone.values())
+    assert len(set(alone.values())) == len(alone)

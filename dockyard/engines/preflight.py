@@ -1,0 +1,128 @@
+"""Can a device do what is wanted of it? One finding a line, each saying what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from dockyard.engines import Finding
+from dockyard.engines.device_facts import (
+    ASK_DLA_COMPILER,
+    ASK_POWER_MODE,
+    ASK_RELEASE,
+    DLA_COMPILER,
+    read_free_bytes,
+    read_power_mode,
+    read_release,
+    read_sizes,
+    read_tegra_release,
+)
+from dockyard.recipe.targets import Platform
+from shared.contract.errors import EnvironmentProblem
+
+LEAST_GB, ROOM_GB = 2, 10
+"""Free disk below which nothing is begun, and what images and data take up to."""
+
+LEAST_MEMORY_GB = 3
+"""What a job of the smallest model takes, with its tools."""
+
+Ask = Callable[[str], "str | None"]
+"""Returns what a shell command prints on the device; None where it fails or nobody can be asked."""
+
+
+def examine_engine(engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
+    """Yield findings on an engine and its machine.
+
+    Args:
+        engine: what the engine says of itself (`docker info`).
+        ask: asks its machine.
+    """
+    yield _memory(engine)
+    yield _disk(engine, ask)
+
+
+def refuse(findings: Iterable[Finding], where: str) -> list[Finding]:
+    """Return the findings that are no more than notes. Raises EnvironmentProblem at the first bad one."""
+    found = []
+    for finding in findings:
+        if finding.level == "bad":
+            raise EnvironmentProblem(finding.what, where, finding.advice)
+        found.append(finding)
+    return found
+
+
+def _memory(engine: Mapping[str, Any]) -> Finding:
+    memory_gb = int(engine.get("MemTotal", 0)) / 1e9
+    version, name = engine.get("ServerVersion", "?"), engine.get("Name", "?")
+    text = f"Docker {version} on {name}: {engine.get('Architecture', '?')}, {engine.get('NCPU', '?')} CPUs, "
+    text += f"{memory_gb:.1f} GB of memory"
+    if memory_gb < LEAST_MEMORY_GB:
+        return Finding("note", text, "measure.memory_mb in the recipe, or swap, keeps jobs from being killed")
+    return Finding("ok", text)
+
+
+def _disk(engine: Mapping[str, Any], ask: Ask) -> Finding:
+    folder = str(engine.get("DockerRootDir", ""))
+    free = read_free_bytes(ask(f"df -P -k {shlex.quote(folder)}") or "") if folder else None
+    if free is None:
+        return Finding("note", "how much disk the engine has is not known", "look there: docker system df")
+    text, advice = f"{free / 1e9:.1f} GB free at {folder}", "docker system df, docker system prune"
+    if free < LEAST_GB * 1e9:
+        return Finding("bad", f"only {text}", f"make room there: {advice}")
+    if free < ROOM_GB * 1e9:
+        return Finding("note", text, f"images and data take up to {ROOM_GB} GB: {advice}")
+    return Finding("ok", text)
+
+
+def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
+    """Yield whether a machine is one that a toolchain, of that name, runs on."""
+    architecture = str(engine.get("Architecture", ""))
+    if platform.architecture and architecture != platform.architecture:
+        text = f"{name} needs {platform.architecture}, and the engine is {architecture}"
+        yield Finding("bad", text, "name the device: --context; docker context ls shows those that there are")
+        return  # what else it lacks is of no interest
+    if platform.runtime:
+        yield _runtime(name, platform.runtime, engine)
+    if platform.l4t_from:
+        yield _release(name, platform, ask)
+        yield _power_mode(ask)
+    if platform.dla_compiler:
+        yield _dla_compiler(name, ask)
+
+
+def _runtime(name: str, runtime: str, engine: Mapping[str, Any]) -> Finding:
+    if runtime in (engine.get("Runtimes") or {}):
+        return Finding("ok", f"the engine has the runtime {runtime}")
+    advice = f"there: apt-get install {runtime}-container-toolkit, "
+    advice += f"{runtime}-ctk runtime configure --runtime=docker, systemctl restart docker"
+    return Finding("bad", f"{name} needs the runtime '{runtime}', which the engine does not have", advice)
+
+
+def _release(name: str, platform: Platform, ask: Ask) -> Finding:
+    found = read_tegra_release(ask(ASK_RELEASE) or "")
+    assert platform.l4t_from is not None
+    wanted = f"L4T {platform.l4t_from} or later"
+    wanted += f", before {platform.l4t_before}" if platform.l4t_before else ""
+    if found is None:
+        return Finding("bad", f"{name} needs {wanted}, and the device has no L4T release", "is it a Jetson?")
+    is_late = platform.l4t_before is not None and found >= read_release(platform.l4t_before)
+    if found < read_release(platform.l4t_from) or is_late:
+        advice = "name a toolchain of the device's JetPack in the recipe, or flash the device"
+        return Finding("bad", f"{name} needs {wanted}, and the device has {found}", advice)
+    return Finding("ok", f"L4T {found}, as {name} needs")
+
+
+def _power_mode(ask: Ask) -> Finding:
+    mode = read_power_mode(ask(ASK_POWER_MODE) or "")
+    if mode is None:
+        return Finding("note", "the power mode cannot be read", "there: sudo nvpmodel -q; note it yourself")
+    advice = "there: sudo nvpmodel -m ..., sudo jetson_clocks; figures are worth comparing in one mode alone"
+    return Finding("ok" if mode.startswith("MAXN") else "note", f"power mode {mode}", advice)
+
+
+def _dla_compiler(name: str, ask: Ask) -> Finding:
+    if any(read_sizes(ask(ASK_DLA_COMPILER) or "")):
+        return Finding("ok", f"{DLA_COMPILER} is there")
+    what = f"{name} needs {DLA_COMPILER} of the device, which is not there or empty"
+    return Finding("bad", what, "there: apt-get install nvidia-l4t-dla-compiler")

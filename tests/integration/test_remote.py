@@ -1,0 +1,464 @@
+"""An engine at the other end of ssh: found as docker finds it, used over a line that drops, left clean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import docker
+from dockyard.engines import JobExit, Limits, OnLine, OnStarted, WordsLost
+from dockyard.engines.choice import choose_executor
+from dockyard.engines.docker import DockerExecutor
+from dockyard.engines.docker_cli import DockerCommand, EngineAddress, any_client
+from dockyard.engines.endpoint import resolve
+from dockyard.engines.engine_line import EngineLine
+from dockyard.engines.image_transfer import LOCAL_SOCKET, send_image
+from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
+from dockyard.run.side_by_side import run_side_by_side
+from shared.contract.errors import EnvironmentProblem
+from shared.contract.record import RecordStatus
+from tests.integration.conftest import new_workspace
+from tests.integration.second_engine import CONTEXT, SecondEngine
+from tests.integration.test_build import DIGITS, Recipe, qualities, records, run
+
+PLAIN = ("plain", "1")
+PLAIN_TAG = "dockyard/plain:1"
+BASE = "dockyard/python:bookworm"
+LIMITS = Limits(time_s=120, memory_mb=512)
+MB = 1 << 20
+
+WORK = """
+import hashlib, os, pathlib, sys, time, uuid
+job = pathlib.Path(sys.argv[sys.argv.index('--job') + 1])
+print('run', uuid.uuid4().hex, flush=True)
+for number in range(10):
+    print('step', number, flush=True)
+    time.sleep(PAUSE)
+content = (job / 'inputs' / 'large').read_bytes()
+(job / 'outputs' / 'large').write_bytes(content[::-1])
+(job / 'result.json').write_text(hashlib.sha256(content).hexdigest())
+"""
+
+
+def ignore(line: str) -> None:
+    """Take a line and do nothing with it."""
+
+
+@pytest.fixture
+def second(second_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondEngine]:
+    """The second engine, whose context this process knows; nothing is left on it, and no line to it."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in second_engine.environment.items():
+        monkeypatch.setenv(name, value)
+    scratch = second_engine.root / "tmp"  # where lines of this test's processes alone are
+    scratch.mkdir(exist_ok=True)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    yield second_engine
+    with closing(second_engine.client()) as client:
+        assert client.containers.list(all=True) == []
+        assert client.volumes.list() == []
+    assert lines_left() == []
+
+
+def lines_left() -> list[str]:
+    """Return the folders of lines over ssh that have not ended within some seconds."""
+    for _ in range(50):
+        left = [path.name for path in Path(tempfile.gettempdir()).glob("dockyard-ssh-*")]
+        if not left:
+            break
+        time.sleep(0.1)
+    return left
+
+
+@pytest.fixture(scope="session")
+def plain_image(docker_executor: object, second_engine: SecondEngine) -> str:
+    """A small image on the second engine, under the name of a target that the workspaces of tests have."""
+    here = EngineAddress(socket=LOCAL_SOCKET)
+    found = DockerCommand(any_client(), here).images(BASE)[BASE]
+    old = dict(os.environ)
+    os.environ.update(second_engine.environment)
+    try:
+        with closing(EngineLine(resolve(CONTEXT))) as line:
+            send_image(BASE, found, here, line, ignore)
+            assert line.client.images.get(BASE).id == found.id
+            with_python(line.client)
+    finally:
+        os.environ.clear()
+        os.environ.update(old)
+    return PLAIN_TAG
+
+
+def with_python(client: docker.DockerClient) -> None:
+    """Make the small image of the base, which calls Python by another name; the base's own name goes."""
+    command = ["ln", "-sf", "/usr/bin/python3", "/usr/local/bin/python"]
+    container = client.containers.run(BASE, command, user="0", network_mode="none", detach=True)
+    assert container.wait()["StatusCode"] == 0
+    container.commit(*PLAIN_TAG.split(":"), conf={"Cmd": ["true"]})
+    container.remove(v=True)
+    client.images.remove(BASE)
+
+
+@pytest.fixture
+def plain(plain_image: str, workspace: Workspace) -> Workspace:
+    """A workspace with the target of the small image."""
+    folder = workspace.root / "targets" / PLAIN[0]
+    folder.mkdir(parents=True)
+    document = {"description": "", "toolchains": {PLAIN[1]: {}}, "sources": ["ONNX"], "methods": {}}
+    (folder / "target.json").write_text(json.dumps(document))
+    return workspace
+
+
+def job_of(folder: Path, script: str, size_mb: int = 20) -> bytes:
+    """Make a job folder with an input of that size, in a name of its own; return the input."""
+    shutil.copytree(SHARED, folder / "code" / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+    entry = folder / "code" / "targets" / PLAIN[0] / "entry.py"
+    entry.parent.mkdir(parents=True)
+    entry.write_text(script)
+    for name in ("inputs", "outputs"):
+        (folder / name).mkdir()
+    content = os.urandom(MB) * size_mb
+    (folder / "inputs" / "large").write_bytes(content)
+    return content
+
+
+def check_work(folder: Path, content: bytes, lines: list[str], left: JobExit) -> None:
+    """Check that a job was done whole, once, and that every line came once and in order."""
+    assert (left.exit_code, left.reason) == (0, "")
+    assert (folder / "result.json").read_text() == hashlib.sha256(content).hexdigest()
+    assert (folder / "outputs" / "large").read_bytes() == content[::-1]
+    printed = [line for line in lines if line.startswith(("run ", "step "))]
+    assert [line.split()[0] for line in printed[:1]] == ["run"]
+    assert printed[1:] == [f"step {number}" for number in range(10)]
+
+
+def test_a_recipe_over_ssh(
+    docker_executor: object, second: SecondEngine, recipe_file: Recipe, tmp_path: Path
+) -> None:
+    """A whole recipe on an engine elsewhere, its images sent there, has the quality that it has here; the
+    record names where it ran.
+    """
+    recipe = recipe_file({**DIGITS, "optimizations": ["baseline"]})
+    here, _ = run(new_workspace(tmp_path / "here"), recipe, "docker")
+    there, printed = run(new_workspace(tmp_path / "there"), recipe, "auto", context=CONTEXT)
+    assert qualities(here) == qualities(there)
+    assert {record.status for record in records(there)} == {RecordStatus.MEASURED}
+    for record in records(there):
+        assert record.engine == f"docker:{CONTEXT}"
+        assert record.device["engine_host"] == second.address
+        assert record.device["engine_id"] == second.client().info()["ID"]
+    assert f"Docker context {CONTEXT}, as asked" in printed
+
+
+@pytest.mark.parametrize(
+    "how", ["--context", "DOCKER_CONTEXT", "DOCKER_HOST", "use", "named beats DOCKER_HOST"]
+)
+def test_what_docker_resolves_is_what_runs(
+    second: SecondEngine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """However docker is told of an engine, that one is taken and named."""
+    context = None
+    if how in ("--context", "named beats DOCKER_HOST"):
+        context = CONTEXT
+    if how == "named beats DOCKER_HOST":
+        monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    if how == "DOCKER_CONTEXT":
+        monkeypatch.setenv("DOCKER_CONTEXT", CONTEXT)
+    if how == "DOCKER_HOST":
+        monkeypatch.setenv("DOCKER_HOST", second.address)
+    if how == "use":
+        subprocess.run(["docker", "context", "use", CONTEXT], check=True)
+    try:
+        executor, _ = choose_executor(workspace, "auto", context, [], ignore)
+        with closing(executor):
+            name = second.address if how == "DOCKER_HOST" else CONTEXT
+            assert executor.name == f"docker:{name}"
+            assert executor.place["engine_id"] == second.client().info()["ID"]
+    finally:
+        if how == "use":
+            subprocess.run(["docker", "context", "use", "default"], check=True)
+
+
+@contextmanager
+def ssh_config(second: SecondEngine, old: str, new: str) -> Iterator[None]:
+    """Have `ssh` configured otherwise meanwhile."""
+    file = second.root / "ssh_config"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        file.write_text(text)
+
+
+def test_a_host_key_that_is_not_known(second: SecondEngine, workspace: Workspace) -> None:
+    """An unknown host key is never accepted nor asked about; the error says what to do."""
+    with (
+        ssh_config(second, f"{second.root}/known_hosts", "/dev/null"),
+        pytest.raises(EnvironmentProblem, match=r"the host key of 127\.0\.0\.1 is not known") as caught,
+    ):
+        choose_executor(workspace, "auto", CONTEXT, [], ignore)
+    assert "ssh root@127.0.0.1" in caught.value.advice
+
+
+def test_a_key_that_is_refused(second: SecondEngine, workspace: Workspace) -> None:
+    """A device that refuses the key is told, without a question for a password."""
+    with (
+        ssh_config(second, f"{second.root}/user", f"{second.root}/host"),
+        pytest.raises(EnvironmentProblem, match="refuses the ssh key") as caught,
+    ):
+        choose_executor(workspace, "auto", CONTEXT, [], ignore)
+    assert "ssh-copy-id" in caught.value.advice
+
+
+def test_a_device_that_is_away_is_not_replaced(
+    second: SecondEngine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the engine that docker would take is elsewhere and away, this machine is not measured instead."""
+    monkeypatch.setenv("DOCKER_HOST", "ssh://root@127.0.0.1:1")
+    with pytest.raises(EnvironmentProblem, match="does not answer ssh"):
+        choose_executor(workspace, "auto", None, [], ignore)
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setenv("DOCKER_CONTEXT", "secnod")
+    with pytest.raises(EnvironmentProblem, match="there is no Docker context 'secnod'") as caught:
+        choose_executor(workspace, "auto", None, [], ignore)
+    assert f"did you mean '{CONTEXT}'" in caught.value.advice
+
+
+Moment = tuple[str, float]
+"""The state that a container is in, and seconds after."""
+
+CUTS: list[Moment] = [
+    *(("absent", 0.0), ("created", 0.0), ("created", 0.15), ("running", 0.0), ("running", 0.3)),
+    *(("running", 0.9), ("exited", 0.0), ("exited", 0.02), ("exited", 0.1), ("exited", 0.25)),
+]
+
+
+def cut_at(second: SecondEngine, job: str, moment: Moment, cuts: list[int]) -> threading.Thread:
+    """Cut the line when the container of a job is at a moment."""
+
+    def watch() -> None:
+        state, delay_s = moment
+        with closing(second.client()) as client:
+            deadline = time.monotonic() + 60
+            while state != "absent" and time.monotonic() < deadline:
+                filters = {"label": f"dockyard.job={job}"}
+                found = client.containers.list(all=True, filters=filters, ignore_removed=True)
+                if any(container.status == state for container in found):
+                    break
+                time.sleep(0.005)
+        time.sleep(delay_s)
+        cuts.append(second.cut())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("moment", CUTS, ids=lambda moment: f"{moment[0]} {moment[1]} s")
+def test_a_line_that_is_cut(second: SecondEngine, plain: Workspace, tmp_path: Path, moment: Moment) -> None:
+    """Cut while the input is sent, while a job runs or while results come, a job is done whole and once."""
+    folder = tmp_path / f"job-{uuid4().hex}"
+    content = job_of(folder, WORK.replace("PAUSE", "0.1"))
+    lines: list[str] = []
+    cuts: list[int] = []
+    with closing(DockerExecutor(plain, CONTEXT)) as executor:
+        thread = cut_at(second, folder.name, moment, cuts)
+        left = executor.run(*PLAIN, folder, LIMITS, lines.append)
+        thread.join()
+    assert cuts[0] > 0
+    check_work(folder, content, lines, left)
+
+
+def test_a_line_that_is_cut_while_an_image_is_sent(
+    docker_executor: object, second: SecondEngine, plain_image: str
+) -> None:
+    """An image whose way is cut is sent anew, and arrives whole."""
+    here = EngineAddress(socket=LOCAL_SOCKET)
+    found = DockerCommand(any_client(), here).images(BASE)[BASE]
+    cuts: list[int] = []
+
+    def on_line(line: str) -> None:
+        if line.startswith("sending") and not cuts:
+            cuts.append(second.cut())
+
+    with closing(EngineLine(resolve(CONTEXT))) as line:
+        line.client.images.remove(PLAIN_TAG, force=True)  # else the layers are there, and nothing is sent
+        send_image(BASE, found, here, line, on_line)
+        assert line.client.images.get(BASE).id == found.id
+        with_python(line.client)
+    assert cuts in ([], [2])  # a fast machine sends it before the first word on how far it is
+
+
+IN_BURSTS = """
+import sys
+from shared.harness.bursts import take_bursts, words_of_host
+print(take_bursts(lambda: {"total": 1}, 1e-9, words_of_host)[1], flush=True)
+"""
+
+
+class CutAfter:
+    """Watches benchmarks side by side, and cuts the line after a cycle."""
+
+    def __init__(self, second: SecondEngine, cycle: int) -> None:
+        self._second, self._cycle = second, cycle
+
+    def line(self, number: int, text: str) -> None:
+        pass
+
+    def cycle(self, done: int) -> None:
+        if done == self._cycle:
+            self._second.cut()
+
+
+def test_a_line_that_is_cut_while_bursts_are_timed(
+    second: SecondEngine, plain: Workspace, tmp_path: Path
+) -> None:
+    """A round whose line drops has no result at all: what was timed is thrown away, and the jobs with it."""
+    folders = [tmp_path / f"job-{uuid4().hex}" for _ in range(2)]
+    with closing(DockerExecutor(plain, CONTEXT)) as executor:
+        starts = []
+        for folder in folders:
+            job_of(folder, IN_BURSTS, 1)
+
+            def start(on_line: OnLine, on_started: OnStarted, folder: Path = folder) -> JobExit:
+                return executor.run(*PLAIN, folder, LIMITS, on_line, on_started=on_started)
+
+            starts.append(start)
+        endings = run_side_by_side(starts, 6, CutAfter(second, 2), patience_s=30)
+    assert [type(ending.left) for ending in endings] == [WordsLost, WordsLost]
+
+
+def test_an_engine_that_is_restarted(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+    """A job that ends with its engine is done anew when the engine is back."""
+    folder = tmp_path / f"job-{uuid4().hex}"
+    at_once = "import os, signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(143))\n"
+    content = job_of(folder, at_once + WORK.replace("PAUSE", "0.3"), 1)
+    lines: list[str] = []
+    restarts: list[threading.Thread] = []
+
+    def restart() -> None:
+        second.stop_engine()
+        second.start_engine()
+
+    def on_line(line: str) -> None:
+        lines.append(line)
+        if line == "step 2" and not restarts:
+            restarts.append(threading.Thread(target=restart))
+            restarts[0].start()
+
+    with closing(DockerExecutor(plain, CONTEXT)) as executor:
+        left = executor.run(*PLAIN, folder, LIMITS, on_line)
+    restarts[0].join()
+    again = [number for number, line in enumerate(lines) if line.startswith("run ")]
+    assert len(again) == 2
+    check_work(folder, content, lines[again[-1] :], left)
+
+
+def test_a_disk_that_is_full(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+    """A device without room is told as that, and what was sent is removed."""
+    folder = tmp_path / f"job-{uuid4().hex}"
+    job_of(folder, WORK.replace("PAUSE", "0"), 40)
+    volumes = str(second.data / "volumes")
+    small = ["mount", "-t", "tmpfs", "-o", "size=20m", "none", volumes]
+    if subprocess.run(small, check=False).returncode != 0:
+        pytest.skip("this machine may not mount a small disk")
+    try:
+        with (
+            closing(DockerExecutor(plain, CONTEXT)) as executor,
+            pytest.raises(EnvironmentProblem, match="the disk of the Docker engine is full") as caught,
+        ):
+            executor.run(*PLAIN, folder, LIMITS, ignore)
+        assert "docker system df" in caught.value.advice
+    finally:
+        subprocess.run(["umount", volumes], check=True)
+
+
+def test_two_contexts_at_once(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+    """Two contexts are used at once, each over a line of its own; a cut of one does not touch the other."""
+    address = f"host=unix://{second.socket}"
+    subprocess.run(["docker", "context", "create", "direct", "--docker", address], check=True)
+    try:
+        folders = {name: tmp_path / f"job-{uuid4().hex}" for name in (CONTEXT, "direct")}
+        contents = {name: job_of(folder, WORK.replace("PAUSE", "0.1")) for name, folder in folders.items()}
+        lines: dict[str, list[str]] = {name: [] for name in folders}
+        left: dict[str, JobExit] = {}
+
+        def work(name: str) -> None:
+            with closing(DockerExecutor(plain, name)) as executor:
+                left[name] = executor.run(*PLAIN, folders[name], LIMITS, lines[name].append)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in folders]
+        for thread in threads:
+            thread.start()
+        cut = cut_at(second, folders[CONTEXT].name, ("running", 0.2), [])
+        for thread in [*threads, cut]:
+            thread.join()
+        for name, folder in folders.items():
+            check_work(folder, contents[name], lines[name], left[name])
+    finally:
+        subprocess.run(["docker", "context", "rm", "--force", "direct"], check=True)
+
+
+HOST = """
+import sys
+from pathlib import Path
+from dockyard.engines import Limits
+from dockyard.engines.docker import DockerExecutor
+from dockyard.recipe.workspace import Workspace
+workspace, folder, key = sys.argv[1:]
+executor = DockerExecutor(Workspace(Path(workspace)), %r)
+show = lambda line: print(line, flush=True)
+executor.run(*%r, Path(folder), Limits(120, 512), show, key=key)
+"""
+
+
+def test_a_killed_hosts_job_is_collected(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+    """A host that is killed leaves its job running; the next one that wants the same work collects it, and
+    one that wants other work removes it.
+    """
+    folder = tmp_path / f"job-{uuid4().hex}"
+    content = job_of(folder, WORK.replace("PAUSE", "0.5"), 1)
+    command = [sys.executable, "-c", HOST % (CONTEXT, PLAIN), str(plain.root), str(folder), "the key"]
+    with subprocess.Popen(command, cwd=PRODUCT, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        first = killed.stdout.readline().strip()
+        killed.kill()
+    assert lines_left() == []
+    lines: list[str] = []
+    with closing(DockerExecutor(plain, CONTEXT)) as executor:
+        left = executor.run(*PLAIN, folder, LIMITS, lines.append, key="the key")
+    assert first in lines
+    check_work(folder, content, lines[1:], left)
+
+
+def test_a_killed_hosts_job_that_nobody_wants_is_removed(
+    second: SecondEngine, plain: Workspace, tmp_path: Path
+) -> None:
+    """A killed host's job that the next build of its workspace has no use for is gone at that build's end."""
+    folder = tmp_path / f"job-{uuid4().hex}"
+    job_of(folder, WORK.replace("PAUSE", "30"), 1)
+    command = [sys.executable, "-c", HOST % (CONTEXT, PLAIN), str(plain.root), str(folder), "the key"]
+    with subprocess.Popen(command, cwd=PRODUCT, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        killed.stdout.readline()
+        killed.kill()
+    with closing(second.client()) as client:
+        assert len(client.containers.list()) == 1
+        DockerExecutor(plain, CONTEXT).close()
+        assert client.containers.list(all=True) == []

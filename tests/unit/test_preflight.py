@@ -1,0 +1,167 @@
+"""Whether a device fits is read from what it says, and each finding says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dockyard.engines.device_facts import (
+    ASK_DLA_COMPILER,
+    ASK_POWER_MODE,
+    ASK_RELEASE,
+    Release,
+    read_free_bytes,
+    read_power_mode,
+    read_sizes,
+    read_tegra_release,
+)
+from dockyard.engines.preflight import Ask, examine_engine, examine_platform, refuse
+from dockyard.engines.ssh_errors import ssh_problem
+from dockyard.recipe.targets import Platform
+from shared.contract.errors import EnvironmentProblem
+
+ORIN = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64"
+XAVIER = "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64\n"
+MODE = "NV Power Mode: MODE_30W\n2\n"
+DF = """Filesystem     1024-blocks     Used Available Capacity Mounted on
+/dev/nvme0n1p1   479151816 91234567 363507336      21% /
+"""
+NO_STAT = "stat: cannot statx '/usr/lib/x': No such file or directory\n"
+
+JETSON: Mapping[str, Any] = {
+    "Name": "orin",
+    "Architecture": "aarch64",
+    "MemTotal": 15_600_000_000,
+    "NCPU": 8,
+    "ServerVersion": "27.5.1",
+    "DockerRootDir": "/var/lib/docker",
+    "Runtimes": {"runc": {}, "nvidia": {}},
+}
+L4T36 = Platform("aarch64", "36.4", "37", "nvidia", True)
+
+
+def asked(**changed: str | None) -> Ask:
+    """Return a Jetson's answers to what it is asked, some of them changed."""
+    answers = {ASK_RELEASE: ORIN, ASK_POWER_MODE: "NV Power Mode: MAXN\n0\n", ASK_DLA_COMPILER: "0\n9\n"}
+    names = {"release": ASK_RELEASE, "mode": ASK_POWER_MODE, "compiler": ASK_DLA_COMPILER}
+    known: dict[str, str | None] = {**answers, **{names[name]: text for name, text in changed.items()}}
+    return lambda command: DF if command.startswith("df ") else known[command]
+
+
+def test_texts_of_a_jetson_are_read() -> None:
+    """Release, power mode, sizes and free disk are read as the device writes them; nothing is made up."""
+    assert read_tegra_release(ORIN) == Release((36, 4, 3))
+    assert read_tegra_release(XAVIER) == Release((35, 4, 1))
+    assert read_tegra_release("") is None
+    assert read_power_mode(MODE) == "MODE_30W"
+    assert read_power_mode("NVPM ERROR: failed to read PARAM ARG") is None
+    assert read_sizes(NO_STAT + "6144200\n") == [6144200]
+    assert read_free_bytes(DF) == 363507336 * 1024
+    assert read_free_bytes("df: no such folder") is None
+    assert Release((36, 4)) < Release((36, 4, 3)) < Release((37,))
+
+
+def test_a_jetson_that_fits() -> None:
+    """A Jetson of the toolchain's release, with all that it needs, has no finding to mend."""
+    found = [*examine_engine(JETSON, asked()), *examine_platform("trt 10.3", L4T36, JETSON, asked())]
+    assert {finding.level for finding in found} == {"ok"}
+    assert "L4T 36.4.3, as trt 10.3 needs" in [finding.what for finding in found]
+    assert refuse(found, "docker:jetson") == found
+
+
+@pytest.mark.parametrize(
+    ("engine", "answers", "wanted", "advice"),
+    [
+        ({"Architecture": "x86_64"}, {}, "trt 10.3 needs aarch64, and the engine is x86_64", "--context"),
+        ({"Runtimes": {"runc": {}}}, {}, "needs the runtime 'nvidia'", "nvidia-ctk runtime configure"),
+        (
+            {},
+            {"release": XAVIER},
+            "needs L4T 36.4 or later, before 37, and the device has 35.4.1",
+            "toolchain",
+        ),
+        ({}, {"release": None}, "the device has no L4T release", "Jetson"),
+        ({}, {"compiler": "0\n"}, "not there or empty", "nvidia-l4t-dla-compiler"),
+        ({}, {"compiler": ""}, "not there or empty", "nvidia-l4t-dla-compiler"),
+    ],
+)
+def test_a_device_that_does_not_fit(
+    engine: Mapping[str, Any], answers: Mapping[str, str | None], wanted: str, advice: str
+) -> None:
+    """What a toolchain cannot do without is refused in one line that says what to do."""
+    found = examine_platform("trt 10.3", L4T36, {**JETSON, **engine}, asked(**answers))
+    with pytest.raises(EnvironmentProblem) as caught:
+        refuse(found, "docker:jetson")
+    assert wanted in caught.value.what
+    assert advice in caught.value.advice
+    assert caught.value.where == "docker:jetson"
+
+
+def test_what_is_only_noted() -> None:
+    """A slow power mode, one that cannot be read and an unknown disk stop nothing, and are said."""
+    modes = (MODE, None)
+    for mode in modes:
+        found = list(examine_platform("trt 10.3", L4T36, JETSON, asked(mode=mode)))
+        assert [finding.level for finding in found if "power mode" in finding.what] == ["note"]
+    unknown = list(examine_engine({**JETSON, "MemTotal": 2_000_000_000}, lambda command: None))
+    assert [finding.level for finding in unknown] == ["note", "note"]
+
+
+def test_a_disk_that_is_nearly_full() -> None:
+    """An engine without room for anything is refused before anything is sent."""
+    full = DF.replace("363507336", "1000000")
+    with pytest.raises(EnvironmentProblem, match=r"only 1\.0 GB free at /var/lib/docker"):
+        refuse(examine_engine(JETSON, lambda command: full), "docker:jetson")
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "advice"),
+    [
+        ("Host key verification failed.", "the host key of orin is not known", "ssh me@orin"),
+        (
+            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            "not the one",
+            "-R orin",
+        ),
+        ("me@orin: Permission denied (publickey,password).", "refuses the ssh key", "ssh-copy-id"),
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "me may not use Docker on orin without sudo",
+            "usermod -aG docker me",
+        ),
+        (
+            "bash: line 1: docker: command not found",
+            "docker is not installed on orin",
+            "ssh me@orin docker version",
+        ),
+        (
+            "ssh: Could not resolve hostname orin: Name or service not known",
+            "no machine by the name",
+            "context",
+        ),
+        ("ssh: connect to host orin port 22: No route to host", "does not answer ssh", "is it on"),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the",
+            "no Docker engine",
+            "systemctl",
+        ),
+        (
+            "mux_client_forward: forwarding request failed: Port forwarding",
+            "forwards no sockets",
+            "AllowStream",
+        ),
+        (
+            "kex_exchange_identification: banner line",
+            "(kex_exchange_identification: banner line)",
+            "docker version",
+        ),
+    ],
+)
+def test_what_ssh_says_is_told(said: str, what: str, advice: str) -> None:
+    """What ssh and docker there complain of becomes one line, with what to do."""
+    problem = ssh_problem(said.splitlines(), "me", "orin")
+    assert what in problem.what
+    assert advice in problem.advice
+    assert (problem.where, problem.exit_code) == ("ssh orin", 3)
