@@ -235,7 +235,7 @@ def test_warm_up_is_not_measured(frames: Path) -> None:
     nodes = plate_pipeline()
     pipeline = PipelineFiles(tuple(each.node for each in nodes), ())
     parameters = PipelineBenchmark(pipeline, frames.name, warmup=1, burst_s=1e-9)
-    latency = benchmark_pipeline(nodes, parameters, frames.parent, lambda done: END if done else GO)
+    latency, _ = benchmark_pipeline(nodes, parameters, frames.parent, lambda done: END if done else GO)
     assert latency.bursts == (CALLS,)
     assert min(latency.samples_ns["reader"]) > 0  # the frame without a plate was the first
 
