@@ -69,8 +69,12 @@ def _run_together(run: Run, members: list[PlannedJob]) -> Finished:
 
 
 def _was_said(run: Run, outcome: Outcome) -> bool:
-    """Tell whether that the device is not there has been said where the variant was to be judged."""
-    return bool(run.placement.missing_device) and outcome.planned.round is not None
+    """Tell whether why a variant misses a round was said before: where it was judged, or in round 1."""
+    planned = outcome.planned
+    if planned.round is None or outcome.stage is None:
+        return False
+    is_inherited = outcome.stage != planned.job.stage.name
+    return bool(run.placement.missing_device) or (is_inherited and planned.round > 1)
 
 
 def _round_of(planned: PlannedJob) -> tuple[str, int | None]:

@@ -439,6 +439,14 @@ def test_everything_is_displayed(start: Run, digits_plan: Plan) -> None:
     assert "preparing tensorflow" in display.steps
 
 
+def test_a_failure_is_not_displayed_in_every_round(start: Run) -> None:
+    """That a variant's evaluation failed is said there and in the first round it misses, then no more."""
+    display = QuietDisplay()
+    list(start(FakeExecutor({"digits/int8/evaluate": failing("out of luck")}), display=display))
+    told = [job_id for job_id in display.outcomes if job_id.startswith("digits/int8/")]
+    assert told == ["digits/int8/optimize", "digits/int8/evaluate", "digits/int8/benchmark/1"]
+
+
 def test_each_target_runs_where_it_is_placed(start: Run, digits_plan: Plan) -> None:
     """A target that is placed elsewhere runs there, the others on the device; outcomes say where they ran."""
     board, desk = (
