@@ -191,7 +191,8 @@ class DockerExecutor:
             self._has_collected = True
 
     def _platform(self, target: str, toolchain: str) -> Platform:
-        return load_target(self._workspace, target, "target").toolchains[toolchain].platform
+        release = toolchain.removesuffix(images.RUNTIME_SUFFIX)
+        return load_target(self._workspace, target, "target").toolchains[release].platform
 
     @property
     def _root(self) -> str:

@@ -33,7 +33,8 @@ IMAGE_STAGES: tuple[ImageStage, ...] = ("runtime", "build")
 USER = 10001
 """The id of the images' user `dockyard`, and of its group."""
 
-_RUNTIME = "-runtime"
+RUNTIME_SUFFIX = "-runtime"
+"""What follows the toolchain in the name of its runtime stage's image."""
 
 
 def targets(workspace: Workspace) -> list[str]:
@@ -48,7 +49,7 @@ def toolchains(workspace: Workspace, target: str) -> list[str]:
         raise InputProblem(f"no image is described for target '{target}'", "docker/", nearest(target, known))
     locks = workspace.docker(target).glob("requirements-*.txt")
     names = [file.stem.removeprefix("requirements-") for file in locks]
-    return sorted(name for name in names if not name.endswith(_RUNTIME))
+    return sorted(name for name in names if not name.endswith(RUNTIME_SUFFIX))
 
 
 def lock_file(workspace: Workspace, target: str, toolchain: str, stage: ImageStage = "build") -> Path:
@@ -64,7 +65,7 @@ def lock_file(workspace: Workspace, target: str, toolchain: str, stage: ImageSta
             f"target '{target}' has no toolchain '{toolchain}'", where, nearest(toolchain, known)
         )
     folder = workspace.docker(target)
-    runtime = folder / f"requirements-{toolchain}{_RUNTIME}.txt"
+    runtime = folder / f"requirements-{toolchain}{RUNTIME_SUFFIX}.txt"
     if stage == "runtime" and runtime.exists():
         return runtime
     return folder / f"requirements-{toolchain}.txt"
@@ -72,7 +73,7 @@ def lock_file(workspace: Workspace, target: str, toolchain: str, stage: ImageSta
 
 def image_tag(target: str, toolchain: str, stage: ImageStage = "build") -> str:
     """Return the name of an image, for example `dockyard/intel-openvino:2026.4`."""
-    return f"dockyard/{target}:{toolchain}{_RUNTIME if stage == 'runtime' else ''}"
+    return f"dockyard/{target}:{toolchain}{RUNTIME_SUFFIX if stage == 'runtime' else ''}"
 
 
 def lock_digest(workspace: Workspace, target: str, toolchain: str) -> str:
