@@ -135,8 +135,13 @@ def missing_device(workspace: Workspace, recipe_name: str) -> str:
         executor, _ = choose_executor(workspace, "docker", device, (), lambda line: None)
         executor.close()
     except EnvironmentProblem as problem:
-        return f"no device '{device}' ({problem.what})"
+        return _no_device(device, problem)
     return ""
+
+
+def _no_device(device: str, problem: EnvironmentProblem) -> str:
+    """Return why a recipe's device is not there."""
+    return f"no device '{device}' ({problem.what})"
 
 
 def up_to_date(
@@ -220,7 +225,7 @@ def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Pl
     except EnvironmentProblem as problem:
         if device is None:
             raise
-        missing = f"no device '{device}' ({problem.what})"
+        missing = _no_device(device, problem)
         executor, why = choose_executor(*given, None, plan.toolchains, on_line)
     jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
     display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")

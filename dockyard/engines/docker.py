@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from uuid import uuid4
@@ -31,7 +30,7 @@ from dockyard.engines.endpoint import resolve
 from dockyard.engines.engine_line import ENGINE_ERRORS, LOST, PATIENCE_S, EngineLine, engine_errors
 from dockyard.engines.host_process import identify
 from dockyard.engines.image_transfer import image_from_here
-from dockyard.engines.job_container import JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer
+from dockyard.engines.job_container import JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer, moment
 from dockyard.engines.leftovers import find_leftover, sweep
 from dockyard.engines.preflight import examine_engine, examine_platform
 from dockyard.engines.time_limit import time_limit
@@ -286,14 +285,7 @@ def _job_exit(state: Mapping[str, Any], limits: Limits, has_expired: bool) -> Jo
 
 def _seconds_of(state: Mapping[str, Any]) -> float:
     """Return how long a container ran, by its engine's clock."""
-    return max(0.0, _moment(state["FinishedAt"]) - _moment(state["StartedAt"]))
-
-
-def _moment(text: str) -> float:
-    """Return the seconds of a time as the engine writes it, `2026-01-31T12:00:00.123456789Z`."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    seconds = (datetime.fromisoformat(whole) - datetime(1970, 1, 1)).total_seconds()
-    return seconds + float(f"0.{fraction or 0}")
+    return max(0.0, moment(state["FinishedAt"]) - moment(state["StartedAt"]))
 
 
 def _ignore(line: str) -> None:

@@ -182,7 +182,7 @@ class JobContainer:
     def _lines_after(self, last: str) -> Iterator[tuple[str, str]]:
         """Yield (time, text) of each line printed after a time, until it ends or the line breaks."""
         # The engine is asked by the second, and its clock's nanoseconds, of one width, tell lines apart.
-        since = _seconds(last) if last else None
+        since = int(moment(last)) if last else None
         chunks = self._line.client.api.logs(self.name, stream=True, follow=True, timestamps=True, since=since)
         for line in log_lines(chunks):
             at, _, text = line.partition(" ")
@@ -190,10 +190,11 @@ class JobContainer:
                 yield at, text
 
 
-def _seconds(at: str) -> int:
-    """Return a log's time, as `2026-01-31T12:00:00.123456789Z`, in whole seconds."""
-    whole = datetime.strptime(at[:19], "%Y-%m-%dT%H:%M:%S")
-    return int(whole.replace(tzinfo=timezone.utc).timestamp())
+def moment(text: str) -> float:
+    """Return the seconds since 1970 of a time as the engine writes it, `2026-01-31T12:00:00.123456789Z`."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    seconds = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp()
+    return seconds + float(f"0.{fraction or 0}")
 
 
 def log_lines(chunks: Iterable[bytes]) -> Iterator[str]:
