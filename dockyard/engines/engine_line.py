@@ -196,11 +196,16 @@ def engine_errors(what: str) -> Iterator[None]:
         yield
     except (*ENGINE_ERRORS, *LOST) as error:
         reason = _one_line(error)
-        if "no space left on device" in reason.lower():
-            advice = "make room there: docker system df, docker system prune"
-            raise EnvironmentProblem("the disk of the Docker engine is full", "", advice) from None
+        refuse_full_disk(reason)
         advice = "look at 'docker version', or use --engine venv"
         raise EnvironmentProblem(f"{what} ({reason})", "", advice) from None
+
+
+def refuse_full_disk(said: str, where: str = "") -> None:
+    """Raise EnvironmentProblem where an engine says that its disk is full."""
+    if "no space left on device" in said.lower():
+        advice = "make room there: docker system df, docker system prune"
+        raise EnvironmentProblem("the disk of the Docker engine is full", where, advice) from None
 
 
 def _one_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from dockyard.engines import OnLine, images
 from dockyard.engines.archives import CHUNK
 from dockyard.engines.base_image import PYTHON_IMAGE
 from dockyard.engines.docker_cli import DockerCommand, EngineAddress, ImageOnEngine, any_client
-from dockyard.engines.engine_line import EngineLine
+from dockyard.engines.engine_line import EngineLine, refuse_full_disk
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem
 
@@ -61,9 +61,7 @@ def send_image(
         problem = _send(tag, image, here, line.address, on_line)
         if problem is None:
             return
-        if "no space left on device" in problem.lower():
-            advice = "make room there: docker system df, docker system prune"
-            raise EnvironmentProblem("the disk of the Docker engine is full", line.endpoint.name, advice)
+        refuse_full_disk(problem, line.endpoint.name)
         line.again(line.client.ping, on_line)
         if line.outages == seen and attempt:
             break
