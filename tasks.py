@@ -176,7 +176,7 @@ def matrix(
     """Build every recipe of the workspace whose results are not up to date; a second call goes on."""
     from rich.console import Console
 
-    from dockyard import workflow
+    from dockyard import placing, workflow
     from dockyard.judge.assessment import Assessment
     from dockyard.matrix import RecipeOutcome, State, build_each, recipes_of
     from dockyard.recipe.workspace import find_workspace
@@ -194,7 +194,7 @@ def matrix(
         return built.assessments
 
     def missing_device(name: str) -> str:
-        return workflow.missing_device(found, name)
+        return placing.missing_device(found, name)
 
     done: list[RecipeOutcome] = []
     try:

@@ -74,6 +74,12 @@ def _changes(plan: Plan, record: Record, cpu: Cpu, engine: str) -> Iterator[str]
         yield f"the code of {target} has changed"
     if "lock" in identity and identity["lock"] != lock_digest(plan.workspace, target, toolchain):
         yield f"the packages of {target} {toolchain} have changed"
+    release = plan.targets[target].toolchains[toolchain] if target in plan.targets else None
+    if release and release.preparation:
+        name, own = release.preparation.target, release.preparation.toolchain
+        now = code_hash(plan.workspace, name), lock_digest(plan.workspace, name, own)
+        if (identity.get("preparation_code_sha256"), identity.get("preparation_lock")) != now:
+            yield f"what {name} prepares for {target} has changed, its code or its packages"
     is_here = plan.recipe.device is None
     if is_here and record.rounds and (record.device.get("cpu"), record.device.get("flags")) != cpu:
         yield f"it was measured on another CPU, {record.device.get('cpu')}"

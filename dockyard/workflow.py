@@ -16,17 +16,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dockyard.engines import Executor
-from dockyard.engines.choice import choose_executor
-from dockyard.engines.preflight import refuse
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import call_times_ns
 from dockyard.judge.record_files import publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
 from dockyard.judge.verdicts import judge, requirement_met, why_nothing_is_measured
+from dockyard.placing import place
 from dockyard.plan.make import make_plan
-from dockyard.plan.plan import Plan
 from dockyard.published import this_cpu, why_data_outdated, why_outdated
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
@@ -36,9 +33,8 @@ from dockyard.run import datasets, tuning_store
 from dockyard.run.display import Display
 from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
-from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
-from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
+from shared.contract.errors import EnvironmentProblem, JobFailed
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def build(
     with (
         _one_at_a_time(workspace),
         LiveDisplay(console) as display,
-        closing(_place(plan, engine, context, display)) as placement,
+        closing(place(plan, engine, context, display)) as placement,
     ):
         data = datasets.prepare(plan, display.progress)
         _say_warnings(data, display)
@@ -120,28 +116,6 @@ def _is_measured(workspace: Workspace, recipe_name: str) -> bool:
     """Tell whether what is published of a recipe was measured, which a run without its device was not."""
     published = read_records(workspace.results / "records" / recipe_name, workspace.display_path)
     return any(record.rounds for record in published)
-
-
-def missing_device(workspace: Workspace, recipe_name: str) -> str:
-    """Return why the device that a recipe names is not there; empty where it is, or where it names none.
-
-    Raises:
-        InputProblem: the recipe cannot be read.
-    """
-    device = load_recipe(workspace, recipe_name).device
-    if device is None:
-        return ""
-    try:
-        executor, _ = choose_executor(workspace, "docker", device, (), lambda line: None)
-        executor.close()
-    except EnvironmentProblem as problem:
-        return _no_device(device, problem)
-    return ""
-
-
-def _no_device(device: str, problem: EnvironmentProblem) -> str:
-    """Return why a recipe's device is not there."""
-    return f"no device '{device}' ({problem.what})"
 
 
 def up_to_date(
@@ -201,54 +175,6 @@ def _durations(built: BuildResult) -> str:
     timed_s = sum(sum(call_times_ns(one.measured)) for one in rounds) / 1e9
     in_jobs = f"{built.jobs_s:.0f} s in jobs ({timed_s:.0f} s of them under the clock)"
     return f"took {built.host_s + built.jobs_s:.0f} s: {in_jobs}, {built.host_s:.0f} s in between"
-
-
-def _place(plan: Plan, engine: str, context: str | None, display: Display) -> Placement:
-    """Return the executors of a plan's jobs.
-
-    Raises:
-        InputProblem: the recipe names a device, and the engine that is asked for has none.
-        EnvironmentProblem: no engine answers here, or at the context that is asked for.
-    """
-
-    def on_line(line: str) -> None:
-        display.progress(line[:80], 0, 0)
-
-    device, missing = plan.recipe.device if context is None else None, ""
-    if device is not None and engine == "venv":
-        what = f"it is measured on the device '{device}', and --engine venv knows none"
-        advice = "leave --engine out, or take --context default for the engine of this machine"
-        raise InputProblem(what, f"{plan.recipe.file}: $.device", advice)
-    given = plan.workspace, engine
-    try:
-        executor, why = choose_executor(*given, context or device, plan.toolchains, on_line)
-    except EnvironmentProblem as problem:
-        if device is None:
-            raise
-        missing = _no_device(device, problem)
-        executor, why = choose_executor(*given, None, plan.toolchains, on_line)
-    jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
-    display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
-    if missing:
-        display.say(f"  {missing}: only what needs no device is done, and nothing is measured")
-    else:
-        _examine(plan, executor, display)
-    return Placement(executor, missing_device=missing)
-
-
-def _examine(plan: Plan, executor: Executor, display: Display) -> None:
-    """Say what is to be known of a device before the work begins, and give it back where it will not do.
-
-    Raises:
-        EnvironmentProblem: it cannot do what the plan asks of it.
-    """
-    try:
-        for finding in refuse(executor.examine(plan.toolchains), executor.name):
-            if finding.level != "ok":
-                display.say(f"  {finding.what}: {finding.advice}")
-    except BaseException:
-        executor.close()
-        raise
 
 
 def _say_warnings(data: Mapping[str, datasets.DataSet], display: Display) -> None:

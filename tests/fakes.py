@@ -22,6 +22,7 @@ from shared.contract.measurement import TimingProtocol
 from shared.contract.model import InputSpec
 from shared.contract.result import OutputDifference, Result, Status
 from shared.contract.stages import (
+    Compile,
     Convert,
     Evaluate,
     NetworkBenchmark,
@@ -83,7 +84,7 @@ def good_result(job: Job, folder: Path) -> Result:
         }
     elif isinstance(parameters, Predict):
         parts = {"quality": quality([1.0, 1.0, 0.0, 0.0])}
-    elif isinstance(parameters, (Convert, Optimize)):
+    elif isinstance(parameters, (Convert, Optimize, Compile)):
         (outputs / "model.bin").write_text(f"{job.stage.name} {job.method}")
         if isinstance(parameters, Convert):
             parts = {"differences": (OutputDifference("digit", 0.0, 1e-3, True),)}
@@ -131,8 +132,10 @@ class FakeExecutor:
         name: str = "fake",
         device: str = "here",
         memory_mb: int = 24_000,
+        is_local: bool = True,
     ) -> None:
         self.name, self.device, self.memory_mb = name, device, memory_mb
+        self.is_local = is_local
         self.place: Mapping[str, str] = {"engine_host": f"{name}://{device}"}
         self.answers = dict(answers or {})
         self.left = left

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dockyard.engines import Executor, OnLine
-from dockyard.engines.endpoint import NoSuchContext, resolve
+from dockyard.engines.endpoint import DEFAULT, NoSuchContext, resolve
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
@@ -45,6 +45,20 @@ def choose_executor(
         where = f" context {context}" if context else ""
         return DockerExecutor(workspace, context), f"Docker{where}, as asked"
     return _choose(workspace, toolchains, on_line)
+
+
+def engine_of_this_machine(workspace: Workspace) -> tuple[Executor, str]:
+    """Return what runs jobs on this machine, whatever engine docker takes, and the reason for it."""
+    from dockyard.engines.docker import DockerExecutor
+
+    try:
+        executor = DockerExecutor(workspace, DEFAULT)
+    except EnvironmentProblem as problem:
+        return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
+    if executor.is_local:
+        return executor, "Docker"
+    executor.close()
+    return VenvExecutor(workspace), "virtual environments, because docker takes an engine elsewhere"
 
 
 def _choose(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 
 from dockyard.judge.points import reason_left
@@ -108,6 +110,7 @@ def _record(
             **work.identity,
             "code_sha256": code[target],
             "model_sha256": model_hash(plan, work.model),
+            **_preparation_of(plan, work),
         },
         settings=measured_by.settings,
         graphs=dict(_graphs(plan, work)),
@@ -133,6 +136,15 @@ def _method_of(plan: Plan, work: Work) -> tuple[str, Mapping[str, Any], str, str
         return first.method, first.options, first.target, first.toolchain
     options = {network: {"method": one.method, **one.options} for network, one in work.optimizations.items()}
     return work.variant, options, first.target, first.toolchain
+
+
+def _preparation_of(plan: Plan, work: Work) -> dict[str, str]:
+    """Return what identifies what prepared for a variant's toolchain; nothing where nothing did."""
+    prepared = work.prepared
+    if prepared is None:
+        return {}
+    code = code_hash(plan.workspace, prepared.planned.job.target)
+    return {"preparation_code_sha256": code, "preparation_lock": prepared.identity.get("lock", "")}
 
 
 def _status(plan: Plan, work: Work, done: Mapping[str, Outcome]) -> tuple[RecordStatus, str]:
@@ -162,10 +174,10 @@ def _warnings(plan: Plan, work: Work) -> Iterator[str]:
     outcomes = (work.evaluated, *work.measured)
     results = [outcome.result for outcome in outcomes if outcome and outcome.result]
     yield from dict.fromkeys(remark for result in results for remark in result.notes.remarks)
-    for network, made in work.made.items():
+    for network in work.made:
         optimization = work.optimizations[network]
         least = plan.targets[optimization.target].methods[optimization.method].calibration_minimum
-        used = made.result.notes.calibration_images if made.result else None
+        used = _method_notes(work, network).calibration_images
         if used is not None and used < least:
             yield f"{network} was calibrated with {used} images; statistics of fewer than {least} may mislead"
 
@@ -178,24 +190,21 @@ def _graphs(plan: Plan, work: Work) -> Iterator[tuple[str, str]]:
 def _artifacts(plan: Plan, work: Work) -> Iterator[tuple[str, RecordedArtifact]]:
     """Yield what was measured of each network: the reference's graph, else the artifact that was made."""
     for network in plan.network_variants(work.model, work.variant):
-        made = work.made.get(network)
         if not work.optimizations:
             graph = plan.networks[network].graph
             size = content_bytes(plan.workspace.model(network) / graph)
             file = ArtifactFile(graph, plan.networks[network].sha256, size)
             yield network, RecordedArtifact(Artifact((file,)))
-        elif made is not None and made.result is not None and made.status == Status.DONE:
-            yield network, RecordedArtifact(made.result.artifact, made.cache_key)
         else:
-            yield network, RecordedArtifact(Artifact())
+            yield network, work.artifact_of(network) or RecordedArtifact(Artifact())
 
 
 def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
     """Yield what the toolchain says of each network: of its conversion, then of the method."""
-    for network, made in work.made.items():
+    for network in work.made:
         converted = work.conversions.get(network)
         before = converted.result.notes if converted and converted.result else Notes()
-        own = made.result.notes if made.result else Notes()
+        own = _method_notes(work, network)
         details = {"conversion": before.details} if before.details else {}
         yield (
             network,
@@ -206,3 +215,15 @@ def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
                 details={**details, **own.details},
             ),
         )
+
+
+def _method_notes(work: Work, network: str) -> Notes:
+    """Return what was said of making a network's artifact, step by step, as one."""
+    notes = [step.result.notes for step in work.made[network] if step.result]
+    images = [one.calibration_images for one in notes]
+    return Notes(
+        remarks=tuple(chain.from_iterable(one.remarks for one in notes)),
+        tables=tuple(chain.from_iterable(one.tables for one in notes)),
+        calibration_images=next(filter(None, images), None),
+        details=dict(ChainMap(*(dict(one.details) for one in reversed(notes)))),
+    )

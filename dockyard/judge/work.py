@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
-from dockyard.plan.jobs import convert_id, evaluate_id, optimize_id, predict_id
+from dockyard.plan.jobs import compile_id, convert_id, evaluate_id, optimize_id, predict_id
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.run.outcome import Outcome
 from shared.contract.measurement import Latency, Quality
 from shared.contract.recipe import Optimization
-from shared.contract.record import Round
+from shared.contract.record import RecordedArtifact, Round
 from shared.contract.result import OutputDifference, Result, Status
 from shared.contract.stages import BENCHMARK, EVALUATE
 
@@ -24,7 +25,8 @@ class Work:
 
     Attributes:
         optimizations: the optimization of each network; none for the reference.
-        conversions, made: outcomes of each network's `convert` and `optimize`, where there are any.
+        conversions: outcomes of each network's `convert`, where there are any.
+        made: outcomes of each network's `optimize`, and of its `compile` where there is one.
         own: outcomes of the model's and variant's own jobs, in the order they came.
         evaluated: None where it did not come so far.
         measured: the rounds that were measured.
@@ -36,7 +38,7 @@ class Work:
     is_pipeline: bool
     optimizations: Mapping[str, Optimization]
     conversions: Mapping[str, Outcome]
-    made: Mapping[str, Outcome]
+    made: Mapping[str, tuple[Outcome, ...]]
     own: tuple[Outcome, ...]
     evaluated: Outcome | None
     measured: tuple[Outcome, ...]
@@ -66,13 +68,20 @@ class Work:
 
     @property
     def _nearest_first(self) -> tuple[Outcome | None, ...]:
-        rest = (*self.own, *self.made.values(), *self.conversions.values())
+        made = chain.from_iterable(self.made.values())
+        rest = (*self.own, *made, *self.conversions.values())
         return (*self.measured, self.evaluated, *rest)
 
     @property
     def identity(self) -> Mapping[str, str]:
         """What identifies the toolchain that it ran in."""
         return next((outcome.identity for outcome in self.own if outcome.identity), {})
+
+    @property
+    def prepared(self) -> Outcome | None:
+        """What another toolchain made for the variant's own to compile; None where it does all itself."""
+        steps = next(iter(self.made.values()), ())
+        return steps[0] if len(steps) > 1 else None
 
     @property
     def quality(self) -> Quality | None:
@@ -110,13 +119,22 @@ class Work:
     @property
     def optimize_s(self) -> float:
         """Seconds that making the artifacts took."""
-        return sum(outcome.result.duration_s for outcome in self.made.values() if outcome.result)
+        made = chain.from_iterable(self.made.values())
+        return sum(outcome.result.duration_s for outcome in made if outcome.result)
+
+    def artifact_of(self, network: str) -> RecordedArtifact | None:
+        """Return the last that was made of a network; None where nothing was."""
+        for step in reversed(self.made.get(network, ())):
+            if step.status == Status.DONE and step.result is not None:
+                return RecordedArtifact(step.result.artifact, step.cache_key)
+        return None
 
     @property
     def artifact_mismatch(self) -> str:
         """Which job measured other bytes than those of the artifact; empty where none did."""
-        for network, made in self.made.items():
-            expected = made.result.artifact.sha256 if made.result else None
+        for network in self.made:
+            artifact = self.artifact_of(network)
+            expected = artifact.artifact.sha256 if artifact else None
             for outcome in self.own:
                 loaded = outcome.result.measured.get(network) if outcome.result else None
                 is_measuring = outcome.planned.job.stage.name in (EVALUATE.name, BENCHMARK.name)
@@ -129,7 +147,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
     """Return what was done for a variant of a model, by the outcomes of all jobs, by job id."""
     optimizations: dict[str, Optimization] = {}
     conversions: dict[str, Outcome] = {}
-    made: dict[str, Outcome] = {}
+    made: dict[str, tuple[Outcome, ...]] = {}
     for network, own_variant in plan.network_variants(model, variant).items():
         if own_variant == REFERENCE_VARIANT:
             continue
@@ -137,8 +155,10 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         converted = convert_id(network, optimization.target, optimization.toolchain)
         if converted in done:
             conversions[network] = done[converted]
-        if optimize_id(network, own_variant) in done:
-            made[network] = done[optimize_id(network, own_variant)]
+        steps = (optimize_id(network, own_variant), compile_id(network, own_variant))
+        found = tuple(done[step] for step in steps if step in done)
+        if found:
+            made[network] = found
     own = tuple(outcome for outcome in done.values() if _is_of(outcome, model, variant))
     return Work(
         model=model,

@@ -16,11 +16,18 @@ from dockyard.plan.plan import (
     TuningInput,
 )
 from dockyard.plan.resolve import method_of
-from dockyard.recipe.targets import CONVERSION_TOLERANCE, REFERENCE_TARGET, OnnxWish, with_defaults
+from dockyard.recipe.targets import (
+    CONVERSION_TOLERANCE,
+    REFERENCE_TARGET,
+    OnnxWish,
+    Preparation,
+    with_defaults,
+)
 from shared.contract.job import Job
 from shared.contract.model import Network
 from shared.contract.recipe import Optimization
 from shared.contract.stages import (
+    Compile,
     Convert,
     Evaluate,
     NetworkBenchmark,
@@ -47,6 +54,9 @@ OPSET = "opset"
 PREDICTED_SAMPLES = 100
 """Of the test split, that a quality is predicted on: what stands in for a device may be slow."""
 
+COMPILE_CACHE = "cache"
+"""The folder of a job that compiles, with what the compilations on its device leave for the next."""
+
 START = "start"
 """What a method is given of another one's variant, to go on from."""
 
@@ -62,6 +72,17 @@ def convert_id(network: str, target: str, toolchain: str) -> str:
 def optimize_id(network: str, variant: str) -> str:
     """Return the id of the job that makes a network's variant."""
     return f"{network}/{variant}/optimize"
+
+
+def compile_id(network: str, variant: str) -> str:
+    """Return the id of the job that compiles a network's variant for its device."""
+    return f"{network}/{variant}/compile"
+
+
+def made_id(plan: Plan, network: str, variant: str) -> str:
+    """Return the id of the job that leaves what is measured of a network's variant."""
+    is_compiled = plan.preparation_of(plan.optimizations[variant]) is not None
+    return compile_id(network, variant) if is_compiled else optimize_id(network, variant)
 
 
 def predict_id(network: str, variant: str) -> str:
@@ -93,11 +114,15 @@ def prepare_reference(plan: Plan, network: Network) -> list[PlannedJob]:
 def prepare_variant(plan: Plan, network: Network, variant: str) -> list[PlannedJob]:
     """Return the jobs that make and evaluate a variant of a network.
 
-    Where its target predicts qualities, that comes before: what it takes is not on every device.
+    Where its target predicts qualities, that comes before what takes a device, which may not be there.
     """
-    made, judged = _optimize(plan, network, variant), _evaluate(plan, network, variant)
-    is_predicted = plan.targets[plan.optimizations[variant].target].predicts
-    return [made, _predict(plan, network, variant), judged] if is_predicted else [made, judged]
+    jobs = [_optimize(plan, network, variant)]
+    if plan.targets[plan.optimizations[variant].target].predicts:
+        jobs.append(_predict(plan, network, variant))
+    preparation = plan.preparation_of(plan.optimizations[variant])
+    if preparation is not None:
+        jobs.append(_compile(plan, network, variant, preparation))
+    return [*jobs, _evaluate(plan, network, variant)]
 
 
 def measure_round(plan: Plan, number: int) -> list[PlannedJob]:
@@ -141,7 +166,7 @@ def _networks_of(plan: Plan, model: str, variant: str) -> dict[str, JobInput]:
     inputs: dict[str, JobInput] = {}
     for name, own_variant in plan.network_variants(model, variant).items():
         made = own_variant != REFERENCE_VARIANT
-        inputs[name] = OutputInput(optimize_id(name, own_variant)) if made else GraphInput(name)
+        inputs[name] = OutputInput(made_id(plan, name, own_variant)) if made else GraphInput(name)
     return inputs
 
 
@@ -165,6 +190,15 @@ def _job(plan: Plan, model: str, variant: str, job_id: str, parameters: Paramete
         threads=plan.recipe.measure.threads,
         parameters=parameters,
     )
+
+
+def _prepared_job(plan: Plan, network: str, variant: str, job_id: str, parameters: Parameters) -> Job:
+    """Return a job of a variant in what prepares for its toolchain, or in that itself where nothing does."""
+    job = _job(plan, network, variant, job_id, parameters)
+    preparation = plan.preparation_of(plan.optimizations[variant])
+    if preparation is None:
+        return job
+    return replace(job, target=preparation.target, toolchain=preparation.toolchain)
 
 
 def _optimization_of(plan: Plan, model: str, variant: str) -> Optimization:
@@ -235,11 +269,12 @@ def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> Plann
     tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", plan.targets[target].toolchains[toolchain].tolerance)
     given = plan.conversions[network.name] if target == plan.target.name else {}
     options = {key: value for key, value in given.items() if key != OPSET}
+    preparation = plan.targets[target].toolchains[toolchain].preparation
     job = Job(
         id=convert_id(network.name, target, toolchain),
         model=network.name,
-        target=target,
-        toolchain=toolchain,
+        target=preparation.target if preparation else target,
+        toolchain=preparation.toolchain if preparation else toolchain,
         method=CONVERSION,
         threads=plan.recipe.measure.threads,
         parameters=Convert(_files(taken), tolerance, options),
@@ -267,9 +302,22 @@ def _optimize(plan: Plan, network: Network, variant: str) -> PlannedJob:
         Tuning("inputs/tuning", plan.recipe.tracker) if method.tunes else None,
         f"inputs/{START}" if start is not None else None,
     )
-    return PlannedJob(
-        _job(plan, network.name, variant, optimize_id(network.name, variant), parameters), inputs, variant
+    job = _prepared_job(plan, network.name, variant, optimize_id(network.name, variant), parameters)
+    return PlannedJob(job, inputs, variant)
+
+
+def _compile(plan: Plan, network: Network, variant: str, preparation: Preparation) -> PlannedJob:
+    optimization = plan.optimizations[variant]
+    schema = plan.targets[optimization.target].option_schema(optimization.method, optimization.toolchain)
+    parameters = Compile(
+        _files(network),
+        with_defaults(optimization.options, schema),
+        COMPILE_CACHE,
+        preparation.is_ahead_of_time,
     )
+    job = _job(plan, network.name, variant, compile_id(network.name, variant), parameters)
+    inputs: Mapping[str, JobInput] = {network.name: OutputInput(optimize_id(network.name, variant))}
+    return PlannedJob(job, inputs, variant)
 
 
 def _start_of(plan: Plan, variant: str) -> str | None:
@@ -296,7 +344,7 @@ def _start_of(plan: Plan, variant: str) -> str | None:
 def _evaluate(plan: Plan, network: Network, variant: str) -> PlannedJob:
     method = method_of(plan.targets, plan.optimizations[variant])
     inputs: dict[str, JobInput] = {
-        network.name: OutputInput(optimize_id(network.name, variant)),
+        network.name: OutputInput(made_id(plan, network.name, variant)),
         "data/test": DataInput(network.name, "test"),
     }
     tolerance = None
@@ -318,5 +366,5 @@ def _predict(plan: Plan, network: Network, variant: str) -> PlannedJob:
     }
     samples = min(plan.recipe.measure.samples or PREDICTED_SAMPLES, PREDICTED_SAMPLES)
     parameters = Predict(_files(network), "inputs/data/test", samples)
-    job = _job(plan, network.name, variant, predict_id(network.name, variant), parameters)
+    job = _prepared_job(plan, network.name, variant, predict_id(network.name, variant), parameters)
     return PlannedJob(job, inputs, None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dockyard.recipe.targets import Target
+from dockyard.recipe.targets import REFERENCE_TARGET, Preparation, Target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.dataset import SPLITS
 from shared.contract.job import Job
@@ -131,6 +131,21 @@ class Plan:
     def toolchains(self) -> list[tuple[str, str]]:
         """The (target, toolchain) pairs that its jobs run in."""
         return list(dict.fromkeys((planned.job.target, planned.job.toolchain) for planned in self.jobs))
+
+    @property
+    def device_toolchains(self) -> list[tuple[str, str]]:
+        """Those of `toolchains` that are run on the device that is measured on."""
+        targets = {REFERENCE_TARGET, *self.targets}
+        return [(target, toolchain) for target, toolchain in self.toolchains if target in targets]
+
+    @property
+    def is_prepared(self) -> bool:
+        """Its device compiles what something else prepares."""
+        return any(self.preparation_of(one) is not None for one in self.optimizations.values())
+
+    def preparation_of(self, optimization: Optimization) -> Preparation | None:
+        """Return what prepares for a resolved optimization's toolchain; None where it does all by itself."""
+        return self.targets[optimization.target].toolchains[optimization.toolchain].preparation
 
     def is_pipeline(self, model: str) -> bool:
         return self.pipeline is not None and model == self.pipeline.name

@@ -34,7 +34,16 @@ def resolve_targets(workspace: Workspace, recipe: Recipe) -> dict[str, Target]:
             places[REFERENCE_TARGET],
             "every plan measures it beside the variants",
         )
-    return {name: load_target(workspace, name, where) for name, where in places.items()}
+    targets = {name: load_target(workspace, name, where) for name, where in places.items()}
+    for name, target in targets.items():
+        if not target.methods:
+            advice = (
+                f"name a target whose target.json has it as prepared_by: '{name}' measures nothing itself"
+            )
+            raise InputProblem(
+                f"'{name}' has no methods: it prepares for other targets", places[name], advice
+            )
+    return targets
 
 
 def resolve_toolchain(target: Target, name: str, where: str) -> str:

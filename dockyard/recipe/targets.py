@@ -52,6 +52,20 @@ class Platform:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """What converts, optimizes and predicts for a toolchain, which compiles what that leaves.
+
+    Attributes:
+        target, toolchain: whose.
+        is_ahead_of_time: its own compiling needs no device.
+    """
+
+    target: str
+    toolchain: str
+    is_ahead_of_time: bool = False
+
+
+@dataclass(frozen=True)
 class Toolchain:
     """A release of a target's vendor tools.
 
@@ -61,12 +75,14 @@ class Toolchain:
         tolerance: largest difference from the reference's outputs, over their largest value, of what
             `convert` leaves.
         platform: what it asks of the machine.
+        preparation: None where it does all by itself.
     """
 
     python: str | None = None
     onnx: OnnxWish = field(default_factory=OnnxWish)
     tolerance: float = CONVERSION_TOLERANCE
     platform: Platform = Platform()
+    preparation: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -158,10 +174,12 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
     for method in methods.values():
         _check_start(method, methods, place)
     _check_shares(workspace, name, document.get("shares", ()), place)
+    toolchains = {release: _toolchain(entry) for release, entry in document["toolchains"].items()}
+    _check_preparations(workspace, toolchains, place)
     return Target(
         name,
         document["description"],
-        {release: _toolchain(entry) for release, entry in document["toolchains"].items()},
+        toolchains,
         tuple(document["sources"]),
         tuple(document.get("shares", ())),
         document.get("conversion", {"type": "object", "additionalProperties": False}),
@@ -186,6 +204,21 @@ def _check_start(method: Method, methods: Mapping[str, Method], place: str) -> N
             raise InputProblem(f"{toolchain} has no method '{start}'", where, nearest(start, has_it))
 
 
+def _check_preparations(workspace: Workspace, toolchains: Mapping[str, Toolchain], place: str) -> None:
+    """Raise InputProblem where what prepares for a toolchain is not there, or is prepared for itself."""
+    for release, toolchain in toolchains.items():
+        if toolchain.preparation is None:
+            continue
+        where = f"{place}: $.toolchains['{release}'].prepared_by"
+        name, wanted = toolchain.preparation.target, toolchain.preparation.toolchain
+        preparer = load_target(workspace, name, where)
+        if wanted not in preparer.toolchains:
+            advice = nearest(wanted, preparer.toolchains)
+            raise InputProblem(f"{name} has no toolchain '{wanted}'", where, advice)
+        if preparer.toolchains[wanted].preparation is not None:
+            raise InputProblem(f"{name} {wanted} is prepared by another one", where, "name that one")
+
+
 def _check_shares(workspace: Workspace, name: str, shares: Sequence[str], place: str) -> None:
     """Raise InputProblem where a folder of modules is not there, or two modules would be in one place."""
     where: dict[str, str] = {}
@@ -206,6 +239,7 @@ def _check_shares(workspace: Workspace, name: str, shares: Sequence[str], place:
 def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
     platform = entry.get("platform", {})
     l4t = platform.get("l4t", {})
+    prepared, ahead_of_time = entry.get("prepared_by"), entry.get("ahead_of_time", False)
     return Toolchain(
         entry.get("python"),
         OnnxWish(**entry.get("onnx", {})),
@@ -217,6 +251,7 @@ def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
             platform.get("runtime"),
             platform.get("dla_compiler", False),
         ),
+        None if prepared is None else Preparation(prepared["target"], prepared["toolchain"], ahead_of_time),
     )
 
 

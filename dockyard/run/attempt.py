@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dockyard.engines import Executor, FollowedFolder, JobExit, Limits
 from dockyard.plan.plan import DataInput, GraphInput, JobInput, OutputInput, Plan, PlannedJob, TuningInput
-from dockyard.run import artifact_cache, job_folder, tuning_store
+from dockyard.run import artifact_cache, compilations, job_folder, tuning_store
 from dockyard.run.check_result import read_result
 from dockyard.run.datasets import DataSet
 from dockyard.run.display import Display
@@ -24,7 +24,7 @@ from dockyard.run.placement import Placement
 from dockyard.run.search import BUDGET_SPENT
 from shared.contract.errors import DockyardError, EnvironmentProblem
 from shared.contract.result import Result, Status
-from shared.contract.stages import Evaluate, Optimize, Tuning
+from shared.contract.stages import Compile, Evaluate, Optimize, Tuning
 
 LOG_LINES = 40
 
@@ -48,7 +48,7 @@ class Run:
     force: bool
     done: dict[str, Outcome] = field(default_factory=dict)
     cache_keys: dict[str, str] = field(default_factory=dict)
-    identities: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    identities: dict[tuple[str, str, str], Mapping[str, str]] = field(default_factory=dict)
 
 
 Finished = tuple[list[Outcome], Problem | None]
@@ -149,7 +149,7 @@ def _do(run: Run, planned: PlannedJob, log: deque[str]) -> Outcome:
 
 def begin(run: Run, planned: PlannedJob) -> Outcome:
     """Make a job's toolchain ready; return what is known of the outcome before the job runs."""
-    executor = run.placement.executor_of(planned.job.target)
+    executor = run.placement.executor_of(planned.job)
     identity = _prepare(run, executor, planned)
     return Outcome(
         planned,
@@ -230,12 +230,13 @@ def concluded(
 def _prepare(run: Run, executor: Executor, planned: PlannedJob) -> Mapping[str, str]:
     """Return what identifies a job's toolchain, which is made ready first."""
     toolchain = (planned.job.target, planned.job.toolchain)
-    if toolchain not in run.identities:
+    there = (executor.name, *toolchain)
+    if there not in run.identities:
         run.display.progress(f"prepare {' '.join(toolchain)}", 0, 0)
         on_line = _shortened(run.display)
-        run.identities[toolchain] = executor.prepare(*toolchain, on_line=on_line)
+        run.identities[there] = executor.prepare(*toolchain, on_line=on_line)
         run.display.progress("", 0, 0)
-    return run.identities[toolchain]
+    return run.identities[there]
 
 
 def _shortened(display: Display) -> Callable[[str], None]:
@@ -243,7 +244,7 @@ def _shortened(display: Display) -> Callable[[str], None]:
 
 
 def _execute(run: Run, planned: PlannedJob, folder: Path, log: deque[str]) -> JobExit:
-    """Run a filled job folder; keep the tuning databases that it leaves, however it ends."""
+    """Run a filled job folder; keep what it leaves for the next of its kind, however it ends."""
 
     def on_line(line: str) -> None:
         step = read_progress(line)
@@ -253,8 +254,13 @@ def _execute(run: Run, planned: PlannedJob, folder: Path, log: deque[str]) -> Jo
             log.append(line)
 
     job, tuning = planned.job, _tuning_of(planned)
-    executor = run.placement.executor_of(job.target)
-    followed = FollowedFolder(job_folder.TUNING, tuning_store.SUFFIX, TUNING_MB) if tuning else None
+    executor = run.placement.executor_of(job)
+    followed = None
+    if tuning:
+        followed = FollowedFolder(job_folder.TUNING, tuning_store.SUFFIX, TUNING_MB)
+    elif isinstance(job.parameters, Compile):
+        compilations.place(run.plan.workspace, executor.device, job, folder)
+        followed = FollowedFolder(job.parameters.cache, compilations.SUFFIX, compilations.LIMIT_MB)
     try:
         key = "" if run.force else run.cache_keys[job.id]
         limits = limits_of(run, planned)
@@ -265,6 +271,8 @@ def _execute(run: Run, planned: PlannedJob, folder: Path, log: deque[str]) -> Jo
             for refused in tuning_store.keep(run.plan.workspace, databases, job.model, job.target):
                 run.display.say(f"  {job.id}: {refused}")
                 log.append(refused)
+        if isinstance(job.parameters, Compile):
+            compilations.keep(run.plan.workspace, executor.device, job, folder)
 
 
 def limits_of(run: Run, planned: PlannedJob) -> Limits:
@@ -302,11 +310,14 @@ def _keep_outputs(run: Run, outcome: Outcome, result: Result, outputs: Path) -> 
 def _note_cache_key(run: Run, planned: PlannedJob) -> str:
     """Return, and note for the jobs that need this one, the hash of all that goes into a job."""
     job = planned.job
-    executor = run.placement.executor_of(job.target)
+    executor = run.placement.executor_of(job)
     inputs = {path: _content(run, source) for path, source in planned.inputs.items()}
     code = artifact_cache.code_hash(run.plan.workspace, job.target)
-    identity = run.identities[job.target, job.toolchain]
-    key = artifact_cache.cache_key(planned, identity, executor.name, inputs, code)
+    identity = run.identities[executor.name, job.target, job.toolchain]
+    # An engine elsewhere is the device that it is, by whatever name it is reached: what was made for it is of
+    # use on no other one.
+    where = executor.name if executor.is_local else executor.device
+    key = artifact_cache.cache_key(planned, identity, where, inputs, code)
     run.cache_keys[job.id] = key
     return key
 

@@ -68,7 +68,7 @@ def _not_able(run: Run, planned: PlannedJob) -> Outcome | None:
 def _groups(run: Run, able: Sequence[PlannedJob]) -> list[list[PlannedJob]]:
     """Return the benchmarks that memory holds at once, the reference in each group."""
     peaks = [_peak_mb(run, planned) for planned in able]
-    memory_mb = min(run.placement.executor_of(planned.job.target).memory_mb for planned in able)
+    memory_mb = min(run.placement.executor_of(planned.job).memory_mb for planned in able)
     groups = groups_that_fit(peaks, memory_mb)
     if len(groups) > 1:
         run.display.say(f"  {memory_mb} MB do not hold all {len(able)} at once: {len(groups)} groups")
@@ -169,7 +169,7 @@ def _worse(one: Problem | None, other: Problem | None) -> Problem | None:
 def _start(run: Run, planned: PlannedJob, folder: Path) -> Start:
     """Return what runs a benchmark whose folder is filled."""
     job = planned.job
-    executor = run.placement.executor_of(job.target)
+    executor = run.placement.executor_of(job)
     return lambda on_line, on_started: executor.run(
         job.target, job.toolchain, folder, limits_of(run, planned), on_line, on_started=on_started
     )

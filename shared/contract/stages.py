@@ -91,6 +91,23 @@ class Optimize:
 
 
 @dataclass(frozen=True)
+class Compile:
+    """What `optimize` left, made into what runs on a device; of a toolchain that has its graphs prepared.
+
+    Attributes:
+        options: the method's options, every default filled in.
+        cache: folder below the job's with what is kept of compilations on this device from one to the next.
+        is_ahead_of_time: it is done on any machine, for devices that its options name.
+    """
+
+    kind: ClassVar[str] = "compile"
+    source: NetworkFiles
+    options: Mapping[str, Any]
+    cache: str
+    is_ahead_of_time: bool
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """The quality of an artifact, or of the model as it came, on the test split.
 
@@ -191,7 +208,7 @@ class PipelineBenchmark:
 
 
 Parameters = Union[
-    Convert, Optimize, Evaluate, Predict, PipelineEvaluate, NetworkBenchmark, PipelineBenchmark
+    Convert, Optimize, Compile, Evaluate, Predict, PipelineEvaluate, NetworkBenchmark, PipelineBenchmark
 ]
 
 
@@ -213,6 +230,7 @@ class Stage:
 
 CONVERT = Stage("convert", ("artifact", "differences"), is_cached=True)
 OPTIMIZE = Stage("optimize", ("artifact",), is_cached=True)
+COMPILE = Stage("compile", ("artifact",), is_cached=True)
 PREDICT = Stage("predict", ("quality",))
 EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))
@@ -220,6 +238,7 @@ BENCHMARK = Stage("benchmark", ("measurement",))
 STAGES: Mapping[type, Stage] = {
     Convert: CONVERT,
     Optimize: OPTIMIZE,
+    Compile: COMPILE,
     Evaluate: EVALUATE,
     Predict: PREDICT,
     PipelineEvaluate: EVALUATE,
@@ -233,4 +252,6 @@ def artifacts_of(parameters: Parameters) -> Tuple[NetworkFiles, ...]:
     """Return the networks that a job is given, each with its files."""
     if isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
         return parameters.pipeline.artifacts
-    return (parameters.source if isinstance(parameters, (Convert, Optimize)) else parameters.artifact,)
+    if isinstance(parameters, (Convert, Optimize, Compile)):
+        return (parameters.source,)
+    return (parameters.artifact,)

@@ -4,6 +4,7 @@
 <folder>/inputs/       graphs, artifacts, data, the reference's outputs
 <folder>/outputs/      what the stage leaves; an artifact has its manifest.json here
 <folder>/tuning/       where the method tunes: the databases that it leaves
+<folder>/cache/        where it compiles: what is kept for the next compilation
 <folder>/result.json   what came of it, failures included
 """
 
@@ -15,7 +16,7 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, TypeVar
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 import cv2
 
@@ -26,6 +27,7 @@ from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.result import Notes, Result, Status
 from shared.contract.stages import (
+    Compile,
     Convert,
     Evaluate,
     NetworkBenchmark,
@@ -149,6 +151,8 @@ def _run_stage(work: _Work) -> Result:
         return _convert(work, parameters)
     if isinstance(parameters, Optimize):
         return _optimize(work, parameters)
+    if isinstance(parameters, Compile):
+        return _compile(work, parameters)
     if isinstance(parameters, Evaluate):
         return _evaluate(work, parameters)
     if isinstance(parameters, Predict):
@@ -182,12 +186,7 @@ def _convert(work: _Work, parameters: Convert) -> Result:
 
 def _optimize(work: _Work, parameters: Optimize) -> Result:
     job, network = work.job, parameters.source.network
-    source = work.folder / parameters.source.folder
-    manifest = read_manifest(source)
-    if manifest is None:
-        raise JobFailed(
-            f"{MANIFEST_FILE} is missing in {parameters.source.folder}", job.id, "convert the network first"
-        )
+    source, manifest = _made_before(work, parameters.source)
     report(f"{job.method} {network.name}", 0, 0)
     given = (network, source, manifest, work.output, job.method, parameters.options)
     if parameters.tuning is not None:
@@ -202,6 +201,17 @@ def _optimize(work: _Work, parameters: Optimize) -> Result:
         start = None if parameters.start is None else work.folder / parameters.start
         has_start = start is not None and start.is_dir()
         product = optimizer.optimize(*given, SplitCalibration(network, splits), start if has_start else None)
+    _write_manifest(product, work)
+    return Result(Status.DONE, notes=product.notes)
+
+
+def _compile(work: _Work, parameters: Compile) -> Result:
+    job, network = work.job, parameters.source.network
+    source, manifest = _made_before(work, parameters.source)
+    compiler = _needed(work.capabilities.compiler, "compiler", job)
+    report(f"compile {network.name}", 0, 0)
+    cache = work.folder / parameters.cache
+    product = compiler.compile(network, source, manifest, work.output, job.method, parameters.options, cache)
     _write_manifest(product, work)
     return Result(Status.DONE, notes=product.notes)
 
@@ -234,11 +244,9 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
 
 
 def _predict(work: _Work, parameters: Predict) -> Result:
-    network, folder = parameters.artifact.network, work.folder / parameters.artifact.folder
+    network = parameters.artifact.network
     predictor = _needed(work.capabilities.predictor, "predictor", work.job)
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise JobFailed(f"{MANIFEST_FILE} is missing in {parameters.artifact.folder}", work.job.id)
+    folder, manifest = _made_before(work, parameters.artifact)
     session = predictor.load(network, folder, manifest, work.threads)
     found = evaluate(network, session, work.folder / parameters.test, parameters.samples)
     return Result(Status.DONE, settings=_settings(session), quality=found.quality)
@@ -278,6 +286,16 @@ def _load_nodes(pipeline: PipelineFiles, work: _Work) -> List[LoadedNode]:
 def _node_settings(nodes: Sequence[LoadedNode]) -> Dict[str, Any]:
     """Return what each network runs with, by its name."""
     return {loaded.network.name: _settings(loaded.session) for loaded in nodes}
+
+
+def _made_before(work: _Work, files: NetworkFiles) -> Tuple[Path, Manifest]:
+    """Return the folder of what an earlier job made, and its manifest. Raises JobFailed where it has none."""
+    folder = work.folder / files.folder
+    manifest = read_manifest(folder)
+    if manifest is None:
+        what = f"{MANIFEST_FILE} is missing in {files.folder}"
+        raise JobFailed(what, work.job.id, "an earlier job makes what this one is given")
+    return folder, manifest
 
 
 def _load(files: NetworkFiles, work: _Work) -> Session:

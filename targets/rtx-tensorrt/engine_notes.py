@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import List, Mapping, Sequence, Set, Tuple
+from typing import Any, List, Mapping, Sequence, Set, Tuple
 
-import onnx
-from graphs import weighted
 from plan_header import PlanHeader
 from plan_layers import EngineLayer, precisions_of, read_layers
 
@@ -20,15 +18,15 @@ MAX_NAMES, MAX_NAME = 4, 200
 
 
 def engine_notes(
-    network: Network, model: onnx.ModelProto, engine: Path, header: PlanHeader, seconds: float
+    network: Network, settings: Mapping[str, Any], engine: Path, header: PlanHeader, seconds: float
 ) -> Notes:
     """Return the notes of an engine.
 
     Args:
-        model: the float32 graph that it was made of.
+        settings: of the graph that it was made of: its `operations`, and those that are `weighted`.
         seconds: that building took.
     """
-    operations, with_weights = {node.name for node in model.graph.node}, weighted(model)
+    operations, with_weights = set(settings["operations"]), settings["weighted"]
     layers = read_layers(engine.read_bytes())
     found = precisions_of(layers, with_weights)
     capabilities = ", ".join(header.capabilities)
@@ -48,16 +46,6 @@ def engine_notes(
             "engine_mb": round(header.size / 1e6, 2),
             "build_s": round(seconds, 2),
         },
-    )
-
-
-def joined(first: Notes, second: Notes) -> Notes:
-    """Return the notes of two steps as those of one."""
-    return Notes(
-        first.remarks + second.remarks,
-        first.tables + second.tables,
-        first.calibration_images,
-        {**first.details, **second.details},
     )
 
 

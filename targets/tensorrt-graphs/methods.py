@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any, Dict
 
 import onnx
 from accuracy_search import Search
+from graphs import weighted
+from precision import decoding
 from quantizers import refuse_quantized
 from tensorrt_quantization import Prediction, half, quantized, with_quantizers
 
@@ -45,6 +48,28 @@ def write_typed(
         half(graph, target)
         return Notes()
     return quantized(network, graph, spec, target, options, data)
+
+
+def settings_of(method: str, graph: Path, options: Options) -> Dict[str, Any]:
+    """Return what whoever compiles a method's graph must know of it, where the graph itself is not asked.
+
+    `precision` is what its operations with weights compute in (`fp32`, `fp16`, `int8`), `rest` the type of
+    all others (`float16`, `float32`), `float32` names those that stay float32 all the same; `weighted` names
+    the operations with weights, `operations` all that the float32 graph has.
+
+    Args:
+        graph: file of the float32 graph.
+    """
+    precision = "int8" if method.startswith("int8") else method
+    rest = options["rest"] if precision == "int8" else "float16" if precision == "fp16" else "float32"
+    model = onnx.load(graph)
+    return {
+        "precision": precision,
+        "rest": rest,
+        "float32": sorted(decoding(graph)) if rest == "float16" else [],
+        "weighted": weighted(model),
+        "operations": [node.name for node in model.graph.node],
+    }
 
 
 def _accuracy_aware(

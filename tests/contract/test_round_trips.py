@@ -404,7 +404,7 @@ recipes = st.builds(
     ),
     data=st.none() | names,
     tracker=st.none() | st.builds(Tracker, st.sampled_from(["10.0.0.2:9190", "[::1]:1"]), st.just("box")),
-    device=st.none() | names,
+    device=st.none() | names.filter(bool),
 )
 
 

@@ -1,5 +1,6 @@
-"""The target `rtx-tensorrt`, with TensorRT itself and without a GPU: ONNX of every opset beside TensorFlow,
-Q/DQ where TensorRT computes in int8, engines of the three models in every precision, read back.
+"""The targets `tensorrt-onnx` and `rtx-tensorrt`, with TensorRT itself and without a GPU: ONNX of every opset
+beside TensorFlow, Q/DQ where TensorRT computes in int8, engines of the three models in every precision, read
+back.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from shared.contract.stages import Evaluate, NetworkFiles
 from tests.integration.conftest import DOCKYARD, new_workspace
 
 TARGET, TOOLCHAIN = "rtx-tensorrt", "1.7"
+PREPARER, RELEASE = "tensorrt-onnx", "1.32"
 FIXTURES = PRODUCT / "tests" / "fixtures"
 MODELS = ("lp_detector", "lp_reader", "damage_detector")
 OPSETS = load_target(DOCKYARD, TARGET, "test").conversion["properties"]["opset"]["enum"]
@@ -47,9 +49,10 @@ HAS_GPU = Path("/dev/nvidiactl").exists()
 
 @pytest.fixture(scope="module")
 def environments() -> VenvExecutor:
-    """The environments of the target and of the reference, made when they are not there."""
+    """The environments of both targets and of the reference, made when they are not there."""
     executor = VenvExecutor(DOCKYARD)
     executor.prepare(TARGET, TOOLCHAIN, print)
+    executor.prepare(PREPARER, RELEASE, print)
     executor.prepare("tensorflow", "2.21", print)
     return executor
 
@@ -98,8 +101,11 @@ def engines(
     """What came of each method for a model, by the method's name."""
     folder = tmp_path_factory.mktemp(f"{model}-engines")
     onnx = opsets[0] / "17" / "model.onnx"
-    arguments = (DOCKYARD.model(model), onnx, data[model], folder, json.dumps(METHODS))
-    found = in_environment(TARGET, TOOLCHAIN, "rtx_engines.py", *arguments)
+    home, methods = DOCKYARD.model(model), json.dumps(METHODS)
+    arguments = (home, onnx, data[model], folder, methods)
+    prepared = in_environment(PREPARER, RELEASE, "tensorrt_graphs.py", *arguments)
+    compiled = in_environment(TARGET, TOOLCHAIN, "rtx_engines.py", home, folder, methods)
+    found = [{**one, "predicted": graph["predicted"]} for graph, one in zip(prepared, compiled, strict=True)]
     return dict(zip((method for method, _ in METHODS), found, strict=True))
 
 
@@ -154,7 +160,9 @@ def test_without_a_gpu_an_engine_is_not_measured(engines: dict[str, Any]) -> Non
 def small(environments: VenvExecutor, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What becomes of a small graph: two convolutions with a sum around them, a dense layer, a softmax."""
     folder = tmp_path_factory.mktemp("small")
-    return in_environment(TARGET, TOOLCHAIN, "rtx_placement.py", folder, FIXTURES / "custom.onnx")
+    found = in_environment(PREPARER, RELEASE, "tensorrt_placement.py", folder)
+    built = in_environment(TARGET, TOOLCHAIN, "rtx_headers.py", folder, FIXTURES / "custom.onnx")
+    return {**found, **built}
 
 
 def test_quantizers_stand_where_tensorrt_computes_in_int8(small: Any) -> None:
@@ -256,7 +264,7 @@ def test_a_build_without_a_gpu_ends_with_an_honest_report(built: tuple[Workspace
         assert (record.status, record.stage) == (RecordStatus.NOT_MEASURED, "evaluate")
         assert record.reason.startswith("no NVIDIA GPU is here")
         files = {path.name for path in measured_artifact(workspace, record, "digits").iterdir()}
-        assert files == {"model.engine", "model.onnx", "manifest.json"}
+        assert files == {"model.engine", "manifest.json"}
         assert record.notes["digits"].details["conversion"]["opset"] == 13
         assert record.quality is None
         assert record.predicted
@@ -275,7 +283,7 @@ def test_the_runtime_image_knows_an_engine(
     job_folder: Callable[[Job, Mapping[str, Path]], Path],
     built: tuple[Workspace, dict[str, Record]],
 ) -> None:
-    """In the image that has nothing of ONNX, an engine is read as far as to say that there is no GPU."""
+    """In the runtime image an engine is read as far as to say that there is no GPU."""
     if images.current_image(DOCKYARD, TARGET, TOOLCHAIN, stage="runtime") is None:
         images.build_image(DOCKYARD, TARGET, TOOLCHAIN, stage="runtime", on_line=print)
     workspace, records = built

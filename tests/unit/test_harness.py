@@ -25,6 +25,7 @@ from shared.contract.model import DataLocation, InputSpec, Network, PipelineNode
 from shared.contract.outputs import ClassificationOutputs, NamedClasses, Task
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
 from shared.contract.stages import (
+    Compile,
     Convert,
     Evaluate,
     NetworkBenchmark,
@@ -173,6 +174,20 @@ class Toolchain:
         (output / "model.bin").write_text(f"{method} of {len(images)} images{start_text}")
         return Product(manifest.format, manifest.input, manifest.settings, notes=NOTES)
 
+    def compile(
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Any,
+        cache: Path,
+    ) -> Product:
+        (output / "model.bin").write_text(f"{method} of {(source / 'model.bin').read_text()}")
+        (cache / "timing.cache").write_text(f"{options}")
+        return Product("fake-engine", manifest.input, built_for=BUILT_FOR, notes=NOTES)
+
     def tune(
         self,
         network: Network,
@@ -203,6 +218,7 @@ class Toolchain:
             loader=self,
             converter=self,
             optimizer=self,
+            compiler=self,
             tuner=self,
             graph_loader=self,
         )
@@ -326,6 +342,22 @@ def test_optimization_job(artifact: Path) -> None:
     assert len(result.measured["net"]) == 64
 
 
+COMPILE = Compile(FILES, {"room_mb": 64}, "cache", is_ahead_of_time=False)
+
+
+def test_compilation_job(artifact: Path) -> None:
+    """A compilation is given what an optimization left and what is kept of earlier ones; its files have a
+    manifest of their own.
+    """
+    (artifact / "cache").mkdir()
+    result = run(artifact, COMPILE, Toolchain(SAME).capabilities(), "int8")
+    assert (result.status, result.notes) == (Status.DONE, NOTES)
+    assert (artifact / "outputs" / "model.bin").read_text() == "int8 of model"
+    assert (artifact / "cache" / "timing.cache").read_text() == "{'room_mb': 64}"
+    made = decode(Manifest, json.loads((artifact / "outputs" / MANIFEST_FILE).read_text()))
+    assert (made.format, made.built_for) == ("fake-engine", BUILT_FOR)
+
+
 @pytest.mark.parametrize(("is_there", "text"), [(True, " from start"), (False, "")])
 def test_optimization_that_may_start_from_another(artifact: Path, is_there: bool, text: str) -> None:
     """An optimization is given the folder of the artifact to go on from where it is there."""
@@ -370,17 +402,18 @@ def test_prediction(artifact: Path) -> None:
     [
         (CONVERT, "converter", "convert"),
         (OPTIMIZE, "optimizer", "optimize"),
+        (COMPILE, "compiler", "compile"),
         (Optimize(FILES, tuning=Tuning("inputs/tuning")), "tuner", "optimize"),
         (Evaluate(FILES, TEST), "graph_loader", "evaluate"),
         (Predict(FILES, TEST, 2), "predictor", "predict"),
     ],
-    ids=["converter", "optimizer", "tuner", "graph_loader", "predictor"],
+    ids=["converter", "optimizer", "compiler", "tuner", "graph_loader", "predictor"],
 )
 def test_a_target_without_a_capability(
     request: pytest.FixtureRequest, parameters: Parameters, capability: str, stage: str
 ) -> None:
     """A stage that needs what the target lacks has failed, with a sentence that names it."""
-    given: Path = request.getfixturevalue("artifact" if stage == "optimize" else "folder")
+    given: Path = request.getfixturevalue("artifact" if stage in ("optimize", "compile") else "folder")
     lacking = Toolchain(SAME).capabilities(**{capability: None})
     result = run(given, parameters, lacking)
     assert result.status == Status.FAILED

@@ -447,20 +447,6 @@ def test_a_failure_is_not_displayed_in_every_round(start: Run) -> None:
     assert told == ["digits/int8/optimize", "digits/int8/evaluate", "digits/int8/benchmark/1"]
 
 
-def test_each_target_runs_where_it_is_placed(start: Run, digits_plan: Plan) -> None:
-    """A target that is placed elsewhere runs there, the others on the device; outcomes say where they ran."""
-    board, desk = (
-        FakeExecutor(name="docker:board", device="board"),
-        FakeExecutor(name="docker", device="desk"),
-    )
-    outcomes = by_id(list(start(board, placement=Placement(board, {"tensorflow": desk}))))
-    on_desk = [planned.job.id for planned in digits_plan.jobs if planned.job.target == "tensorflow"]
-    assert desk.ran == on_desk
-    assert set(board.ran) == {planned.job.id for planned in digits_plan.jobs} - set(on_desk)
-    places = {(job_id in on_desk, outcome.executor, outcome.device) for job_id, outcome in outcomes.items()}
-    assert places == {(True, "docker", "desk"), (False, "docker:board", "board")}
-
-
 def test_without_its_device_a_run_makes_what_needs_none(start: Run, digits_plan: Plan) -> None:
     """Where the device is missing, artifacts are made; each job that measures says that and runs nowhere."""
     engine = FakeExecutor()

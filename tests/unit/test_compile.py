@@ -1,0 +1,268 @@
+"""A toolchain whose graphs another one prepares: what it compiles on a device is what is measured there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.records import make_records
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import OutputInput, Plan, PlannedJob
+from dockyard.recipe.targets import load_target
+from dockyard.recipe.workspace import Workspace
+from dockyard.run.datasets import DataSet
+from dockyard.run.outcome import Outcome
+from dockyard.run.placement import Placement
+from dockyard.run.runner import run_plan
+from shared.contract.codec import encode
+from shared.contract.errors import InputProblem
+from shared.contract.job import Job
+from shared.contract.recipe import Optimization, Recipe
+from shared.contract.record import Record, RecordStatus
+from shared.contract.result import Notes, Status
+from shared.contract.stages import Compile
+from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_answer, good_result
+
+BOARD = "board"
+COMPILE, OPTIMIZE = "digits/half/compile", "digits/half/optimize"
+
+Write = Callable[..., Plan]
+
+
+@pytest.fixture
+def board_plan(workspace: Workspace, digits: Recipe) -> Write:
+    """Write a target whose toolchain is prepared by another one, and plan the example for it."""
+    none = {"type": "object", "additionalProperties": False}
+    room = {**none, "properties": {"room_mb": {"type": "integer", "default": 64}}}
+    half = {"description": "", "data": ["calibration"], "calibration_minimum": 9, "options": {"1": room}}
+
+    def write(target: str, document: Mapping[str, Any]) -> None:
+        folder = workspace.root / "targets" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        common = {"description": "", "sources": ["ONNX"]}
+        (folder / "target.json").write_text(json.dumps({**common, **document}))
+        (folder / "entry.py").write_text("")
+        docker = workspace.root / "docker" / target
+        docker.mkdir(parents=True, exist_ok=True)
+        (docker / "Dockerfile").write_text("")
+        (docker / "requirements-1.txt").write_text("")
+
+    def plan(prepared_by: Mapping[str, str] | None = None, **toolchain: Any) -> Plan:
+        given = prepared_by or {"target": "bench", "toolchain": "1"}
+        write("bench", {"toolchains": {"1": {}}, "methods": {}})
+        own = {"onnx": {"opset": 13}, "prepared_by": given, **toolchain}
+        write(BOARD, {"toolchains": {"1": own}, "methods": {"half": half}, "predicts": True})
+        recipe = replace(digits, target=BOARD, toolchain=None, optimizations=(Optimization("half"),))
+        return make_plan(workspace, recipe)
+
+    return plan
+
+
+@pytest.fixture
+def run(digits_data: dict[str, DataSet], tmp_path: Path) -> Callable[..., dict[str, Outcome]]:
+    """Run a plan; return the outcomes by job."""
+
+    def go(plan: Plan, placement: Placement) -> dict[str, Outcome]:
+        scratch = tmp_path / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        jobs = run_plan(plan, placement, digits_data, RoundDecisions(), QuietDisplay(), scratch)
+        return {outcome.planned.job.id: outcome for outcome in jobs}
+
+    return go
+
+
+def job(plan: Plan, job_id: str) -> PlannedJob:
+    return next(planned for planned in plan.jobs if planned.job.id == job_id)
+
+
+def stages_of(plan: Plan, engine: FakeExecutor) -> set[str]:
+    """The stages of the jobs that an engine ran."""
+    return {planned.job.stage.name for planned in plan.jobs if planned.job.id in engine.ran}
+
+
+def records_by_variant(plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, Record]:
+    made = make_records(plan, "run", list(outcomes.values()), {"digits": {}})
+    return {record.variant: record for record in made}
+
+
+def devices() -> tuple[FakeExecutor, FakeExecutor]:
+    """A board elsewhere, and this machine."""
+    board = FakeExecutor(name="docker:board", device="a board", is_local=False)
+    return board, FakeExecutor(name="docker", device="this machine")
+
+
+def test_what_is_prepared_is_compiled_and_then_measured(board_plan: Write) -> None:
+    """Conversion, method and prediction are jobs of what prepares; the compilation is given what the method
+    left, with the method's options, and every job that measures is given what was compiled.
+    """
+    plan = board_plan()
+    own = [planned.job for planned in plan.jobs if planned.variant == "half" or planned.variant is None]
+    places = {(one.stage.name, one.target) for one in own}
+    prepared = {("convert", "bench"), ("optimize", "bench"), ("predict", "bench")}
+    assert places == prepared | {("compile", BOARD), ("evaluate", BOARD), ("benchmark", BOARD)}
+    compilation = job(plan, COMPILE)
+    assert compilation.inputs == {"digits": OutputInput(OPTIMIZE)}
+    parameters = compilation.job.parameters
+    assert isinstance(parameters, Compile)
+    assert (dict(parameters.options), parameters.is_ahead_of_time) == ({"room_mb": 64}, False)
+    for name in ("digits/half/evaluate", "digits/half/benchmark/1"):
+        assert job(plan, name).inputs["digits"] == OutputInput(COMPILE)
+    assert job(plan, "digits/half/predict").inputs["digits"] == OutputInput(OPTIMIZE)
+    assert plan.device_toolchains == [("tensorflow", "2.21"), (BOARD, "1")]
+
+
+@pytest.mark.parametrize(
+    ("prepared_by", "message"),
+    [
+        ({"target": "bensh", "toolchain": "1"}, "there is no target 'bensh'"),
+        ({"target": "bench", "toolchain": "2"}, "bench has no toolchain '2'"),
+        ({"target": "rtx-tensorrt", "toolchain": "1.7"}, "rtx-tensorrt 1.7 is prepared by another one"),
+    ],
+)
+def test_what_prepares_is_there(board_plan: Write, prepared_by: Mapping[str, str], message: str) -> None:
+    """A target that names what does not prepare for it is refused, with the place."""
+    with pytest.raises(InputProblem, match=message) as caught:
+        board_plan(prepared_by)
+    assert "targets/board/target.json: $.toolchains['1'].prepared_by" in str(caught.value)
+
+
+def test_what_only_prepares_is_no_target_of_a_recipe(workspace: Workspace, digits: Recipe) -> None:
+    """A recipe for a target that measures nothing is refused with what to name in its place."""
+    with pytest.raises(InputProblem, match="'tensorrt-onnx' has no methods") as caught:
+        make_plan(workspace, replace(digits, target="tensorrt-onnx", toolchain=None))
+    assert "$.target" in str(caught.value)
+
+
+def test_a_board_does_only_what_takes_a_board(board_plan: Write, run: Any) -> None:
+    """This machine converts, optimizes and predicts; the board compiles, judges and measures, the reference
+    too.
+    """
+    plan = board_plan()
+    board, here = devices()
+    outcomes = run(plan, Placement(board, here))
+    assert stages_of(plan, board) == {"evaluate", "compile", "benchmark"}
+    assert stages_of(plan, here) == {"convert", "optimize", "predict"}
+    assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
+    assert records_by_variant(plan, outcomes)["half"].engine == "docker:board"
+
+
+def test_a_reference_that_cannot_run_there_is_measured_here(board_plan: Write, run: Any) -> None:
+    """Where the board has no image of the reference, this machine measures it, and its record says where."""
+    plan = board_plan()
+    board, here = devices()
+    outcomes = run(plan, Placement(board, here, no_reference="there is no image of it"))
+    assert not any("reference" in job_id for job_id in board.ran)
+    records = records_by_variant(plan, outcomes)
+    assert (records["reference"].engine, records["half"].engine) == ("docker", "docker:board")
+
+
+@pytest.mark.parametrize(("ahead_of_time", "made"), [(False, {"optimize"}), (True, {"optimize", "compile"})])
+def test_without_its_device_it_is_compiled_only_ahead_of_time(
+    board_plan: Write, run: Any, ahead_of_time: bool, made: set[str]
+) -> None:
+    """Where the device is missing, what it would compile is prepared, predicted and kept; what compiles ahead
+    of time is compiled, too.
+    """
+    plan = board_plan(ahead_of_time=ahead_of_time)
+    _, here = devices()
+    outcomes = run(plan, Placement(here, missing_device="no device 'board'"))
+    assert {stage for stage in ("optimize", "compile") if f"digits/half/{stage}" in here.ran} == made
+    record = records_by_variant(plan, outcomes)["half"]
+    assert (record.status, record.reason) == (RecordStatus.NOT_MEASURED, "no device 'board'")
+    assert record.predicted
+    kept = record.artifacts["digits"]
+    last = COMPILE if ahead_of_time else OPTIMIZE
+    assert kept.cache_key == outcomes[last].cache_key
+    assert kept.artifact.files
+
+
+def test_a_record_has_what_both_steps_say(board_plan: Write, run: Any) -> None:
+    """A record has the notes of the method and of the compilation, the time of both, and the bytes of the
+    second, which are those that were measured; few calibration images are a warning.
+    """
+    plan = board_plan()
+    board, here = devices()
+
+    def say(remark: str, **notes: Any) -> Answer:
+        def answer(job: Job, folder: Path) -> Any:
+            result = good_result(job, folder)
+            return encode(replace(result, notes=Notes((remark,), details={remark: 1}, **notes)))
+
+        return answer
+
+    here.answers[OPTIMIZE] = say("quantized", calibration_images=4)
+    board.answers[COMPILE] = say("compiled")
+    outcomes = run(plan, Placement(board, here))
+    record = records_by_variant(plan, outcomes)["half"]
+    assert record.status == RecordStatus.MEASURED
+    assert record.notes["digits"].remarks == ("quantized", "compiled")
+    assert record.notes["digits"].details == {"quantized": 1, "compiled": 1}
+    assert record.optimize_s == 2.0
+    assert record.artifacts["digits"].artifact == outcomes[COMPILE].result.artifact
+    assert "digits was calibrated with 4 images; statistics of fewer than 9 may mislead" in record.warnings
+    assert record.identity["preparation_lock"] == "lock of bench 1"
+    assert record.identity["lock"] == "lock of board 1"
+
+
+def test_a_failed_compilation_is_the_variants_failure(board_plan: Write, run: Any) -> None:
+    """What the device cannot compile has failed with the reason, and nothing of it is measured."""
+    plan = board_plan()
+    board, here = devices()
+    board.answers[COMPILE] = lambda job, folder: {
+        **good_answer(job, folder),
+        "status": "failed",
+        "reason": "no room",
+    }
+    record = records_by_variant(plan, run(plan, Placement(board, here)))["half"]
+    assert (record.status, record.stage, record.reason) == (RecordStatus.FAILED, "compile", "no room")
+
+
+def test_what_a_compilation_leaves_goes_to_the_next_on_its_device(
+    board_plan: Write, workspace: Workspace, run: Any
+) -> None:
+    """Timings that a compilation leaves are given to the next one on that device, and to no other device."""
+    plan = board_plan()
+    given: list[list[str]] = []
+
+    def compiling(job: Job, folder: Path) -> Any:
+        cache = folder / "cache"
+        given.append(sorted(f"{path.name} {path.read_text()}" for path in cache.iterdir()))
+        (cache / "timing.cache").write_text(f"{len(given)}")
+        (cache / "notes.txt").write_text("nobody asked for it")
+        return good_answer(job, folder)
+
+    board, here = devices()
+    other = FakeExecutor({COMPILE: compiling}, name="docker:other", device="another board", is_local=False)
+    board.answers[COMPILE] = compiling
+    run(plan, Placement(board, here))
+    shutil.rmtree(workspace.state / "artifacts")
+    run(plan, Placement(board, here))
+    run(plan, Placement(other, here))
+    assert given == [[], ["timing.cache 1"], []]
+    assert board.followed[COMPILE] is not None
+
+
+def test_what_was_compiled_is_found_again_on_its_device_alone(board_plan: Write, run: Any) -> None:
+    """A second run takes what the first compiled, whatever the device is called; another device compiles."""
+    plan = board_plan()
+    board, here = devices()
+    renamed = FakeExecutor(name="docker:b", device="a board", is_local=False)
+    other = FakeExecutor(name="docker:board", device="another board", is_local=False)
+    found = [run(plan, Placement(device, here)) for device in (board, renamed, other)]
+    assert [outcomes[COMPILE].cached for outcomes in found] == [False, True, False]
+    assert found[1][OPTIMIZE].cached
+
+
+def test_rtx_and_jetson_have_their_graphs_prepared(workspace: Workspace) -> None:
+    """TensorRT for RTX compiles ahead of time what `tensorrt-onnx` prepares."""
+    release = load_target(workspace, "rtx-tensorrt", "test").toolchains["1.7"]
+    assert release.preparation
+    assert (release.preparation.target, release.preparation.is_ahead_of_time) == ("tensorrt-onnx", True)
