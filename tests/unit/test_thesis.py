@@ -14,7 +14,7 @@ from dockyard.judge.verdicts import judge
 from dockyard.report.content import Table
 from dockyard.report.thesis.section import TABLES, thesis_section
 from dockyard.report.toolchains import toolchain_sections
-from shared.contract.record import Record, Round
+from shared.contract.record import Record, RecordStatus, Round
 from tests.builders import artifact, failed, latency, record, rounds
 
 
@@ -246,3 +246,24 @@ def test_toolchains_on_two_devices_are_no_pair() -> None:
     rows = [of("lp_detector", variant) for variant in ("reference", "int8")]
     elsewhere = of("lp_detector", "int8@2023.3", engine="docker:jetson", **OLD)
     assert toolchain_sections(judge([*rows, elsewhere])) == []
+
+
+def test_a_device_that_is_not_there_has_its_column() -> None:
+    """Beside the thesis's Jetson stands ours, which was not measured, and why; each of its three kinds of
+    hardware has its figures where it ran something.
+    """
+    recipe = {"device": "jetson"}
+    missing = {"status": RecordStatus.NOT_MEASURED, "rounds": (), "quality": None}
+    reason = "no device 'jetson' (there is no Docker context 'jetson')"
+    records = []
+    for variant in ("reference", "fp16"):
+        one = of("lp_detector", variant, target="l4t-tensorrt", toolchain="10.3")
+        records.append(replace(one, recipe={**one.recipe, **recipe}, reason=reason, **missing))
+    tables = tables_of(judge(records))
+    assert list(tables) == ["Table 4.9 and 4.10 (i5, i7, Jetson)"]
+    (table,) = tables.values()
+    absent = "not measured: no device 'jetson'"
+    assert row(table, "detector: TensorFlow") == ["59.08", "42.47", "-", absent, "-"]
+    assert row(table, "detector: TensorRT, float16") == ["-", "-", "-", absent, "-"]
+    assert row(table, "detector: TensorRT, no precision named") == ["-", "-", "5.16", "-", "-"]
+    assert row(table, "reader: OpenVINO, accuracy-aware") == ["47.95", "18.39", "-", "-", "-"]

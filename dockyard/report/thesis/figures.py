@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dockyard.judge.assessment import Assessment
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import same_device
 from dockyard.judge.measurements import speedup_of
 from dockyard.plan.plan import REFERENCE_VARIANT
@@ -32,6 +32,8 @@ def their_cell(column: str, figures: Mapping[str, Any], method: str, images: int
     match column:
         case "ms (std)":
             return f"{entry['ms']:.2f} ({entry['std']:.2f})"
+        case "mean ms":
+            return f"{entry['ms']:.2f}"
         case "median":
             return f"{entry['median']:.2f}"
         case "min to max":
@@ -61,8 +63,17 @@ def our_cells(
         others: the variants of its model and toolchain, of any run.
     """
     if one is None or not is_measured(one):
-        return [one.verdict.value if one else cells.NOTHING, *[cells.NOTHING] * (len(columns) - 1)]
+        return [_why_nothing(one) if one else cells.NOTHING, *[cells.NOTHING] * (len(columns) - 1)]
     return [_our_cell(column, one, metrics, others) for column in columns]
+
+
+def _why_nothing(one: Assessment) -> str:
+    """Return what stands in the place of a figure, with why there was no device, less its details."""
+    is_short = (
+        one.verdict == Verdict.NOT_MEASURED and not one.record.rounds and one.record.recipe.get("device")
+    )
+    reason = one.reason.partition(" (")[0] if is_short else ""
+    return f"{one.verdict.value}: {reason}" if reason else one.verdict.value
 
 
 def _our_cell(column: str, one: Assessment, metrics: Sequence[str], others: Sequence[Assessment]) -> str:

@@ -67,9 +67,16 @@ def _table(
             for toolchain, column in columns.items():
                 if method in column:
                     sources.setdefault(_source(column[method]), []).append(f"{label} {toolchain}")
-    numbers = ", ".join(f"{number} ({cpu})" for cpu, number in theirs["numbers"].items())
-    title = f"Table {numbers}: {theirs['name']}"
+    title = f"Table {_numbers(theirs['numbers'])}: {theirs['name']}"
     return Table(_heads(theirs, toolchains), tuple(rows), title, footnotes=tuple(_footnotes(sources)))
+
+
+def _numbers(numbers: Mapping[str, str]) -> str:
+    """Return the numbers of the thesis's tables, each with its hardware."""
+    hardware: dict[str, list[str]] = {}
+    for name, number in numbers.items():
+        hardware.setdefault(number, []).append(name)
+    return ", ".join(f"{number} ({', '.join(names)})" for number, names in hardware.items())
 
 
 def _heads(theirs: Mapping[str, Any], toolchains: Sequence[str]) -> tuple[str, ...]:
