@@ -32,7 +32,7 @@ from dockyard.engines.host_process import identify
 from dockyard.engines.image_transfer import image_from_here
 from dockyard.engines.job_container import JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer, moment
 from dockyard.engines.leftovers import find_leftover, sweep
-from dockyard.engines.preflight import examine_engine, examine_platform
+from dockyard.engines.preflight import container_runtime, examine_engine, examine_platform
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.targets import Platform, load_target
@@ -148,7 +148,7 @@ class DockerExecutor:
             if is_new:
                 labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
                 image, script = images.image_tag(job.target, job.toolchain), entry_script(job.target)
-                runtime = self._platform(job.target, job.toolchain).runtime
+                runtime = container_runtime(self._platform(job.target, job.toolchain), self._engine)
                 container.make(image, script, job.folder, job.limits, labels, runtime)
             outages = self.line.outages
             with time_limit(job.limits.time_s, lambda: container.send(signal.SIGKILL)) as expired:

@@ -75,6 +75,12 @@ def _disk(engine: Mapping[str, Any], ask: Ask) -> Finding:
     return Finding("ok", text)
 
 
+def container_runtime(platform: Platform, engine: Mapping[str, Any]) -> str | None:
+    """Return the container runtime that a toolchain's containers run with; None for the engine's own."""
+    is_there = platform.optional_runtime in (engine.get("Runtimes") or {})
+    return platform.runtime or (platform.optional_runtime if is_there else None)
+
+
 def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
     """Yield whether a machine is one that a toolchain, of that name, runs on."""
     architecture = str(engine.get("Architecture", ""))

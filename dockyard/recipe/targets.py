@@ -42,6 +42,7 @@ class Platform:
         l4t_from, l4t_before: releases of Linux for Tegra, `36.4`; None where it needs none of them.
         runtime: the container runtime its containers run with, `nvidia`; None for the engine's own.
         dla_compiler: it loads the device's library of that name.
+        optional_runtime: as `runtime`, of a toolchain that has work to do where the engine lacks it, too.
     """
 
     architecture: str | None = None
@@ -49,6 +50,7 @@ class Platform:
     l4t_before: str | None = None
     runtime: str | None = None
     dla_compiler: bool = False
+    optional_runtime: str | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,7 @@ def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
             l4t.get("before"),
             platform.get("runtime"),
             platform.get("dla_compiler", False),
+            platform.get("optional_runtime"),
         ),
         None if prepared is None else Preparation(prepared["target"], prepared["toolchain"], ahead_of_time),
     )

@@ -17,7 +17,7 @@ from dockyard.engines.device_facts import (
     read_sizes,
     read_tegra_release,
 )
-from dockyard.engines.preflight import Ask, examine_engine, examine_platform, refuse
+from dockyard.engines.preflight import Ask, container_runtime, examine_engine, examine_platform, refuse
 from dockyard.engines.ssh_errors import ssh_problem
 from dockyard.recipe.targets import Platform
 from shared.contract.errors import EnvironmentProblem
@@ -165,3 +165,20 @@ def test_what_ssh_says_is_told(said: str, what: str, advice: str) -> None:
     assert what in problem.what
     assert advice in problem.advice
     assert (problem.where, problem.exit_code) == ("ssh orin", 3)
+
+
+@pytest.mark.parametrize(
+    ("platform", "runtimes", "expected"),
+    [
+        (Platform(runtime="nvidia"), {"runc": {}}, "nvidia"),
+        (Platform(optional_runtime="nvidia"), {"runc": {}, "nvidia": {}}, "nvidia"),
+        (Platform(optional_runtime="nvidia"), {"runc": {}}, None),
+        (Platform(optional_runtime="nvidia"), None, None),
+        (Platform(), {"nvidia": {}}, None),
+    ],
+)
+def test_a_gpu_is_handed_on_where_there_is_one(
+    platform: Platform, runtimes: Any, expected: str | None
+) -> None:
+    """A container has the runtime that its toolchain needs, or can do with where the engine has it."""
+    assert container_runtime(platform, {"Runtimes": runtimes}) == expected
