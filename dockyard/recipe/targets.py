@@ -42,6 +42,7 @@ class Platform:
         l4t_from, l4t_before: releases of Linux for Tegra, `36.4`; None where it needs none of them.
         runtime: the container runtime its containers run with, `nvidia`; None for the engine's own.
         dla_compiler: it loads the device's library of that name.
+        base: the vendor's image that its own is made on, with its tag; None for Dockyard's.
     """
 
     architecture: str | None = None
@@ -49,6 +50,7 @@ class Platform:
     l4t_before: str | None = None
     runtime: str | None = None
     dla_compiler: bool = False
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,7 @@ def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
             l4t.get("before"),
             platform.get("runtime"),
             platform.get("dla_compiler", False),
+            platform.get("base"),
         ),
     )
 
