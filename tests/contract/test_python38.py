@@ -20,7 +20,7 @@ METHODS = {"removeprefix", "removesuffix", "is_relative_to", "with_stem", "hardl
 
 
 def on_python_38() -> Iterator[Path]:
-    """Yield the files of what runs on Python 3.8: what containers share, and targets with a toolchain of it."""
+    """Yield the files of what runs on Python 3.8: what containers share, and targets with such toolchains."""
     ours = Workspace(ROOT)
     folders = {ROOT / "shared"}
     for name in ours.names("targets", "target.json"):
