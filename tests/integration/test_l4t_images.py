@@ -87,8 +87,7 @@ import shared
 packages = [(shared.__path__, "shared."), (sys.argv[1:], "")]
 names = [module.name for path, prefix in packages for module in pkgutil.walk_packages(path, prefix)]
 for name in names:
-    if name != "entry":  # imports TensorRT
-        importlib.import_module(name)
+    importlib.import_module(name)
 print(len(names))
 """
 
