@@ -275,6 +275,10 @@ def images(
     with closing(EngineLine(resolve(context or None))) as line:
         for name in [target] if target else builder.targets(found):
             for toolchain in load_target(found, name, "--target").toolchains:
+                not_there = builder.why_not_there(found, name, toolchain, line.address)
+                if not_there and not target:
+                    print(f"left out: {not_there}")
+                    continue
                 for stage in builder.IMAGE_STAGES:
                     image = builder.build_image(
                         found,

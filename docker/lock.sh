@@ -1,7 +1,8 @@
 #!/bin/sh
 # Locks every requirements file of the repository anew, with hashes, for Python
-# 3.10 and newer on every platform. `docker/lock.sh --upgrade` takes newer
-# releases; without it the pins stay as long as they satisfy the .in file.
+# 3.10 and newer on every platform; one that begins with "# For Python 3.8" from
+# there on. `docker/lock.sh --upgrade` takes newer releases; without it the pins
+# stay as long as they satisfy the .in file.
 # DOCKYARD_WORKSPACE=DIR docker/lock.sh locks those in DIR/docker instead.
 #
 # Beside a target's requirements-<toolchain>.in:
@@ -36,7 +37,8 @@ lock() { # file.in, options of uv pip compile
                 set -- "$@" --no-emit-package "$package"
             done
         fi
-        uv pip compile --quiet --universal --python-version 3.10 \
+        python=$(sed -n '1s/^# For Python \([0-9.]*[0-9]\).*/\1/p' "$name.in")
+        uv pip compile --quiet --universal --python-version "${python:-3.10}" \
             --generate-hashes --no-emit-index-url --no-header \
             "$@" "$name.in" -o "$name.txt"
     )

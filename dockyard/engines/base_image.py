@@ -38,7 +38,9 @@ BASE_LABEL = "dockyard.base"
 
 _STAGES = {"python": PYTHON_IMAGE, "tools": TOOLS_IMAGE}
 _TAGS = (PYTHON_IMAGE, TOOLS_IMAGE, LOCAL_DEBIAN, PUBLIC_DEBIAN)
-_MACHINE_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What Docker calls the architectures of `uname -m`."""
 
 
 def base_digest(workspace: Workspace) -> str:
@@ -78,6 +80,31 @@ def make_base(workspace: Workspace, address: EngineAddress, bootstrap: bool, on_
         build = ImageBuild(folder, stage, tag, {"BASE": debian}, labels)
         run_build(build, address, workspace.display_path(folder / "Dockerfile"), on_line)
     return docker.images(PYTHON_IMAGE)[PYTHON_IMAGE].id
+
+
+def fetch_vendor_base(tag: str, address: EngineAddress, on_line: OnLine) -> str:
+    """Return the ID of a vendor's image on an engine, which pulls it where it has none of that tag.
+
+    Raises:
+        EnvironmentProblem: it is not there and cannot be pulled.
+    """
+    docker = DockerCommand(any_client(), address)
+    found = docker.images(tag)
+    if tag in found:
+        return found[tag].id
+    on_line(f"pulling {tag}")
+    code, last = stream(docker.command("pull", tag), docker.environment(), on_line)
+    found = docker.images(tag)
+    if code == 0 and tag in found:
+        return found[tag].id
+    reason = last[-1] if last else "no reason given"
+    architecture = docker.ask("version", "--format", "{{.Server.Arch}}")
+    raise EnvironmentProblem(
+        f"the base image {tag} is not there and cannot be pulled ({reason})",
+        str(address),
+        f"where a registry is in reach: docker pull --platform linux/{architecture} {tag}, "
+        f"then docker save {tag} | ssh DEVICE docker load",
+    )
 
 
 def _is_current(image: ImageOnEngine | None, digest: str, debian: ImageOnEngine | None) -> bool:
@@ -125,7 +152,7 @@ def _make_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) -
             "Debian and Ubuntu: apt-get install mmdebstrap",
         )
     engine = docker.ask("version", "--format", "{{.Server.Arch}}")
-    here = _MACHINE_NAMES.get(platform.machine(), platform.machine())
+    here = DOCKER_NAMES.get(platform.machine(), platform.machine())
     if engine is not None and engine != here:
         raise EnvironmentProblem(
             f"the base image is made for {here}, and the engine is {engine}",

@@ -10,7 +10,6 @@ from typing import IO
 
 from dockyard.engines import OnLine, images
 from dockyard.engines.archives import CHUNK
-from dockyard.engines.base_image import PYTHON_IMAGE
 from dockyard.engines.docker_cli import DockerCommand, EngineAddress, ImageOnEngine, any_client
 from dockyard.engines.engine_line import EngineLine, refuse_full_disk
 from dockyard.recipe.workspace import Workspace
@@ -40,8 +39,9 @@ def image_from_here(
         return None
     there = DockerCommand(any_client(), line.address)
     architecture = there.ask("version", "--format", "{{.Server.Arch}}")
-    found = DockerCommand(any_client(), here).images(tag, PYTHON_IMAGE)
-    base_here, base_there = found.get(PYTHON_IMAGE), there.images(PYTHON_IMAGE).get(PYTHON_IMAGE)
+    base = images.base_tag(workspace, target, toolchain)
+    found = DockerCommand(any_client(), here).images(tag, base)
+    base_here, base_there = found.get(base), there.images(base).get(base)
     if found[tag].architecture != architecture or (base_there is not None and base_there != base_here):
         return None
     send_image(tag, found[tag], here, line, on_line)

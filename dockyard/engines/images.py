@@ -13,18 +13,21 @@ from typing import Literal
 from dockyard.engines import OnLine
 from dockyard.engines.base_image import (
     BASE_LABEL,
+    DOCKER_NAMES,
     FOLDER,
     LOCK_LABEL,
     PYTHON_IMAGE,
     TOOLS_IMAGE,
     base_digest,
+    fetch_vendor_base,
     make_base,
 )
 from dockyard.engines.docker_cli import HERE, DockerCommand, EngineAddress, any_client
 from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.recipe.hashing import file_hash, json_hash
+from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
-from shared.contract.errors import InputProblem, nearest
+from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
 
 ImageStage = Literal["runtime", "build"]
 IMAGE_STAGES: tuple[ImageStage, ...] = ("runtime", "build")
@@ -76,11 +79,18 @@ def image_tag(target: str, toolchain: str, stage: ImageStage = "build") -> str:
     return f"dockyard/{target}:{toolchain}{RUNTIME_SUFFIX if stage == 'runtime' else ''}"
 
 
+def base_tag(workspace: Workspace, target: str, toolchain: str) -> str:
+    """Return the name of what a toolchain's image is made on: Dockyard's, or the vendor's in target.json."""
+    return load_target(workspace, target, "target").toolchains[toolchain].platform.base or PYTHON_IMAGE
+
+
 def lock_digest(workspace: Workspace, target: str, toolchain: str) -> str:
     """Return the SHA-256 over what decides what is in an image: Dockerfile, locked requirements, base."""
     locks = [lock_file(workspace, target, toolchain, stage) for stage in IMAGE_STAGES]
     files = [workspace.docker(target) / "Dockerfile", *locks]
-    return json_hash([base_digest(workspace), *(file_hash(file) for file in files)])
+    base = base_tag(workspace, target, toolchain)
+    vendors = [] if base == PYTHON_IMAGE else [base]
+    return json_hash([base_digest(workspace), *(file_hash(file) for file in files), *vendors])
 
 
 def current_image(
@@ -95,12 +105,23 @@ def current_image(
 
     One that was built on another base than the engine has now is not current.
     """
-    tag = image_tag(target, toolchain, stage)
-    found = DockerCommand(any_client(), address).images(tag, PYTHON_IMAGE)
-    image, base = found.get(tag), found.get(PYTHON_IMAGE)
+    tag, base_name = image_tag(target, toolchain, stage), base_tag(workspace, target, toolchain)
+    found = DockerCommand(any_client(), address).images(tag, base_name)
+    image, base = found.get(tag), found.get(base_name)
     if image is None or image.labels.get(LOCK_LABEL) != lock_digest(workspace, target, toolchain):
         return None
     return image.id if base is None or image.labels.get(BASE_LABEL) == base.id else None
+
+
+def why_not_there(workspace: Workspace, target: str, toolchain: str, address: EngineAddress = HERE) -> str:
+    """Return why a toolchain's image is not for an engine that answers; empty where it is."""
+    wanted = load_target(workspace, target, "target").toolchains[toolchain].platform.architecture
+    if wanted is None:
+        return ""
+    engine = DockerCommand(any_client(), address).ask("version", "--format", "{{.Server.Arch}}")
+    if engine in (None, DOCKER_NAMES.get(wanted, wanted)):
+        return ""
+    return f"{target} {toolchain} needs {wanted}, and the engine is {engine}"
 
 
 def build_image(
@@ -120,11 +141,17 @@ def build_image(
 
     Raises:
         InputProblem: there is no such image.
-        EnvironmentProblem: no engine answers, or a build fails.
+        EnvironmentProblem: no engine answers, it is of another architecture than the toolchain, the vendor's
+            base is out of reach, or a build fails.
     """
     tag = image_tag(target, toolchain, stage)
     lock = lock_digest(workspace, target, toolchain)
-    base = make_base(workspace, address, bootstrap, on_line)
+    not_there = why_not_there(workspace, target, toolchain, address)
+    if not_there:
+        raise EnvironmentProblem(not_there, str(address), "name the device: --context")
+    python = make_base(workspace, address, bootstrap, on_line)
+    base_name = base_tag(workspace, target, toolchain)
+    base = python if base_name == PYTHON_IMAGE else fetch_vendor_base(base_name, address, on_line)
     labels = {
         "dockyard.target": target,
         "dockyard.toolchain": toolchain,
@@ -133,7 +160,7 @@ def build_image(
         BASE_LABEL: base,
     }
     folder = workspace.docker(target)
-    arguments = {"BASE": PYTHON_IMAGE, "TOOLS": TOOLS_IMAGE, "TOOLCHAIN": toolchain}
-    on_line(f"building {tag} on {PYTHON_IMAGE}")
+    arguments = {"BASE": base_name, "TOOLS": TOOLS_IMAGE, "TOOLCHAIN": toolchain}
+    on_line(f"building {tag} on {base_name}")
     build = ImageBuild(folder, stage, tag, arguments, labels)
     return run_build(build, address, workspace.display_path(folder / "Dockerfile"), on_line)

@@ -43,6 +43,7 @@ class Platform:
         runtime: the container runtime its containers run with, `nvidia`; None for the engine's own.
         dla_compiler: it loads the device's library of that name.
         optional_runtime: as `runtime`, of a toolchain that has work to do where the engine lacks it, too.
+        base: the vendor's image that its own is made on, with its tag; None for Dockyard's.
     """
 
     architecture: str | None = None
@@ -51,6 +52,7 @@ class Platform:
     runtime: str | None = None
     dla_compiler: bool = False
     optional_runtime: str | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
             platform.get("runtime"),
             platform.get("dla_compiler", False),
             platform.get("optional_runtime"),
+            platform.get("base"),
         ),
         None if prepared is None else Preparation(prepared["target"], prepared["toolchain"], ahead_of_time),
     )

@@ -1,4 +1,4 @@
-"""The code that containers share runs on Python 3.8, which the older Jetson images have."""
+"""The code that older Jetson images run, which have Python 3.8, uses nothing newer, as vermin knows it."""
 
 from __future__ import annotations
 
@@ -7,102 +7,65 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from vermin import Config, SourceVisitor
 
+from dockyard.recipe.targets import code_folders, load_target
+from dockyard.recipe.workspace import Workspace
 from tests.conftest import ROOT
 
-SHARED = sorted(path for path in ROOT.glob("shared/**/*.py") if "__pycache__" not in path.parts)
-NEW_NAMES = {
-    "removeprefix",
-    "removesuffix",
-    "is_relative_to",
-    "with_stem",
-    "hardlink_to",
-    "bit_count",
-    "pairwise",
-    "batched",
-}
-NEW_MODULES = {"zoneinfo", "graphlib", "tomllib"}
-NEW_IN = {
-    "functools": {"cache"},
-    "typing": {"TypeAlias", "ParamSpec", "Self", "Annotated", "NotRequired", "assert_never", "TypeGuard"},
-}
-GENERICS = {
-    "list",
-    "dict",
-    "tuple",
-    "set",
-    "frozenset",
-    "type",
-    "deque",
-    "defaultdict",
-    "OrderedDict",
-    "Counter",
-}
+PYTHON = (3, 8)
+
+METHODS = {"removeprefix", "removesuffix", "is_relative_to", "with_stem", "hardlink_to", "bit_count"}
+"""Newer methods of strings, paths and numbers; vermin sees them only where their value stands there."""
 
 
-def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node that is evaluated when the code runs: all but annotations, which `from __future__` leaves
-    alone.
-    """
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns"):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield child
-                yield from run_time_nodes(child)
+def on_python_38() -> Iterator[Path]:
+    """Yield the files of what runs on Python 3.8: what containers share, and targets with such toolchains."""
+    ours = Workspace(ROOT)
+    folders = {ROOT / "shared"}
+    for name in ours.names("targets", "target.json"):
+        pythons = [one.python or "" for one in load_target(ours, name, "test").toolchains.values()]
+        if any(python.startswith(">=3.8") for python in pythons):
+            folders.update(code_folders(ours, name))
+    for folder in sorted(folders):
+        yield from sorted(folder.rglob("*.py"))
 
 
 def newer(path: Path) -> list[str]:
-    """What a file uses at run time that Python 3.8 does not have."""
-    tree = ast.parse(path.read_text(), feature_version=(3, 8))
-    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    abstract = {alias.name for node in imported if node.module == "collections.abc" for alias in node.names}
+    """Return what a file uses, as it runs, that is newer than Python 3.8; newer syntax raises SyntaxError."""
+    tree = ast.parse(path.read_text(), feature_version=PYTHON)
     found = []
-    for node in run_time_nodes(tree):
-        line = getattr(node, "lineno", 0)
-        found += [f"{line}: {what}" for what in newer_in_node(node, GENERICS | abstract)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in METHODS:
+            found.append(f"L{node.lineno}: .{node.attr}")
+        for field in {"annotation", "returns"} & set(node._fields):  # what nothing evaluates
+            if getattr(node, field) is not None:
+                setattr(node, field, ast.Constant(None))
+    config = Config()
+    config.add_target(PYTHON, exact=False)
+    config.set_only_show_violations(True)
+    config.set_verbose(3)  # with lines
+    config.set_eval_annotations(True)
+    config.enable_feature("union-types")  # of flags, `re.A | re.M`, it thinks that they are types, too
+    visitor = SourceVisitor(config)
+    visitor.set_no_lines(set())  # no comment makes an exception
+    visitor.tour(tree)
+    if visitor.minimum_versions()[-1] > PYTHON:
+        found += visitor.output_text().splitlines()
     return found
 
 
-def newer_in_node(node: ast.AST, generics: set[str]) -> Iterator[str]:
-    """What one node uses that Python 3.8 does not have."""
-    match node:
-        case ast.Subscript(value=ast.Name(id=name)) if name in generics:
-            yield f"{name}[...] outside an annotation"
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right) if _is_type(left) or _is_type(right):
-            yield "X | Y outside an annotation"
-        case ast.Attribute(attr=name) if name in NEW_NAMES:
-            yield f".{name}"
-        case ast.Call(func=ast.Name(id="zip"), keywords=[_, *_]):
-            yield "zip(strict=...)"
-        case ast.keyword(arg="slots" | "kw_only" as name):
-            yield f"dataclass({name}=...)"
-        case ast.Match():
-            yield "match"
-        case ast.ImportFrom(module=module, names=aliases):
-            names = {alias.name for alias in aliases}
-            new = names & NEW_IN.get(module or "", set())
-            yield from (f"from {module} import {name}" for name in sorted(new))
-            yield from (f"import {name}" for name in {module} & NEW_MODULES)
-        case ast.Import(names=aliases):
-            yield from (f"import {alias.name}" for alias in aliases if alias.name in NEW_MODULES)
+def test_the_jetsons_code_is_looked_at() -> None:
+    """What is looked at are the shared code and that of a target for Jetsons."""
+    top = {path.relative_to(ROOT).parts[:2] for path in on_python_38()}
+    assert {("shared", "contract"), ("shared", "harness"), ("targets", "l4t-tensorrt")} <= top
 
 
-def _is_type(node: ast.AST) -> bool:
-    none = isinstance(node, ast.Constant) and node.value is None
-    return none or (
-        isinstance(node, ast.Name) and node.id in GENERICS | {"int", "str", "float", "bool", "bytes", "Path"}
-    )
-
-
-@pytest.mark.parametrize("path", SHARED, ids=lambda path: str(path.relative_to(ROOT)))
-def test_shared_code_runs_on_python_38(path: Path) -> None:
-    """What containers share parses as Python 3.8, evaluates no annotation and uses nothing newer when it
-    runs.
-    """
-    tree = ast.parse(path.read_text(), feature_version=(3, 8))
+@pytest.mark.parametrize("path", [*on_python_38()], ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_runs_on_python_38(path: Path) -> None:
+    """What older Jetson images run parses as Python 3.8, evaluates no annotation and uses nothing newer."""
     assert newer(path) == []
+    tree = ast.parse(path.read_text())
     annotated = any(isinstance(node, (ast.AnnAssign, ast.arg)) for node in ast.walk(tree))
     futures = {
         a.name
@@ -116,17 +79,39 @@ def test_shared_code_runs_on_python_38(path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("X = list[int]", "list[...]"),
+        ("X = list[int]", "list[..]"),
         ("X = int | None", "X | Y"),
-        ("from collections.abc import Mapping\nX = Mapping[str, int]", "Mapping[...]"),
+        ("from pathlib import Path\nX = None | Path", "X | Y"),
+        ("isinstance(1, int | str)", "X | Y"),
+        ("from collections.abc import Mapping\nX = Mapping[str, int]", "collections.abc.Mapping[..]"),
+        ("from collections import deque\nX = deque[int]", "collections.deque[..]"),
+        ("class Own(dict[str, int]): ...", "dict[..]"),
         ("'a'.removeprefix('b')", ".removeprefix"),
-        ("zip([], [], strict=True)", "zip(strict=...)"),
-        ("from functools import cache", "from functools import cache"),
+        ("def f(path): return path.is_relative_to('/')", ".is_relative_to"),
+        ("zip([], [], strict=True)", "zip(strict)"),
+        ("from dataclasses import dataclass\n@dataclass(slots=True)\nclass Own: ...", "dataclass(slots)"),
+        ("from functools import cache", "functools.cache"),
+        ("import itertools\nitertools.pairwise([])", "itertools.pairwise"),
+        ("from typing import TypeAlias", "typing.TypeAlias"),
+        ("import tomllib", "tomllib"),
+        ("from zoneinfo import ZoneInfo", "zoneinfo"),
+        ("from enum import StrEnum", "enum.StrEnum"),
+        ("import ast\nast.unparse", "ast.unparse"),
+        ("{} | {'a': 1}", "dict union"),
         ("from __future__ import annotations\ndef f(x: list[int]) -> int | None: ...", ""),
+        ("from __future__ import annotations\nclass Own:\n    x: dict[str, int] | None = None", ""),
     ],
 )
 def test_what_is_newer_is_seen(tmp_path: Path, code: str, told: str) -> None:
-    """The check above sees what it is to see, and lets annotations be."""
+    """The check above sees what it is to see, with its place, and lets annotations be."""
     (tmp_path / "code.py").write_text(code)
     found = newer(tmp_path / "code.py")
-    assert (told in found[0]) if told else (found == [])
+    assert (told in found[0] and found[0].startswith("L")) if told else (found == [])
+
+
+@pytest.mark.parametrize("code", ["match 1:\n    case _: ...", "with (open('a') as a, open('b') as b): ..."])
+def test_newer_syntax_is_seen(tmp_path: Path, code: str) -> None:
+    """Syntax that Python 3.8 does not read is an error."""
+    (tmp_path / "code.py").write_text(code)
+    with pytest.raises(SyntaxError):
+        newer(tmp_path / "code.py")

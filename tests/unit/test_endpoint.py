@@ -53,6 +53,7 @@ def test_what_a_toolchain_asks_of_a_machine(workspace: Workspace) -> None:
         "l4t": {"from": "36.4", "before": "37"},
         "runtime": "nvidia",
         "dla_compiler": True,
+        "base": "registry.example/vendor/tools:1.2",
     }
     toolchains = {"10.3": {"platform": platform}, "any": {}}
     folder = workspace.root / "targets" / "shelf-trt"
@@ -60,7 +61,9 @@ def test_what_a_toolchain_asks_of_a_machine(workspace: Workspace) -> None:
     document = {"description": "", "toolchains": toolchains, "sources": ["ONNX"], "methods": {}}
     (folder / "target.json").write_text(json.dumps(document))
     found = load_target(workspace, "shelf-trt", "test").toolchains
-    assert found["10.3"].platform == Platform("aarch64", "36.4", "37", "nvidia", True)
+    assert found["10.3"].platform == Platform(
+        "aarch64", "36.4", "37", "nvidia", True, "registry.example/vendor/tools:1.2"
+    )
     assert found["any"].platform == Platform()
     platform["l4t"] = {"from": "JetPack 6"}
     (folder / "target.json").write_text(json.dumps(document))

@@ -217,7 +217,11 @@ printf '%s\\n' "$@" END >>"$LOG"
 case "$*" in
 *"build --help"*) echo "--secret stringArray" ;;
 *"image inspect"*) cat "$LOG.images"; exit 1 ;;
+*Server.Arch*) echo "${FAKE_ARCH:-amd64}" ;;
 *version*) echo 1 ;;
+"pull "*)
+    if [ ! -e "$LOG.registry" ]; then echo "no route to host"; exit 1; fi
+    cp "$LOG.registry" "$LOG.images" ;;
 *"context show"*) echo default ;;
 *"context ls"*) echo default; echo jetson ;;
 *"context inspect"*) cat "$LOG.context" ;;
@@ -264,13 +268,18 @@ def engine(client: Path, workspace: Workspace) -> Callable[[Mapping[str, Labels]
         labels = {LOCK_LABEL: base_digest(workspace), BASE_LABEL: f"sha256:{LOCAL_DEBIAN}"}
         debian = {LOCK_LABEL: file_hash(script)}
         here = {LOCAL_DEBIAN: debian, PYTHON_IMAGE: labels, TOOLS_IMAGE: labels, **others}
-        entries = [
-            {"Id": f"sha256:{tag}", "RepoTags": [tag], "Config": {"Labels": its}} for tag, its in here.items()
-        ]
-        Path(f"{client}.images").write_text(json.dumps(entries))
+        Path(f"{client}.images").write_text(inspected(here))
 
     give({})
     return give
+
+
+def inspected(images: Mapping[str, Labels]) -> str:
+    """Return what docker says of images, by tag with their labels."""
+    entries = [
+        {"Id": f"sha256:{tag}", "RepoTags": [tag], "Config": {"Labels": its}} for tag, its in images.items()
+    ]
+    return json.dumps(entries)
 
 
 Engine = Callable[[Mapping[str, Labels]], None]
@@ -381,6 +390,109 @@ def test_an_image_without_its_base(client: Path, engine: Engine, workspace: Work
     }
     Path(f"{client}.images").write_text(json.dumps([entry]))
     assert images.current_image(workspace, *OPENVINO) == "sha256:1"
+
+
+VENDORS = "registry.example/vendor/tools:1.2-devel"
+ON_VENDORS = ("shelf-gpu", "1")
+
+
+@pytest.fixture
+def on_vendors(workspace: Workspace) -> Workspace:
+    """A workspace with a target, for another kind of machine, whose image is made on the vendor's."""
+    folder = workspace.root / "docker" / "shelf-gpu"
+    folder.mkdir(parents=True)
+    for name in ("Dockerfile", "requirements-1.txt"):
+        (folder / name).write_text("")
+    describe(workspace, VENDORS)
+    return workspace
+
+
+def describe(workspace: Workspace, base: str) -> None:
+    """Write the target.json of a target whose image is made on another."""
+    platform = {"architecture": "aarch64", "base": base}
+    toolchains = {"1": {"platform": platform}}
+    folder = workspace.root / "targets" / "shelf-gpu"
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"description": "", "toolchains": toolchains, "sources": ["ONNX"], "methods": {}}
+    (folder / "target.json").write_text(json.dumps(document))
+
+
+@pytest.fixture
+def device(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Make the fake engine one of a device with an ARM."""
+    monkeypatch.setenv("FAKE_ARCH", "arm64")
+    return engine
+
+
+def test_a_vendors_base_that_is_there(client: Path, device: Engine, on_vendors: Workspace) -> None:
+    """An image is made on the vendor's, which is not pulled where the engine has it, and says on which."""
+    device({VENDORS: {}})
+    images.build_image(on_vendors, *ON_VENDORS, on_line=ignore)
+    arguments = client.read_text().splitlines()
+    assert f"BASE={VENDORS}" in arguments
+    assert f"TOOLS={TOOLS_IMAGE}" in arguments
+    assert f"{BASE_LABEL}=sha256:{VENDORS}" in arguments
+    assert "pull" not in arguments
+
+
+def test_a_vendors_base_is_pulled(client: Path, device: Engine, on_vendors: Workspace) -> None:
+    """A vendor's base that the engine does not have is pulled there before it is built on."""
+    here = json.loads(Path(f"{client}.images").read_text())
+    pulled = json.loads(inspected({VENDORS: {}}))
+    Path(f"{client}.registry").write_text(json.dumps(here + pulled))
+    images.build_image(on_vendors, *ON_VENDORS, on_line=ignore)
+    assert ["pull", VENDORS] in calls(client)
+    assert f"{BASE_LABEL}=sha256:{VENDORS}" in client.read_text().splitlines()
+
+
+def test_a_vendors_base_out_of_reach(client: Path, device: Engine, on_vendors: Workspace) -> None:
+    """Without a registry and the vendor's base nothing is built, and one line says how it gets there."""
+    with pytest.raises(EnvironmentProblem, match=r"cannot be pulled \(no route to host\)") as caught:
+        images.build_image(on_vendors, *ON_VENDORS, on_line=ignore)
+    assert f"docker pull --platform linux/arm64 {VENDORS}" in caught.value.advice
+    assert f"docker save {VENDORS} | ssh DEVICE docker load" in caught.value.advice
+    assert built(client) == []
+
+
+def test_an_engine_of_another_architecture(client: Path, engine: Engine, on_vendors: Workspace) -> None:
+    """What is for another architecture than the engine's is not built, and nothing is pulled for it."""
+    reason = "shelf-gpu 1 needs aarch64, and the engine is amd64"
+    assert images.why_not_there(on_vendors, *ON_VENDORS) == reason
+    assert images.why_not_there(on_vendors, *OPENVINO) == ""
+    with pytest.raises(EnvironmentProblem, match=reason):
+        images.build_image(on_vendors, *ON_VENDORS, on_line=ignore)
+    assert not {"pull", "build"} & {word for call in calls(client) for word in call}
+
+
+def test_an_image_is_of_the_vendors_base_that_is_there(device: Engine, on_vendors: Workspace) -> None:
+    """An image is current while target.json names the base it was made on and the engine has no other."""
+    tag, lock = images.image_tag(*ON_VENDORS), images.lock_digest(on_vendors, *ON_VENDORS)
+    labels = {LOCK_LABEL: lock, BASE_LABEL: f"sha256:{VENDORS}"}
+    for there in ({VENDORS: {}}, {}):
+        device({tag: labels, **there})
+        assert images.current_image(on_vendors, *ON_VENDORS) == f"sha256:{tag}"
+    device({tag: {**labels, BASE_LABEL: f"sha256:{PYTHON_IMAGE}"}, VENDORS: {}})
+    assert images.current_image(on_vendors, *ON_VENDORS) is None
+    device({tag: labels, VENDORS: {}})
+    describe(on_vendors, "registry.example/vendor/tools:1.3-devel")
+    assert images.lock_digest(on_vendors, *ON_VENDORS) != lock
+    assert images.current_image(on_vendors, *ON_VENDORS) is None
+
+
+def test_jetsons_have_nvidias_bases(workspace: Workspace) -> None:
+    """The image of each release of TensorRT for Jetsons is made on one of NVIDIA's, each on another."""
+    toolchains = load_target(workspace, "l4t-tensorrt", "test").toolchains
+    bases = {images.base_tag(workspace, "l4t-tensorrt", toolchain) for toolchain in toolchains}
+    assert len(bases) == len(toolchains)
+    assert all(base.startswith("nvcr.io/nvidia/") for base in bases)
+
+
+@pytest.mark.parametrize("base", ["vendor/tools", "--help:1", "vendor/tools:", "a b:1", "vendor@sha256:0:1"])
+def test_a_base_is_named_with_its_tag(workspace: Workspace, base: str) -> None:
+    """A base without a tag, or that docker would read as something else, is refused where it is written."""
+    describe(workspace, base)
+    with pytest.raises(InputProblem, match="base"):
+        load_target(workspace, "shelf-gpu", "test")
 
 
 def test_context_goes_with_every_call(client: Path, engine: Engine, workspace: Workspace) -> None:
