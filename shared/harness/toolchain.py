@@ -145,8 +145,34 @@ class Tuner(Protocol):
         """
 
 
+class Compiler(Protocol):
+    """Makes of what `optimize` left what runs on a device."""
+
+    def compile(
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        cache: Path,
+    ) -> Product:
+        """Compile the folder `source` into files in the folder `output`.
+
+        Args:
+            manifest: the manifest of what `optimize` left.
+            options: the method's options, every default filled in.
+            cache: folder with the files `*.cache` that the last compilation on this device with this
+                toolchain left; those that are there at the end are kept for the next.
+
+        Raises:
+            Unsupported: this device cannot do what the method needs.
+        """
+
+
 class Loader(Protocol):
-    """Loads what `convert`, `optimize` and `tune` leave."""
+    """Loads what `convert`, `optimize`, `tune` and `compile` leave."""
 
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
         """Load the folder of an artifact.
@@ -185,6 +211,7 @@ class Capabilities:
     loader: Loader
     converter: Optional[Converter] = None
     optimizer: Optional[Optimizer] = None
+    compiler: Optional[Compiler] = None
     tuner: Optional[Tuner] = None
     graph_loader: Optional[GraphLoader] = None
     predictor: Optional[Loader] = None

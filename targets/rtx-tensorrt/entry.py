@@ -92,9 +92,9 @@ class RtxTensorRT:
             from onnx_session import OnnxSession
 
             return OnnxSession(network, artifact / ONNX_FILE, manifest.input, threads)
-        from gpu_session import EngineSession
+        from gpu_session import load_engine
 
-        return EngineSession(network, artifact / ENGINE_FILE, manifest.input)
+        return load_engine(network, artifact / ENGINE_FILE, manifest.input)
 
 
 class OnnxRuntime:
