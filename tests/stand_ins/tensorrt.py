@@ -68,15 +68,15 @@ class TensorRT:
 class Network:
     def __init__(self, strongly_typed: bool) -> None:
         self.strongly_typed, self.graph = strongly_typed, b""
-        self._layers = [
+        self.layers = [
             SimpleNamespace(name="conv", precision=DataType.HALF),
             SimpleNamespace(name="decode", precision=DataType.HALF),
             SimpleNamespace(name="indices", precision=DataType.INT32),
         ]
-        self.num_layers = len(self._layers)
+        self.num_layers = len(self.layers)
 
     def get_layer(self, index: int) -> SimpleNamespace:
-        return self._layers[index]
+        return self.layers[index]
 
 
 class Parser:
@@ -162,12 +162,13 @@ class _Builder:
         self._logger.log(Severity.INFO, "built")
         if config.timings is not None:
             config.timings.content += b"timings\n"
+        precisions = {layer.name: layer.precision.name for layer in network.layers}
         asked = {
             "strongly_typed": network.strongly_typed,
             "flags": sorted(flag.name for flag in config.flags),
             "workspace": config.workspace,
             "profiles": config.profiles,
-            "precisions": {layer.name: layer.precision.name for layer in network._layers},
+            "precisions": precisions,
         }
         return memoryview(self._trt.header() + json.dumps(asked).encode())
 

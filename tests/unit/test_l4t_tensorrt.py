@@ -615,8 +615,9 @@ def python38() -> str:
     return python
 
 
+@pytest.mark.parametrize("builder", ["trtexec", "python"])
 def test_a_job_runs_on_python_38(
-    network: Network, prepared: Path, tmp_path: Path, stand_in_library: Path
+    network: Network, prepared: Path, tmp_path: Path, stand_in_library: Path, builder: str
 ) -> None:
     """Under Python 3.8 the entry script compiles an engine from a job's folder and runs it: files, ctypes and
     numpy are real, trtexec, TensorRT and CUDA stand-ins.
@@ -630,7 +631,7 @@ def test_a_job_runs_on_python_38(
     source = folder / "inputs" / "digits"
     shutil.copytree(prepared, source)
     (source / MANIFEST_FILE).write_text(json.dumps(encode(manifest_of(network))))
-    options = with_defaults({}, TARGET.option_schema("int8", "8.5"))
+    options = with_defaults({"builder": builder}, TARGET.option_schema("int8", "8.5"))
     parameters = Optimize(NetworkFiles(network, "inputs/digits"), options)
     job = Job("digits/int8/compile", "digits", "l4t-tensorrt", "8.5", "int8", 1, parameters)
     (folder / "job.json").write_text(json.dumps(encode(job)))
