@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
+
+from engine_wish import Shapes, Wish
 
 from shared.contract.errors import InputProblem, nearest
-
-FP32, FP16, INT8 = "fp32", "fp16", "int8"
-"""What an engine may compute in. With INT8, what the graph does not quantize may be FP16."""
 
 
 @dataclass(frozen=True)
@@ -22,66 +21,25 @@ class Dialect:
 
     Attributes:
         build_only: ends it when the engine is saved.
-        precisions: the flags of each precision. Where networks are strongly typed there are none: the graph
-            itself says what each layer computes in.
+        strong_typing: has a network compute in the types of its graph; no flags where every network does,
+            None where none can, and what it may round to is told by flags.
         full_calls: what makes a call as the pipeline makes it, in each release the same: copies to the GPU
             and back are part of it, it is launched as one CUDA graph, and the host spins until it is done.
     """
 
     build_only: str
-    precisions: Mapping[str, Tuple[str, ...]]
+    strong_typing: Optional[Tuple[str, ...]]
     full_calls: Tuple[str, ...]
 
 
-WEAKLY_TYPED: Mapping[str, Tuple[str, ...]] = {FP32: (), FP16: ("--fp16",), INT8: ("--int8", "--fp16")}
-STRONGLY_TYPED: Mapping[str, Tuple[str, ...]] = {FP32: (), FP16: (), INT8: ()}
-
 DIALECTS: Mapping[str, Dialect] = {
-    "8.5": Dialect("--buildOnly", WEAKLY_TYPED, ("--useCudaGraph", "--useSpinWait")),
-    "10.3": Dialect("--skipInference", WEAKLY_TYPED, ("--useCudaGraph", "--useSpinWait")),
-    "10.16": Dialect("--skipInference", WEAKLY_TYPED, ("--useCudaGraph", "--useSpinWait")),
+    "8.5": Dialect("--buildOnly", None, ("--useCudaGraph", "--useSpinWait")),
+    "10.3": Dialect("--skipInference", ("--stronglyTyped",), ("--useCudaGraph", "--useSpinWait")),
+    "10.16": Dialect("--skipInference", ("--stronglyTyped",), ("--useCudaGraph", "--useSpinWait")),
     # Graph and spinning are the default there; the copies are not.
-    "11.1": Dialect("--skipInference", STRONGLY_TYPED, ("--includeDataTransfers",)),
+    "11.1": Dialect("--skipInference", (), ("--includeDataTransfers",)),
 }
 """By the release of TensorRT."""
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """The shapes of an input whose batch is free.
-
-    Attributes:
-        tensor: the input's name.
-        smallest, usual, largest: the engine takes any shape between, and is tuned for `usual`.
-    """
-
-    tensor: str
-    smallest: Tuple[int, ...]
-    usual: Tuple[int, ...]
-    largest: Tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Build:
-    """What an engine is built from.
-
-    Attributes:
-        graph: an ONNX file.
-        engine: the file that is written.
-        precision: FP32, FP16 or INT8.
-        workspace_mb: MiB that a layer may take for itself; on a Jetson all memory is shared with the host.
-        timing_cache: read where it is there, and written.
-        layers: a JSON file that is written, with the layers that the engine came to have.
-        shapes: None for a graph whose shape is fixed, which takes none.
-    """
-
-    graph: Path
-    engine: Path
-    precision: str
-    workspace_mb: int
-    timing_cache: Path
-    layers: Path
-    shapes: Optional[Shapes] = None
 
 
 def dialect_of(release: str) -> Dialect:
@@ -100,29 +58,56 @@ def dialect_of(release: str) -> Dialect:
     return DIALECTS[major_minor]
 
 
-def build_command(program: str, release: str, build: Build) -> List[str]:
+def build_command(program: str, release: str, wish: Wish, engine: Path, layers: Path) -> List[str]:
     """Return the command line that builds an engine and runs nothing.
 
+    Args:
+        engine: the file that is written.
+        layers: a JSON file that is written, with the layers that the engine came to have.
+
     Raises:
-        InputProblem: the release's flags are not known, or it has no such precision.
+        InputProblem: the release's flags are not known, or a node has a name that cannot be told to it.
     """
     dialect = dialect_of(release)
-    if build.precision not in dialect.precisions:
-        advice = nearest(build.precision, dialect.precisions)
-        raise InputProblem(f"there is no precision '{build.precision}'", "", advice)
+    typing = _weak_typing(wish) if dialect.strong_typing is None else dialect.strong_typing
     command = [
         program,
-        f"--onnx={build.graph}",
-        f"--saveEngine={build.engine}",
+        f"--onnx={wish.graph}",
+        f"--saveEngine={engine}",
         dialect.build_only,
-        *dialect.precisions[build.precision],
+        *typing,
+        # 10 bits for float32 are not what a graph asks for that says float32.
+        "--noTF32",
         # Without a unit it is MiB in each release.
-        f"--memPoolSize=workspace:{build.workspace_mb}",
-        f"--timingCacheFile={build.timing_cache}",
+        f"--memPoolSize=workspace:{wish.workspace_mb}",
         "--profilingVerbosity=detailed",
-        f"--exportLayerInfo={build.layers}",
+        f"--exportLayerInfo={layers}",
     ]
-    return command if build.shapes is None else command + _shape_flags(build.shapes)
+    if wish.timing_cache is not None:
+        command.append(f"--timingCacheFile={wish.timing_cache}")
+    return command if wish.shapes is None else command + _shape_flags(wish.shapes)
+
+
+def _weak_typing(wish: Wish) -> List[str]:
+    """Return the flags for a network whose types are only allowed: which, and where not."""
+    flags = [f"--{name}" for name in wish.types]
+    if wish.types and wish.in_float32:
+        return [*flags, "--precisionConstraints=obey", f"--layerPrecisions={_in_float32(wish.in_float32)}"]
+    return flags
+
+
+def _in_float32(names: Sequence[str]) -> str:
+    """Return what `--layerPrecisions` is told of nodes that stay in float32: `name:fp32,name:fp32`.
+
+    trtexec 8.5 splits it at each comma and, without regard to quotes, then each entry at its last colon, or
+    where there are quotes by those; `*` alone means all other layers. So a colon in a name does no harm, and
+    a comma or a quote cannot be told.
+    """
+    for name in names:
+        if not name or name == "*" or "," in name or "'" in name:
+            what = f"trtexec cannot be told that the graph's node '{name}' stays in float32"
+            raise InputProblem(what, "", "take the option builder: python, or give the node another name")
+    return ",".join(f"{name}:fp32" for name in names)
 
 
 def _shape_flags(shapes: Shapes) -> List[str]:

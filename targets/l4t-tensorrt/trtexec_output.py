@@ -125,26 +125,3 @@ def _errors(lines: List[str]) -> List[str]:
         if match and match["level"] in "EF":
             found.append(line.strip()[match.end() :].strip())
     return found
-
-
-def read_layers(text: str) -> List[Tuple[str, str]]:
-    """Read what `--exportLayerInfo` wrote: each layer with what its outputs are in (`FP16`, `Int8`, ...).
-
-    An entry without details, where the engine was built without them, has an empty one.
-
-    Raises:
-        ValueError: no such file of trtexec.
-    """
-    document = json.loads(text)
-    layers = document.get("Layers") if isinstance(document, dict) else None
-    if not isinstance(layers, list):
-        raise ValueError("trtexec wrote no layers")
-    found = []
-    for layer in layers:
-        if isinstance(layer, str):
-            found.append((layer, ""))
-        elif isinstance(layer, dict):
-            outputs = [output for output in layer.get("Outputs", []) if isinstance(output, dict)]
-            kinds = dict.fromkeys(str(output.get("Format/Datatype", "")) for output in outputs)
-            found.append((str(layer.get("Name", "")), ", ".join(kinds)))
-    return found

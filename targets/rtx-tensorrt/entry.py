@@ -64,9 +64,9 @@ class RtxTensorRT:
 
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
         # What CUDA brings is imported where an engine is run: one is built where there is none of it.
-        from gpu_session import EngineSession
+        from gpu_session import load_engine
 
-        return EngineSession(network, artifact / ENGINE_FILE, manifest.input)
+        return load_engine(network, artifact / ENGINE_FILE, manifest.input)
 
 
 RTX_TENSORRT = RtxTensorRT()

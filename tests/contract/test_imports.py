@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 
 STANDARD = sys.stdlib_module_names
 IN_EVERY_IMAGE = {"numpy", "cv2", "psutil"}
+WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}}
+"""By target, modules of its vendor that come with the image it is built on, and are in no lock."""
 
 
 def named(requirements: Path) -> set[str]:
@@ -181,7 +183,8 @@ def test_entries(path: Path) -> None:
         packages = set[str]().union(*(named(lock) for lock in locks))
         for module in imports(path):
             inside = any(below(module, f"shared.{part}") for part in ("contract", "inference", "harness"))
-            is_known = top(module) in STANDARD | IN_EVERY_IMAGE | beside or is_brought(top(module), packages)
+            around = STANDARD | IN_EVERY_IMAGE | beside | WITH_THE_BASE.get(target, set())
+            is_known = top(module) in around or is_brought(top(module), packages)
             assert is_known or inside, (target, module)
 
 

@@ -1,7 +1,8 @@
 """Stands in for trtexec: takes the flags of one release, prints its lines, writes its files, runs no network.
 
 Flags, lines and files are those of the sources of NVIDIA/TensorRT (samples/trtexec, samples/common), branches
-release/8.5, 10.3, 10.16 and 11.1. A graph is taken for ONNX by its first byte alone; times are made up.
+release/8.5, 10.3, 10.16 and 11.1. A graph is taken for ONNX by its first byte alone, and for one in int8 or
+float16 where its bytes say `int8` or `fp16`; times are made up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ MAGIC, VERSION_AT = b"ftrt", 24
 """What a plan begins with, and where it has the four bytes of its version."""
 
 PATCHES = {"8.5": (2, 2), "10.3": (0, 26), "10.16": (1, 11), "11.1": (0, 9)}
+NO_KERNEL = b"no kernel"
+"""In a graph: TensorRT has no kernel for one of its layers."""
+
 CALL_MS = {"h2d": 0.25, "compute": 1.5, "d2h": 0.125}
 CALLS = 20
 
@@ -89,16 +93,51 @@ class Trtexec:
                 "Engine set up failed",
             )
         say("I", "Finished parsing network model. Parse time: 0.1")
+        held = _layer_precisions(flags.get("--layerPrecisions", ""))
+        if NO_KERNEL in graph.read_bytes():
+            raise Failed(
+                "[TRT] 10: [optimizer.cpp::computeCosts::3728] Error Code 10: Internal Error (Could not find "
+                "any implementation for node conv.)",
+                "Engine could not be created from network",
+                "Building engine failed",
+                "Failed to create engine from model or file.",
+                "Engine set up failed",
+            )
         header = MAGIC.ljust(VERSION_AT, b"\0") + bytes(self.version)
         Path(flags["--saveEngine"]).write_bytes(header + b"a plan")
         if "--timingCacheFile" in flags:
-            Path(flags["--timingCacheFile"]).write_bytes(b"timings")
+            timings = Path(flags["--timingCacheFile"])
+            earlier = timings.read_bytes() if timings.is_file() else b""
+            timings.write_bytes(earlier + b"timings\n")
         if "--exportLayerInfo" in flags:
-            kind = "Half" if "--fp16" in flags else "Float"
             is_detailed = flags.get("--profilingVerbosity") == "detailed"
-            output = {"Name": "out", "Dimensions": [1, 3], "Format/Datatype": f"Row major linear {kind}"}
-            layers = [{"Name": "conv", "Outputs": [output]}] if is_detailed else ["conv"]
+            detailed = self._layers(self._types(graph, flags), held)
+            layers = detailed if is_detailed else [layer["Name"] for layer in detailed]
             Path(flags["--exportLayerInfo"]).write_text(json.dumps({"Layers": layers, "Bindings": []}))
+
+    def _types(self, graph: Path, flags: dict[str, str]) -> tuple[str, str]:
+        """What convolutions multiply in, and what all else is computed in: what the graph has where the
+        network is strongly typed, else the shortest that flags allow.
+        """
+        is_strongly_typed = self.version[0] >= 11 or "--stronglyTyped" in flags
+        content = graph.read_bytes()
+        allowed = [one for one in ("int8", "fp16") if f"--{one}" in flags]
+        types = [one for one in ("int8", "fp16") if one.encode() in content] if is_strongly_typed else allowed
+        rest = "FP16" if "fp16" in types else "FP32"
+        return ("Int8" if "int8" in types else rest, rest)
+
+    def _layers(self, types: tuple[str, str], held: dict[str, str]) -> list[dict[str, object]]:
+        """Layers as the release writes them; 8.5 does not say what nodes of the graph they are."""
+        multiplied, rest = types
+        decoded = held.get("decode", rest).upper()
+        layers = [
+            _layer("conv + relu", "CaskConvolution", "Convolution", multiplied, rest),
+            _layer("decode", "PointWiseV2", "PointWise", rest, decoded),
+        ]
+        if self.version[0] < 10:
+            return layers
+        told = ("[ONNX Layer: conv]\x1e[ONNX Layer: relu]", "[ONNX Layer: decode]")
+        return [{**layer, "Metadata": metadata} for layer, metadata in zip(layers, told)]
 
     def _load(self, engine: Path) -> None:
         if not engine.is_file():
@@ -126,6 +165,35 @@ class Trtexec:
         for name, value in (("Latency", latency), ("GPU Compute Time", CALL_MS["compute"])):
             say("I", f"{name}: min = {value} ms, max = {value} ms, mean = {value} ms, median = {value} ms")
         say("W", "* GPU compute time is unstable, with coefficient of variance = 3.5%.")
+
+
+def _layer(name: str, kind: str, parameter: str, read: str, written: str) -> dict[str, object]:
+    tensors = []
+    for kind_of_data in (read, written):
+        form = f"Row major linear {kind_of_data}"
+        tensors.append({"Name": name, "Location": "Device", "Dimensions": [1, 3], "Format/Datatype": form})
+    return {
+        "Name": name,
+        "LayerType": kind,
+        "Inputs": tensors[:1],
+        "Outputs": tensors[1:],
+        "ParameterType": parameter,
+        "TacticValue": "0x1",
+    }
+
+
+def _layer_precisions(told: str) -> dict[str, str]:
+    """Read `--layerPrecisions` as trtexec 8.5 does: split at commas, each at its quotes or its last colon."""
+    found = {}
+    for entry in told.split(",") if told else []:
+        parts = entry.split("'")
+        if len(parts) not in (1, 3):
+            raise Failed(f"Found invalid number of 's when parsing {entry}.")
+        name, _, precision = entry.rpartition(":") if len(parts) == 1 else (parts[1], "", parts[2][1:])
+        if precision not in ("fp32", "fp16", "int8", "int32"):
+            raise Failed(f"Invalid DataType {precision}")
+        found[name] = precision
+    return found
 
 
 def say(level: str, line: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dockyard.recipe.workspace import PRODUCT
 
+sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
 sys.path.insert(0, str(PRODUCT / "targets" / "rtx-tensorrt"))
 from messages import plain
 from plan_header import CAPABILITIES, HEADER_BYTES, LATER, MAGIC, UnreadablePlan, read_header

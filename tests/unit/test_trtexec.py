@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,29 +17,32 @@ from dockyard.recipe.workspace import PRODUCT
 from shared.contract.errors import InputProblem
 from tests.stand_ins.trtexec import CALLS, FLAGS, install
 
+sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
 sys.path.insert(0, str(PRODUCT / "targets" / "l4t-tensorrt"))
-from trtexec_commands import DIALECTS, Build, Shapes, build_command, clock_command, dialect_of, shape_of
-from trtexec_output import KEYS, read_clocks, read_layers, read_summary, why_failed
+from engine_wish import Shapes, Wish
+from layer_info import read_layers
+from trtexec_commands import DIALECTS, build_command, clock_command, dialect_of, shape_of
+from trtexec_output import KEYS, read_clocks, read_summary, why_failed
 
 SHAPES = Shapes("image", (1, 3, 64, 256), (8, 3, 64, 256), (16, 3, 64, 256))
-EVERY_BUILD = [
-    (release, precision) for release, dialect in DIALECTS.items() for precision in dialect.precisions
-]
+TYPES: dict[str, tuple[str, ...]] = {"fp32": (), "fp16": ("fp16",), "int8": ("int8", "fp16")}
+EVERY_BUILD = list(product(DIALECTS, TYPES))
+NAMES = ["decode", "boxes:0", "a/b [Mul]", "x=1"]
+"""Of nodes that stay in float32; colons and equal signs are in those of TensorFlow's graphs."""
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Build:
-    """A build of a graph that is there."""
-    (tmp_path / "model.onnx").write_bytes(b"\x08\x09")
-    return Build(
-        graph=tmp_path / "model.onnx",
-        engine=tmp_path / "model.engine",
-        precision="fp16",
-        workspace_mb=1024,
-        timing_cache=tmp_path / "timing.cache",
-        layers=tmp_path / "layers.json",
-        shapes=SHAPES,
-    )
+def wish(tmp_path: Path) -> Wish:
+    """An engine in float16 of a graph that is there."""
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes(b"\x08\x09 int8 fp16")
+    return Wish(graph, 1024, TYPES["fp16"], timing_cache=tmp_path / "timing.cache", shapes=SHAPES)
+
+
+def command_of(program: str, release: str, wish: Wish) -> list[str]:
+    """The command line that builds an engine, and leaves its layers, beside the graph."""
+    folder = wish.graph.parent
+    return build_command(program, release, wish, folder / "model.engine", folder / "layers.json")
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -46,19 +51,23 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(("release", "precision"), EVERY_BUILD)
 def test_each_release_takes_its_command_lines(
-    build: Build, release: str, precision: str, tmp_path: Path
+    wish: Wish, release: str, precision: str, tmp_path: Path
 ) -> None:
     """A release builds an engine in each precision and times it; the three clocks and the layers are read."""
     program = str(install(tmp_path, release))
-    wanted = Build(**{**vars(build), "precision": precision})
-    built = run(build_command(program, release, wanted))
+    asked = replace(wish, types=TYPES[precision], in_float32=tuple(NAMES))
+    built = run(command_of(program, release, asked))
     assert built.returncode == 0, built.stdout
-    assert build.engine.read_bytes().startswith(b"ftrt")
-    assert build.timing_cache.is_file()
-    assert [name for name, _ in read_layers(build.layers.read_text())] == ["conv"]
+    engine = tmp_path / "model.engine"
+    assert engine.read_bytes().startswith(b"ftrt")
+    assert (tmp_path / "timing.cache").is_file()
+    convolution, decode = read_layers((tmp_path / "layers.json").read_text())
+    assert (convolution.multiplies, decode.multiplies) == (True, False)
+    # A strongly typed network has its graph's types, whatever is asked; the graph is int8.
+    assert convolution.reads == (precision if release == "8.5" else "int8",)
     times = tmp_path / "times.json"
     shape = shape_of("image", SHAPES.usual)
-    timed = run(clock_command(program, release, build.engine, times, 3.0, shape))
+    timed = run(clock_command(program, release, engine, times, 3.0, shape))
     assert timed.returncode == 0, timed.stdout
     clocks = read_clocks(times.read_text())
     assert clocks.to_gpu_ns == (250_000,) * CALLS
@@ -70,9 +79,9 @@ def test_each_release_takes_its_command_lines(
 
 @pytest.mark.parametrize("release", DIALECTS)
 @pytest.mark.parametrize("other", DIALECTS)
-def test_no_release_takes_a_flag_of_another(build: Build, release: str, other: str, tmp_path: Path) -> None:
+def test_no_release_takes_a_flag_of_another(wish: Wish, release: str, other: str, tmp_path: Path) -> None:
     """A command line for another release ends with the flag that is not known, unless all of them are."""
-    command = build_command(str(install(tmp_path, release)), other, build)
+    command = command_of(str(install(tmp_path, release)), other, wish)
     known = {*FLAGS["common"], *FLAGS["releases"][release]}
     unknown = [flag for flag in command[1:] if flag.partition("=")[0] not in known]
     done = run(command)
@@ -83,41 +92,53 @@ def test_no_release_takes_a_flag_of_another(build: Build, release: str, other: s
         )
 
 
-def test_what_each_release_is_told(build: Build) -> None:
-    """Precision is a flag where the network is weakly typed and none where the graph has it; the release's
-    own word ends the build; a fixed shape has no flags.
+def test_what_each_release_is_told(wish: Wish) -> None:
+    """A release types the network as its graph is where it can; where it cannot, it is told what it may round
+    to, and in which nodes not. No TF32; a fixed shape has no flags.
     """
-    wanted = Build(**{**vars(build), "precision": "int8", "shapes": None})
-    lines = {release: build_command("trtexec", release, wanted) for release in DIALECTS}
-    assert lines["8.5"][3:6] == ["--buildOnly", "--int8", "--fp16"]
-    assert lines["10.3"][3:6] == ["--skipInference", "--int8", "--fp16"]
-    assert lines["11.1"][3:5] == ["--skipInference", "--memPoolSize=workspace:1024"]
+    asked = replace(wish, types=TYPES["int8"], in_float32=("decode", "boxes:0"), shapes=None)
+    lines = {release: command_of("trtexec", release, asked) for release in DIALECTS}
+    held = ["--precisionConstraints=obey", "--layerPrecisions=decode:fp32,boxes:0:fp32"]
+    assert lines["8.5"][3:9] == ["--buildOnly", "--int8", "--fp16", *held, "--noTF32"]
+    assert lines["10.3"][3:6] == lines["10.16"][3:6] == ["--skipInference", "--stronglyTyped", "--noTF32"]
+    assert lines["11.1"][3:5] == ["--skipInference", "--noTF32"]
     assert not [flag for flag in lines["8.5"] if "Shapes" in flag]
-    assert "--optShapes=image:8x3x64x256" in build_command("trtexec", "8.5", build)
+    assert "--optShapes=image:8x3x64x256" in command_of("trtexec", "8.5", wish)
+    plain = command_of("trtexec", "8.5", replace(asked, types=()))
+    assert plain[3:5] == ["--buildOnly", "--noTF32"]
 
 
-def test_an_unknown_release_or_precision_is_refused(build: Build) -> None:
-    """Flags are never guessed: a release or a precision that is not known is refused with the nearest."""
+@pytest.mark.parametrize("name", ["a,b", "it's", "*", ""])
+def test_a_name_that_cannot_be_told_is_refused(wish: Wish, name: str) -> None:
+    """trtexec 8.5 splits names at commas and quotes: such a node is refused, and nothing held to float32 by
+    mistake; a release that is told no names takes any.
+    """
+    asked = replace(wish, in_float32=("decode", name))
+    with pytest.raises(InputProblem, match=r"cannot be told .*\n.*builder: python"):
+        command_of("trtexec", "8.5", asked)
+    assert command_of("trtexec", "10.3", asked)
+
+
+def test_an_unknown_release_is_refused() -> None:
+    """Flags are never guessed: a release that is not known is refused with the nearest."""
     with pytest.raises(InputProblem, match=r"flags of trtexec 10\.4 are not known\n.*valid: 10\.16"):
         dialect_of("10.4")
     assert dialect_of("10.3.0.26") is DIALECTS["10.3"]
-    with pytest.raises(InputProblem, match="no precision 'fp8'"):
-        build_command("trtexec", "8.5", Build(**{**vars(build), "precision": "fp8"}))
 
 
 @pytest.mark.parametrize("release", DIALECTS)
-def test_why_it_failed(build: Build, release: str, tmp_path: Path) -> None:
+def test_why_it_failed(wish: Wish, release: str, tmp_path: Path) -> None:
     """A graph that is none, an engine that is missing and one of another release are each told in a line."""
-    program = str(install(tmp_path, release))
-    build.graph.write_bytes(b"no graph")
-    no_graph = run(build_command(program, release, build))
+    program, engine = str(install(tmp_path, release)), tmp_path / "model.engine"
+    wish.graph.write_bytes(b"no graph")
+    no_graph = run(command_of(program, release, wish))
     assert no_graph.returncode == 1
     assert why_failed(no_graph.stdout).startswith("TensorRT does not read the graph: ModelImporter.cpp:735: ")
     times = tmp_path / "times.json"
-    missing = run(clock_command(program, release, build.engine, times, 1.0))
+    missing = run(clock_command(program, release, engine, times, 1.0))
     assert why_failed(missing.stdout) == "the engine's file cannot be opened"
-    build.engine.write_bytes(b"ftrt".ljust(24, b"\0") + bytes((8, 2, 1, 8)))
-    older = run(clock_command(program, release, build.engine, times, 1.0))
+    engine.write_bytes(b"ftrt".ljust(24, b"\0") + bytes((8, 2, 1, 8)))
+    older = run(clock_command(program, release, engine, times, 1.0))
     told = why_failed(older.stdout)
     assert told.startswith("the engine was built by another TensorRT, or for another device: ")
     assert "Version tag does not match" in told

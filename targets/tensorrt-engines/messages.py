@@ -12,3 +12,8 @@ def plain(message: str) -> str:
     """Return a message of TensorRT as one line, without places in its sources."""
     line = " ".join(message.split())
     return PLACE.sub("", line).strip() or line
+
+
+def error_summary(message: str) -> str:
+    """Return the first line of a message that is not empty, without places in TensorRT's sources."""
+    return plain(next((line for line in message.splitlines() if line.strip()), ""))

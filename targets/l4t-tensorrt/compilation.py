@@ -1,0 +1,176 @@
+"""An engine made on the device of what was typed and quantized elsewhere, and what is told of it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
+
+from engine_wish import FP16, INT8, Wish
+from gpu import Gpu
+from layer_info import EngineLayer, precisions_of, read_layers
+from plan_release import settings_of
+from trtexec_program import ClockReading, read_engine_clocks
+
+from shared.contract.artifact import BuiltFor, Manifest
+from shared.contract.errors import JobFailed
+from shared.contract.model import Network
+from shared.contract.result import Notes, Table
+from shared.harness.toolchain import Options, Product
+from shared.inference.cpu import read_text
+
+GRAPH_FORMAT, GRAPH_FILE = "onnx", "model.onnx"
+ENGINE_FORMAT, ENGINE_FILE = "tensorrt-engine", "model.engine"
+TIMING_FILE = "timing.cache"
+
+L4T_FILE = "/etc/nv_tegra_release"
+L4T = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
+"""Its first line: `# R36 (release), REVISION: 4.3, GCID: ...`."""
+
+MAX_NAMES, MAX_NAME = 4, 200
+"""Operations of a layer that are named, and characters of each."""
+
+
+class EngineBuilder(Protocol):
+    """Builds engines on this device."""
+
+    @property
+    def name(self) -> str:
+        """As the option `builder` calls it."""
+
+    def build(self, wish: Wish, engine: Path) -> str:
+        """Build an engine into a file and return its layers as `layer_info` reads them, empty without any.
+
+        Raises:
+            ValueError: TensorRT cannot; its own line says why.
+        """
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an engine is built.
+
+    Attributes:
+        release: of TensorRT.
+        trtexec: the program's path; None where it is not.
+        l4t: the release of Linux for Tegra; None where it cannot be read.
+    """
+
+    release: str
+    gpu: Gpu
+    trtexec: Optional[str]
+    l4t: Optional[str]
+
+
+def l4t_release(path: str = L4T_FILE) -> Optional[str]:
+    """Return the device's release of Linux for Tegra, for example `36.4.3`; None where it cannot be read."""
+    found = L4T.match(read_text(path) or "")
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def wish_of(source: Path, manifest: Manifest, options: Options, cache: Path) -> Wish:
+    """Return the engine that is asked for by what `optimize` left in the folder `source`.
+
+    Raises:
+        JobFailed: that is no graph for TensorRT.
+    """
+    precision = manifest.settings.get("precision")
+    types = {
+        "fp32": (),
+        "fp16": (FP16,),
+        "int8": (INT8,) if options.get("rest") == "float32" else (INT8, FP16),
+    }
+    if manifest.format != GRAPH_FORMAT or precision not in types:
+        found = f"{manifest.format} with the precision {precision}"
+        advice = f"prepare it with a target that leaves ONNX in {', '.join(types)}"
+        raise JobFailed(f"what is to be compiled is {found}", "", advice)
+    return Wish(
+        source / GRAPH_FILE,
+        options["workspace_mb"],
+        types[precision],
+        tuple(manifest.settings.get("float32", ())),
+        cache / TIMING_FILE,
+    )
+
+
+def compile_engine(
+    network: Network, wish: Wish, manifest: Manifest, output: Path, builder: EngineBuilder, place: Place
+) -> Product:
+    """Build an engine into the folder `output` and tell what came of it.
+
+    Raises:
+        ValueError: TensorRT cannot build it; its own line says why.
+    """
+    engine, gpu = output / ENGINE_FILE, place.gpu
+    started = time.monotonic()
+    layers = _read(builder.build(wish, engine))
+    seconds = time.monotonic() - started
+    clocks = read_engine_clocks(place.trtexec, place.release, engine)
+    plan = engine.read_bytes()
+    return Product(
+        ENGINE_FORMAT,
+        manifest.input,
+        settings={**settings_of(plan, place.release, gpu, place.l4t), "builder": builder.name},
+        built_for=BuiltFor(platform.machine(), f"{gpu.name}, compute capability {gpu.capability}"),
+        notes=_notes(network, place, layers, clocks, len(plan), seconds),
+    )
+
+
+def _read(text: str) -> Tuple[EngineLayer, ...]:
+    """Return the layers; none where they are not told, or in a form that nobody knows."""
+    try:
+        return read_layers(text)
+    except ValueError:
+        return ()
+
+
+def _notes(
+    network: Network,
+    place: Place,
+    layers: Sequence[EngineLayer],
+    clocks: ClockReading,
+    size: int,
+    seconds: float,
+) -> Notes:
+    gpu, counts = place.gpu, Counter(precisions_of(layers))
+    details: Dict[str, Any] = {
+        "release": place.release,
+        "layers": len(layers),
+        "precisions": dict(counts),
+        "trtexec": clocks.details,
+        "engine_mb": round(size / 1e6, 2),
+        "build_s": round(seconds, 2),
+    }
+    return Notes(
+        remarks=(
+            f"the engine of {network.name} is for {gpu.name}, compute capability {gpu.capability}, and runs "
+            f"with TensorRT {place.release} alone",
+            _phrase(counts),
+            *clocks.remarks,
+        ),
+        tables=(_table(network, layers),) if layers else (),
+        details=details,
+    )
+
+
+def _phrase(counts: Dict[str, int]) -> str:
+    if not counts:
+        return "which precisions the engine computes in could not be read back"
+    told = ", ".join(f"{number} {precision}" for precision, number in sorted(counts.items()))
+    return f"read back from the engine: of {sum(counts.values())} convolutions and matrix products {told}"
+
+
+def _table(network: Network, layers: Sequence[EngineLayer]) -> Table:
+    """Return the table of an engine's layers, in the order they run."""
+    rows: List[Tuple[str, ...]] = []
+    for layer in layers:
+        named = [name[:MAX_NAME] for name in layer.operations or (layer.name,)]
+        more = f" and {len(named) - MAX_NAMES} more" if len(named) > MAX_NAMES else ""
+        told = ", ".join(named[:MAX_NAMES]) + more
+        rows.append((told, layer.kind, ", ".join(layer.reads), ", ".join(layer.writes)))
+    columns = ("operations", "layer", "reads", "writes")
+    return Table(f"Layers of {network.name}, read from the engine", columns, tuple(rows), folded=True)
