@@ -52,6 +52,12 @@ def refuse(findings: Iterable[Finding], where: str) -> list[Finding]:
     return found
 
 
+def free_bytes(engine: Mapping[str, Any], ask: Ask) -> int | None:
+    """Return the bytes that are free where an engine keeps all that it has; None where nobody knows."""
+    folder = str(engine.get("DockerRootDir", ""))
+    return read_free_bytes(ask(f"df -P -k {shlex.quote(folder)}") or "") if folder else None
+
+
 def _memory(engine: Mapping[str, Any]) -> Finding:
     memory_gb = int(engine.get("MemTotal", 0)) / 1e9
     version, name = engine.get("ServerVersion", "?"), engine.get("Name", "?")
@@ -63,8 +69,7 @@ def _memory(engine: Mapping[str, Any]) -> Finding:
 
 
 def _disk(engine: Mapping[str, Any], ask: Ask) -> Finding:
-    folder = str(engine.get("DockerRootDir", ""))
-    free = read_free_bytes(ask(f"df -P -k {shlex.quote(folder)}") or "") if folder else None
+    folder, free = engine.get("DockerRootDir"), free_bytes(engine, ask)
     if free is None:
         return Finding("note", "how much disk the engine has is not known", "look there: docker system df")
     text, advice = f"{free / 1e9:.1f} GB free at {folder}", "docker system df, docker system prune"
