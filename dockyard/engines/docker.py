@@ -44,7 +44,7 @@ from dockyard.engines.job_container import (
 )
 from dockyard.engines.kept_inputs import KeptInputs
 from dockyard.engines.leftovers import find_leftover, sweep
-from dockyard.engines.preflight import examine_engine, examine_platform, free_bytes
+from dockyard.engines.preflight import examine_engine, examine_platform, free_bytes, observe
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.targets import Platform, load_target
@@ -109,6 +109,9 @@ class DockerExecutor:
         yield from examine_engine(self._engine, self.line.ask)
         for pair in toolchains:
             yield from examine_platform(" ".join(pair), self._platform(*pair), self._engine, self.line.ask)
+
+    def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+        return observe([self._platform(*pair) for pair in toolchains], self.line.ask)
 
     def is_for(self, target: str, toolchain: str) -> bool:
         """Tell whether a toolchain is for machines of this architecture."""
