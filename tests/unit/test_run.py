@@ -102,7 +102,9 @@ def test_job_folder_is_whole(start: Run) -> None:
     ]
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
-    assert seen[CONVERT] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
+    assert seen[CONVERT] == sorted(
+        [*target, "inputs/digits/digits.pb", "inputs/data/reference/reference.npz", "job.json"]
+    )
 
 
 def test_shared_modules_lie_beside_the_targets_own(
