@@ -35,7 +35,7 @@ def changes_by_round(record: Record) -> dict[str, set[int]]:
 
 def changes(before: Values, after: Values) -> Iterator[str]:
     """Yield what two readings of a device's state say of the time between them."""
-    for name in _slowed(before) | _slowed(after) | _counted(before, after):
+    for name in sorted(_slowed(before) | _slowed(after) | _counted(before, after)):
         yield f"the device throttled ({name})"
     modes = [state["power_mode"] for state in (before, after) if "power_mode" in state]
     if len(modes) == 2 and modes[0] != modes[1]:

@@ -41,6 +41,7 @@ from tests.integration.test_build import DIGITS, Recipe, qualities, records, run
 PLAIN = ("plain", "1")
 PLAIN_TAG = "dockyard/plain:1"
 BASE = "dockyard/python:bookworm"
+CHILD = "dockyard/child:1"
 LIMITS = Limits(time_s=120, memory_mb=512)
 MB = 1 << 20
 KEPT = "data/test/large"
@@ -442,6 +443,34 @@ def test_a_line_that_is_cut_while_an_image_is_sent(
         assert line.client.images.get(BASE).id == found.id
         with_python(line.client)
     assert cuts in ([], [2])  # a fast machine sends it before the first word on how far it is
+
+
+def test_layers_that_are_there_are_not_sent(
+    docker_executor: object, second: SecondEngine, plain_image: str
+) -> None:
+    """Of an image whose lower layers the engine has, only the others go over the line, and it is whole."""
+    here = EngineAddress(socket=LOCAL_SOCKET)
+    with closing(docker.DockerClient(base_url=f"unix://{LOCAL_SOCKET}")) as client:
+        made = client.containers.run(
+            BASE, ["sh", "-c", "echo more > /more"], user="0", network_mode="none", detach=True
+        )
+        assert made.wait()["StatusCode"] == 0
+        made.commit(*CHILD.split(":"))
+        made.remove(v=True)
+        try:
+            found = DockerCommand(any_client(), here).images(CHILD)[CHILD]
+            with closing(EngineLine(resolve(CONTEXT))) as line:
+                before, started = second.received(), time.monotonic()
+                send_image(CHILD, found, here, line, ignore)
+                sent, seconds = second.received() - before, time.monotonic() - started
+                print(f"sent {sent} of {found.size} bytes in {seconds:.1f} s")
+                assert line.client.images.get(CHILD).id == found.id
+                assert sent < found.size / 10
+                command = {"entrypoint": ["cat", "/more"], "network_mode": "none", "remove": True}
+                assert line.client.containers.run(CHILD, **command) == b"more\n"
+                line.client.images.remove(CHILD)
+        finally:
+            client.images.remove(CHILD)
 
 
 IN_BURSTS = """
