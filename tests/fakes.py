@@ -123,6 +123,8 @@ class FakeExecutor:
         prepared: the toolchains that were made ready.
         followed: the folder that was to be followed, by job id.
         bursts: the ids of the benchmarks in the order that they were told to run a burst.
+        state: the device's.
+        observed: after how many bursts it was asked for.
     """
 
     def __init__(
@@ -145,12 +147,18 @@ class FakeExecutor:
         self.followed: dict[str, FollowedFolder | None] = {}
         self.limits: dict[str, Limits] = {}
         self.bursts: list[str] = []
+        self.state: Mapping[str, str] = {}
+        self.observed: list[int] = []
 
     def close(self) -> None:
         pass
 
     def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
         return ()
+
+    def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+        self.observed.append(len(self.bursts))
+        return self.state
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         self.prepared.append((target, toolchain))

@@ -111,6 +111,12 @@ class Executor(Protocol):
     def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
         """Return findings on the device, and on what toolchains, each with its target, ask of it."""
 
+    def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+        """Return the state of the device now, as far as no job can read it and it matters to toolchains.
+
+        It may disturb what is timed, so this is called before and after. What cannot be read is left out.
+        """
+
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).
 

@@ -6,7 +6,7 @@ import errno
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -15,10 +15,16 @@ from shared.contract.errors import JobFailed
 CHUNK = 1 << 20
 
 
-def pack(folder: Path, archive: IO[bytes], user: int) -> None:
-    """Write a folder's content as a tar whose files belong to a user id, and to the group of the same id."""
+def pack(folder: Path, archive: IO[bytes], user: int, left_out: Collection[str] = ()) -> None:
+    """Write a folder's content as a tar whose files belong to a user id, and to the group of the same id.
 
-    def owned(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    Args:
+        left_out: paths below the folder that are not written, nor what is below them.
+    """
+
+    def owned(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if info.name in left_out:
+            return None
         info.uid = info.gid = user
         info.uname = info.gname = ""
         info.mode = 0o755 if info.isdir() else 0o644

@@ -14,6 +14,7 @@ _DLA_FOLDERS = ("/usr/lib/aarch64-linux-gnu/tegra", "/usr/lib/aarch64-linux-gnu/
 
 ASK_RELEASE = f"cat {TEGRA_RELEASE}"
 ASK_POWER_MODE = "nvpmodel -q"
+ASK_STATISTICS = "timeout 5 tegrastats --interval 100 | head -n 1"
 ASK_DLA_COMPILER = (
     "stat -L -c %s " + " ".join(f"{folder}/{DLA_COMPILER}" for folder in _DLA_FOLDERS) + "; true"
 )

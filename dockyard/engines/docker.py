@@ -16,7 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from uuid import uuid4
 
+import docker.types
+
 from dockyard.engines import (
+    LAUNCHER,
     Finding,
     FollowedFolder,
     JobExit,
@@ -30,9 +33,24 @@ from dockyard.engines.endpoint import resolve
 from dockyard.engines.engine_line import ENGINE_ERRORS, LOST, PATIENCE_S, EngineLine, engine_errors
 from dockyard.engines.host_process import identify
 from dockyard.engines.image_transfer import image_from_here
-from dockyard.engines.job_container import JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer, moment
+from dockyard.engines.job_container import (
+    FOLDER,
+    JOB_LABEL,
+    KEY_LABEL,
+    OWN_VOLUME,
+    WORKSPACE_LABEL,
+    JobContainer,
+    moment,
+)
+from dockyard.engines.kept_inputs import KeptInputs
 from dockyard.engines.leftovers import find_leftover, sweep
-from dockyard.engines.preflight import container_runtime, examine_engine, examine_platform
+from dockyard.engines.preflight import (
+    container_runtime,
+    examine_engine,
+    examine_platform,
+    free_bytes,
+    observe,
+)
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.targets import Platform, load_target
@@ -75,6 +93,7 @@ class DockerExecutor:
             engine = self.line.client.info()
         self._engine: Mapping[str, Any] = engine
         self.name, self.is_local = endpoint.name, endpoint.is_local
+        self._inputs = KeptInputs(self.line, lambda: free_bytes(engine, self.line.ask))
         self.device = json_hash(["docker", engine.get("Name"), engine.get("ID")])[:16]
         self.memory_mb = int(engine.get("MemTotal", 0) / 1e6)
         self.place: Mapping[str, str] = {
@@ -97,6 +116,9 @@ class DockerExecutor:
         for pair in toolchains:
             yield from examine_platform(" ".join(pair), self._platform(*pair), self._engine, self.line.ask)
 
+    def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+        return observe([self._platform(*pair) for pair in toolchains], self.line.ask)
+
     def is_for(self, target: str, toolchain: str) -> bool:
         """Tell whether a toolchain is for machines of this architecture."""
         return self._platform(target, toolchain).architecture in (None, self._engine.get("Architecture"))
@@ -105,6 +127,8 @@ class DockerExecutor:
         if not self._is_swept:
             with engine_errors("the Docker engine is gone"):
                 sweep(self.line.client, identify(os.getpid()), on_line)
+                if not self.is_local:
+                    self._inputs.tidy(on_line)
             self._is_swept = True
         wanted = (self._workspace, target, toolchain)
         address = self.line.address
@@ -146,10 +170,7 @@ class DockerExecutor:
         container = container or JobContainer(self.line, f"dockyard-{uuid4().hex}", job.on_line, given_up)
         try:
             if is_new:
-                labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
-                image, script = images.image_tag(job.target, job.toolchain), entry_script(job.target)
-                runtime = container_runtime(self._platform(job.target, job.toolchain), self._engine)
-                container.make(image, script, job.folder, job.limits, labels, runtime)
+                self._make(container, job, given_up)
             outages = self.line.outages
             with time_limit(job.limits.time_s, lambda: container.send(signal.SIGKILL)) as expired:
                 if is_new:
@@ -170,6 +191,22 @@ class DockerExecutor:
             raise
         finally:
             container.remove()
+
+    def _make(self, container: JobContainer, job: _Job, given_up: threading.Event) -> None:
+        """Make a job's container and fill it; large inputs are kept on an engine elsewhere."""
+        image = images.image_tag(job.target, job.toolchain)
+        command = ["python", LAUNCHER, entry_script(job.target), "--job", FOLDER]
+        labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
+        runtime = container_runtime(self._platform(job.target, job.toolchain), self._engine)
+        placed: Mapping[str, str] = {}
+        for attempt in range(_ATTEMPTS):
+            is_kept = not self.is_local and attempt + 1 < _ATTEMPTS  # else somebody removes them each time
+            placed = self._inputs.place(job.folder, image, job.on_line, given_up) if is_kept else {}
+            mounts = [OWN_VOLUME, *(_kept_at(path, volume) for path, volume in placed.items())]
+            container.make(image, command, job.limits, labels, mounts, runtime)
+            if self._inputs.are_there(placed, job.on_line, given_up):
+                break
+        container.fill(job.folder, placed)
 
     def _leftover(self, job: _Job, given_up: threading.Event) -> JobContainer | None:
         """Return the container of a killed host that does the same work, if there is one."""
@@ -239,6 +276,11 @@ class _Job:
     followed: FollowedFolder | None
     on_started: OnStarted | None
     key: str
+
+
+def _kept_at(path: str, volume: str) -> docker.types.Mount:
+    """Return the mount of a kept input at its path below a job's folder."""
+    return docker.types.Mount(f"{FOLDER}/{path}", volume, read_only=True, no_copy=True)
 
 
 class HoldsFiles(Protocol):

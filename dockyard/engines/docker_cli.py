@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,12 +25,14 @@ class ImageOnEngine:
         id: `sha256:...`, over all that is in it.
         architecture: as Docker calls it, `amd64` or `arm64`.
         size: bytes.
+        layers: SHA-256 of the content of each, the lowest first.
     """
 
     id: str
     labels: Mapping[str, str] = field(default_factory=dict)
     architecture: str = ""
     size: int = 0
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,26 @@ class DockerCommand:
 
     def images(self, *tags: str) -> dict[str, ImageOnEngine]:
         """Return those of some images that the engine has, by the tag that was asked for."""
-        answer = self.run("image", "inspect", *tags)
-        if answer is None:
-            return {}
         found: dict[str, ImageOnEngine] = {}
-        for entry in json.loads(answer.stdout or "[]"):  # those that are there, also where one is not
+        for names, image in self._inspect(tags):
+            found.update(dict.fromkeys(names, image))
+        return {tag: found[tag] for tag in tags if tag in found}
+
+    def all_images(self) -> list[ImageOnEngine]:
+        """Return the images that the engine has."""
+        ids = (self.ask("image", "ls", "--quiet", "--no-trunc") or "").split()
+        return [image for _, image in self._inspect(dict.fromkeys(ids))]
+
+    def _inspect(self, names: Iterable[str]) -> Iterator[tuple[Sequence[str], ImageOnEngine]]:
+        """Yield those of some images that the engine has, each with its tags."""
+        answer = self.run("image", "inspect", *names)
+        said = answer.stdout if answer is not None else ""
+        for entry in json.loads(said or "[]"):  # those that are there, also where one is not
             labels = entry["Config"].get("Labels") or {}
             architecture, size = entry.get("Architecture", ""), entry.get("Size", 0)
-            image = ImageOnEngine(entry["Id"], labels, architecture, size)
-            found.update(dict.fromkeys(entry.get("RepoTags") or (), image))
-        return {tag: found[tag] for tag in tags if tag in found}
+            layers = tuple((entry.get("RootFS") or {}).get("Layers") or ())
+            image = ImageOnEngine(entry["Id"], labels, architecture, size, layers)
+            yield entry.get("RepoTags") or (), image
 
     def builder(self) -> str:
         """Return the builder within the engine: it builds on the engine's images and leaves its own there."""

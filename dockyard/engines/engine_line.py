@@ -115,7 +115,7 @@ class EngineLine:
                 if gone.is_set() or time.monotonic() + pause_s > deadline:
                     raise self._lost(problem or _one_line(error))
                 left_s = deadline - time.monotonic()
-                on_line(_progress(f"no line to {self.endpoint.host}; tried for {left_s:.0f} s more"))
+                on_line(progress_line(f"no line to {self.endpoint.host}; tried for {left_s:.0f} s more"))
                 gone.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -212,6 +212,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _progress(what: str) -> str:
+def progress_line(what: str) -> str:
     """Return the line that a job prints to show what it does."""
     return json.dumps({PROGRESS_KEY: {"what": what, "done": 0, "total": 0}})

@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import docker.errors
 import docker.types
 
-from dockyard.engines import LAUNCHER, Limits, OnLine, WordsLost, images
+from dockyard.engines import Limits, OnLine, WordsLost, images
 from dockyard.engines.archives import CHUNK, pack, receive
 from dockyard.engines.engine_line import ENGINE_ERRORS, LOST, EngineLine
 from dockyard.engines.host_process import identify
@@ -32,6 +32,12 @@ KEY_LABEL = "dockyard.key"
 
 WORKSPACE_LABEL = "dockyard.workspace"
 """The folder, on the host, of the workspace that the job is of."""
+
+FOLDER = "/job"
+"""Where a job's folder is in its container."""
+
+OWN_VOLUME = docker.types.Mount(target=FOLDER, source=None, type="volume")
+"""A volume for the job's folder that is the container's own, and goes with it."""
 
 MAX_LINE = 4000
 _PAUSE_S = 0.2
@@ -52,24 +58,27 @@ class JobContainer:
     def make(
         self,
         image: str,
-        script: str,
-        folder: Path,
+        command: Sequence[str],
         limits: Limits,
         labels: Mapping[str, str],
+        mounts: Sequence[docker.types.Mount],
         runtime: str | None = None,
     ) -> None:
-        """Make it, and fill it with a job's folder."""
+        """Make it."""
         self._line.again(
-            lambda: self._make(image, script, limits, labels, runtime), self._on_line, self._given_up
+            lambda: self._make(image, command, limits, labels, mounts, runtime), self._on_line, self._given_up
         )
+
+    def fill(self, folder: Path, left_out: Collection[str] = ()) -> None:
+        """Send a folder's content to FOLDER in it, without what is there already."""
         with tempfile.TemporaryFile() as archive:
-            pack(folder, archive, images.USER)
+            pack(folder, archive, images.USER, left_out)
 
-            def fill() -> None:
+            def send() -> None:
                 archive.seek(0)
-                self._line.client.api.put_archive(self.name, "/job", archive)
+                self._line.client.api.put_archive(self.name, FOLDER, archive)
 
-            self._line.again(fill, self._on_line, self._given_up)
+            self._line.again(send, self._on_line, self._given_up)
 
     def start(self) -> None:
         self._line.again(lambda: self._line.client.api.start(self.name), self._on_line, self._given_up)
@@ -140,7 +149,7 @@ class JobContainer:
 
         def receive_all() -> None:
             with suppress(docker.errors.NotFound):
-                chunks, _ = self._line.client.api.get_archive(self.name, f"/job/{name}", chunk_size=CHUNK)
+                chunks, _ = self._line.client.api.get_archive(self.name, f"{FOLDER}/{name}", chunk_size=CHUNK)
                 receive(chunks, folder, limit_mb << 20)
 
         self._line.again(receive_all, self._on_line, self._given_up)
@@ -155,18 +164,24 @@ class JobContainer:
             )
 
     def _make(
-        self, image: str, script: str, limits: Limits, labels: Mapping[str, str], runtime: str | None
+        self,
+        image: str,
+        command: Sequence[str],
+        limits: Limits,
+        labels: Mapping[str, str],
+        mounts: Sequence[docker.types.Mount],
+        runtime: str | None,
     ) -> None:
         with suppress(docker.errors.NotFound):  # of a call whose answer was lost
             self._line.client.api.remove_container(self.name, v=True, force=True)
         self._line.client.containers.create(
             image,
-            ["python", LAUNCHER, script, "--job", "/job"],
+            list(command),
             name=self.name,
             runtime=runtime,
             user=f"{images.USER}:{images.USER}",
-            working_dir="/job",
-            environment={"PYTHONPATH": "/job/code"},
+            working_dir=FOLDER,
+            environment={"PYTHONPATH": f"{FOLDER}/code"},
             network_mode="host" if limits.host_network else "none",
             read_only=True,
             cap_drop=["ALL"],
@@ -175,7 +190,7 @@ class JobContainer:
             memswap_limit=f"{limits.memory_mb}m",
             pids_limit=limits.processes,
             tmpfs={"/tmp": "rw,size=512m,mode=1777"},
-            mounts=[docker.types.Mount(target="/job", source=None, type="volume")],
+            mounts=list(mounts),
             labels={HOST_LABEL: identify(os.getpid()).to_text(), **labels},
         )
 

@@ -11,6 +11,7 @@ from dockyard.engines.device_facts import (
     ASK_DLA_COMPILER,
     ASK_POWER_MODE,
     ASK_RELEASE,
+    ASK_STATISTICS,
     DLA_COMPILER,
     read_free_bytes,
     read_power_mode,
@@ -27,6 +28,9 @@ LEAST_GB, ROOM_GB = 2, 10
 LEAST_MEMORY_GB = 3
 """What a job of the smallest model takes, with its tools."""
 
+MAX_STATISTICS = 1000
+"""Characters that are kept of what a device says of itself; its line has about 400."""
+
 Ask = Callable[[str], "str | None"]
 """Returns what a shell command prints on the device; None where it fails or nobody can be asked."""
 
@@ -42,6 +46,22 @@ def examine_engine(engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
     yield _disk(engine, ask)
 
 
+def observe(platforms: Iterable[Platform], ask: Ask) -> dict[str, str]:
+    """Return the state of a machine that one of its toolchains is only for, as far as it tells it.
+
+    `l4t` is its release, `power_mode` the name of the mode, `tegrastats` one line of that program.
+    """
+    if not any(platform.l4t_from for platform in platforms):
+        return {}
+    release, statistics = read_tegra_release(ask(ASK_RELEASE) or ""), ask(ASK_STATISTICS) or ""
+    found = {
+        "l4t": str(release) if release else "",
+        "power_mode": read_power_mode(ask(ASK_POWER_MODE) or "") or "",
+        "tegrastats": statistics.strip()[:MAX_STATISTICS],
+    }
+    return {name: text for name, text in found.items() if text}
+
+
 def refuse(findings: Iterable[Finding], where: str) -> list[Finding]:
     """Return the findings that are no more than notes. Raises EnvironmentProblem at the first bad one."""
     found = []
@@ -50,6 +70,12 @@ def refuse(findings: Iterable[Finding], where: str) -> list[Finding]:
             raise EnvironmentProblem(finding.what, where, finding.advice)
         found.append(finding)
     return found
+
+
+def free_bytes(engine: Mapping[str, Any], ask: Ask) -> int | None:
+    """Return the bytes that are free where an engine keeps all that it has; None where nobody knows."""
+    folder = str(engine.get("DockerRootDir", ""))
+    return read_free_bytes(ask(f"df -P -k {shlex.quote(folder)}") or "") if folder else None
 
 
 def _memory(engine: Mapping[str, Any]) -> Finding:
@@ -63,8 +89,7 @@ def _memory(engine: Mapping[str, Any]) -> Finding:
 
 
 def _disk(engine: Mapping[str, Any], ask: Ask) -> Finding:
-    folder = str(engine.get("DockerRootDir", ""))
-    free = read_free_bytes(ask(f"df -P -k {shlex.quote(folder)}") or "") if folder else None
+    folder, free = engine.get("DockerRootDir"), free_bytes(engine, ask)
     if free is None:
         return Finding("note", "how much disk the engine has is not known", "look there: docker system df")
     text, advice = f"{free / 1e9:.1f} GB free at {folder}", "docker system df, docker system prune"

@@ -60,6 +60,9 @@ class VenvExecutor:
     def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
         return ()
 
+    def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+        return {}
+
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         folder = self._folder(target, toolchain)
         lock = images.lock_digest(self._workspace, target, toolchain)

@@ -18,6 +18,7 @@ from dockyard.run.outcome import Outcome
 from dockyard.run.search import BUDGET_SPENT
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.codec import encode
+from shared.contract.device import AFTER, BEFORE, ROUNDS
 from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
 from shared.contract.result import Notes, Status
@@ -104,7 +105,7 @@ def _record(
         stage=stage,
         log=failure.log if failure else (),
         warnings=tuple(_warnings(plan, work)),
-        device={**measured_by.device, **work.place} if measured_by.device else {},
+        device=_device(work),
         versions=measured_by.versions,
         identity={
             **work.identity,
@@ -167,6 +168,21 @@ def _status(plan: Plan, work: Work, done: Mapping[str, Outcome]) -> tuple[Record
 def _candidates_were_chosen(done: Mapping[str, Outcome]) -> bool:
     """Tell whether a search has tried what it would: only then are there rounds after the first."""
     return any((outcome.planned.round or 0) > 1 for outcome in done.values())
+
+
+def _device(work: Work) -> dict[str, Any]:
+    """Return what was read from the device: in the first measuring round, and its states around each."""
+    device = work.representative_result.device
+    if not device:
+        return {}
+    states = []
+    for outcome in work.measured:
+        read = outcome.result.device if outcome.result else {}
+        if read.get(BEFORE) or read.get(AFTER):
+            place = {"round": outcome.planned.round, "group": outcome.planned.group}
+            states.append({**place, BEFORE: read.get(BEFORE), AFTER: read.get(AFTER)})
+    first = {name: value for name, value in device.items() if name not in (BEFORE, AFTER)}
+    return {**first, **work.place, **({ROUNDS: states} if states else {})}
 
 
 def _warnings(plan: Plan, work: Work) -> Iterator[str]:

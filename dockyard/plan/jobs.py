@@ -48,6 +48,9 @@ ONNX_GRAPH = "model.onnx"
 REFERENCE_OUTPUTS = "reference.npz"
 """Real inputs and the reference's outputs for them, which its `evaluate` leaves."""
 
+REFERENCE_INPUT = f"data/reference/{REFERENCE_OUTPUTS}"
+"""Where jobs have it, below their inputs: in a folder of its own, as what an engine may keep for the next."""
+
 OPSET = "opset"
 """The key of a conversion that is for the reference, which makes the ONNX."""
 
@@ -152,8 +155,8 @@ def measure_once(plan: Plan, model: str, variant: str, number: int) -> PlannedJo
         images = measure.images or None
         parameters = PipelineBenchmark(files, "inputs/data/test", measure.warmup, measure.burst_s, images)
     else:
-        inputs[REFERENCE_OUTPUTS] = _reference_outputs(model)
-        reference = f"inputs/{REFERENCE_OUTPUTS}"
+        inputs[REFERENCE_INPUT] = _reference_outputs(model)
+        reference = f"inputs/{REFERENCE_INPUT}"
         parameters = NetworkBenchmark(
             _files(plan.networks[model]), reference, measure.warmup, measure.burst_s
         )
@@ -239,14 +242,14 @@ def _onnx_wish(plan: Plan, network: Network, target: str, toolchain: str) -> Onn
 
 def _convert_to_onnx(plan: Plan, network: Network, wish: OnnxWish) -> PlannedJob:
     """Return the job of the reference that makes ONNX of a format that a target does not read."""
-    tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", CONVERSION_TOLERANCE)
+    tolerance = Tolerance(f"inputs/{REFERENCE_INPUT}", CONVERSION_TOLERANCE)
     asked = {"opset": wish.opset, "layout": wish.layout}
     options = {key: value for key, value in asked.items() if value is not None}
     parameters = Convert(_files(network), tolerance, options)
     job = _job(plan, network.name, REFERENCE_VARIANT, _to_onnx_id(network.name, wish), parameters)
     inputs: Mapping[str, JobInput] = {
         network.name: GraphInput(network.name),
-        REFERENCE_OUTPUTS: _reference_outputs(network.name),
+        REFERENCE_INPUT: _reference_outputs(network.name),
     }
     return PlannedJob(job, inputs, REFERENCE_VARIANT)
 
@@ -266,7 +269,7 @@ def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> Plann
         source = OutputInput(_to_onnx_id(network.name, wish))
         spec = network.input.in_layout(wish.layout or network.input.layout)
         taken = replace(network, graph=ONNX_GRAPH, input=spec)
-    tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", plan.targets[target].toolchains[toolchain].tolerance)
+    tolerance = Tolerance(f"inputs/{REFERENCE_INPUT}", plan.targets[target].toolchains[toolchain].tolerance)
     given = plan.conversions[network.name] if target == plan.target.name else {}
     options = {key: value for key, value in given.items() if key != OPSET}
     preparation = plan.targets[target].toolchains[toolchain].preparation
@@ -279,7 +282,7 @@ def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> Plann
         threads=plan.recipe.measure.threads,
         parameters=Convert(_files(taken), tolerance, options),
     )
-    return PlannedJob(job, {network.name: source, REFERENCE_OUTPUTS: _reference_outputs(network.name)}, None)
+    return PlannedJob(job, {network.name: source, REFERENCE_INPUT: _reference_outputs(network.name)}, None)
 
 
 def _optimize(plan: Plan, network: Network, variant: str) -> PlannedJob:
@@ -349,8 +352,8 @@ def _evaluate(plan: Plan, network: Network, variant: str) -> PlannedJob:
     }
     tolerance = None
     if method.tolerance is not None:
-        inputs[REFERENCE_OUTPUTS] = _reference_outputs(network.name)
-        tolerance = Tolerance(f"inputs/{REFERENCE_OUTPUTS}", method.tolerance)
+        inputs[REFERENCE_INPUT] = _reference_outputs(network.name)
+        tolerance = Tolerance(f"inputs/{REFERENCE_INPUT}", method.tolerance)
     samples = plan.recipe.measure.samples or None
     parameters = Evaluate(_files(network), "inputs/data/test", samples, tolerance)
     return PlannedJob(

@@ -11,7 +11,7 @@ from dockyard.judge.measurements import steps_of_rounds
 from dockyard.report import cells
 from dockyard.report.cells import Column
 from dockyard.report.content import ModelSection, Picture, Remark, Table
-from dockyard.report.remarks import remarks_on, remarks_on_times, tables_of
+from dockyard.report.remarks import remarks_on, remarks_on_device, remarks_on_times, tables_of
 from shared.contract.measurement import Scope
 from shared.contract.record import Record
 
@@ -37,7 +37,11 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
         model=record.model,
         covers=_covers(rows),
         variants=_variant_table(compared),
-        remarks=(*remarks_on_times(compared), *(remark for one in compared for remark in remarks_on(one))),
+        remarks=(
+            *remarks_on_device(compared),
+            *remarks_on_times(compared),
+            *(remark for one in compared for remark in remarks_on(one)),
+        ),
         tables=tuple(tables),
         pictures=tuple(_pictures(name, record.model, pictures)),
         picture_remarks=tuple(pictures.remarks.get(f"{name}-overlays.png", ())),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
+from dockyard.judge.device_changes import changes_by_round
 from dockyard.judge.statistics import STEADY_WITHIN, Interval
 from dockyard.report.cells import difference, one_line
 from dockyard.report.content import Remark, Table
@@ -18,6 +19,9 @@ MAX_TEXT = 300
 MAX_SAMPLES = 8
 """Samples that are named."""
 
+MAX_CHANGES = 6
+"""Of a device, that are named."""
+
 MAX_ROWS = 20
 """Rows of a toolchain's table."""
 
@@ -25,6 +29,20 @@ MAX_ROWS = 20
 def remarks_on(one: Assessment) -> list[Remark]:
     """Return the remarks on a variant, its own troubles first, what its toolchain says of its work last."""
     return [Remark(one.record.variant, text) for text in _texts(one)]
+
+
+def remarks_on_device(rows: Sequence[Assessment]) -> list[Remark]:
+    """Return a remark on each thing that happened to the device while a model's variants were measured."""
+    found: dict[str, set[int]] = {}
+    for one in rows:
+        for change, rounds in changes_by_round(one.record).items():
+            found.setdefault(change, set()).update(rounds)
+    remarks = []
+    for change, numbers in list(found.items())[:MAX_CHANGES]:
+        when = f"round{'s' if len(numbers) > 1 else ''} {', '.join(map(str, sorted(numbers)))}"
+        text = f"{change} in {when}: milliseconds hold for that alone; speedups stand"
+        remarks.append(Remark("", one_line(text, MAX_TEXT)))
+    return remarks
 
 
 def remarks_on_times(rows: Sequence[Assessment]) -> list[Remark]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from dockyard.run.job_lines import read_progress
 from dockyard.run.memory import groups_that_fit
 from dockyard.run.outcome import Outcome
 from dockyard.run.side_by_side import Ending, Start, run_side_by_side
+from shared.contract.device import AFTER, BEFORE
 from shared.contract.errors import DockyardError
 from shared.contract.measurement import Latency
 from shared.contract.result import Result, Status
@@ -143,7 +144,9 @@ def _run_group(run: Run, members: Sequence[PlannedJob]) -> Finished:
             begun = [begin(run, planned) for planned in members]
             folders = [stack.enter_context(filled_folder(run, planned)) for planned in members]
             starts = [_start(run, *each) for each in zip(members, folders)]
+            before = _observed(run, members)
             endings = run_side_by_side(starts, cycles, watcher)
+            after = _observed(run, members)
             seconds = (time.monotonic() - started) / len(members)
             outcomes: list[Outcome] = []
             problem: Problem | None = None
@@ -154,11 +157,29 @@ def _run_group(run: Run, members: Sequence[PlannedJob]) -> Finished:
                     problem = _worse(problem, found)
                 else:
                     result = _benchmark_result(outcome.planned, folder, ending.left, ending)
+                    name = outcome.executor or ""
+                    result = _between(result, before.get(name, {}), after.get(name, {}))
                     outcomes.append(concluded(outcome, result, None, log, seconds))
             return outcomes, problem
     except (KeyboardInterrupt, DockyardError, OSError) as error:
         both = [broken(run, planned, error, log) for planned, log in zip(members, watcher.logs)]
         return [outcome for outcome, _ in both], both[0][1]
+
+
+def _observed(run: Run, members: Sequence[PlannedJob]) -> dict[str, Mapping[str, str]]:
+    """Return the state of each executor's device that no job can read, by the executor's name."""
+    executors = [run.placement.executor_of(planned.job.target) for planned in members]
+    by_name = {executor.name: executor for executor in executors}
+    return {name: executor.observe(run.plan.toolchains) for name, executor in by_name.items()}
+
+
+def _between(result: Result, before: Mapping[str, str], after: Mapping[str, str]) -> Result:
+    """Return a benchmark's result with what its device was besides, before and after."""
+    device = dict(result.device)
+    for name, state in ((BEFORE, before), (AFTER, after)):
+        read = device.get(name)
+        device[name] = {**(read if isinstance(read, Mapping) else {}), **state}
+    return replace(result, device=device) if result.device else result
 
 
 def _worse(one: Problem | None, other: Problem | None) -> Problem | None:

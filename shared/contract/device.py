@@ -14,3 +14,9 @@ LOW_PRECISION = (
     "amx_bf16",
 )
 """CPU flags that decide how fast low precision is, as Linux names them."""
+
+BEFORE, AFTER = "before", "after"
+"""The states of a device around a measuring round: in the device that a benchmark's result describes."""
+
+ROUNDS = "rounds"
+"""These states of all rounds, in the device of a record: objects with `round`, `group`, `before`, `after`."""

@@ -22,11 +22,13 @@ import cv2
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.codec import decode, encode
+from shared.contract.device import AFTER, BEFORE
 from shared.contract.errors import DockyardError, JobFailed
 from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.result import Notes, Result, Status
 from shared.contract.stages import (
+    BENCHMARK,
     Compile,
     Convert,
     Evaluate,
@@ -46,6 +48,7 @@ from shared.harness.bursts import Words, words_of_host
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
 from shared.harness.evaluate_pipeline import evaluate_pipeline, frames_of
+from shared.harness.machine_state import read_state
 from shared.harness.progress import report
 from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
 from shared.harness.reference_check import what_is_wrong, what_is_wrong_end_to_end
@@ -88,10 +91,12 @@ def run_folder(folder: Path, capabilities: Capabilities, words: Words = words_of
         result = replace(result, versions=capabilities.versions())
         output = folder / OUTPUTS
         output.mkdir(exist_ok=True)
+        before = read_state()
         found = _run_stage(_Work(job, capabilities, folder, output, threads, words))
+        states = {BEFORE: before, AFTER: read_state()} if job.stage == BENCHMARK else {}
         result = replace(
             found,
-            device=result.device,
+            device={**result.device, **states},
             versions=result.versions,
             artifact=describe_artifact(output),
             measured=_measured(job, folder),

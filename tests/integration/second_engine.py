@@ -117,6 +117,15 @@ class SecondEngine:
                 process.kill()
         return len(connections)
 
+    def received(self) -> int:
+        """Return the bytes that the connections which are open have read: from ssh, and from the engine."""
+        assert self._sshd is not None
+        total = 0
+        for process in psutil.Process(self._sshd.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                total += process.io_counters().read_chars
+        return total
+
     def close(self) -> None:
         """End all that was started and remove the folder."""
         self.stop_sshd()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -25,7 +25,11 @@ from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, EngineAddress, any_client
 from dockyard.engines.endpoint import resolve
 from dockyard.engines.engine_line import EngineLine
+from dockyard.engines.host_process import identify
 from dockyard.engines.image_transfer import LOCAL_SOCKET, send_image
+from dockyard.engines.input_volumes import PREFIX, Volumes, read_volumes
+from dockyard.engines.kept_inputs import FILLER
+from dockyard.engines.leftovers import sweep
 from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from dockyard.run.side_by_side import run_side_by_side
 from shared.contract.errors import EnvironmentProblem
@@ -37,8 +41,11 @@ from tests.integration.test_build import DIGITS, Recipe, qualities, records, run
 PLAIN = ("plain", "1")
 PLAIN_TAG = "dockyard/plain:1"
 BASE = "dockyard/python:bookworm"
+CHILD = "dockyard/child:1"
 LIMITS = Limits(time_s=120, memory_mb=512)
 MB = 1 << 20
+KEPT = "data/test/large"
+"""An input in a folder, which the engine keeps."""
 
 WORK = """
 import hashlib, os, pathlib, sys, time, uuid
@@ -47,7 +54,8 @@ print('run', uuid.uuid4().hex, flush=True)
 for number in range(10):
     print('step', number, flush=True)
     time.sleep(PAUSE)
-content = (job / 'inputs' / 'large').read_bytes()
+(path,) = (job / 'inputs').rglob('large')
+content = path.read_bytes()
 (job / 'outputs' / 'large').write_bytes(content[::-1])
 (job / 'result.json').write_text(hashlib.sha256(content).hexdigest())
 """
@@ -71,8 +79,17 @@ def second(second_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield second_engine
     with closing(second_engine.client()) as client:
         assert client.containers.list(all=True) == []
-        assert client.volumes.list() == []
+        left = kept_on(client)
+        assert left.strays == ()
+        for volume in client.volumes.list():
+            assert volume.name.startswith(PREFIX)
+            volume.remove()
     assert lines_left() == []
+
+
+def kept_on(client: docker.DockerClient) -> Volumes:
+    """Return the inputs that an engine keeps."""
+    return read_volumes(client.api.volumes()["Volumes"] or ())
 
 
 def lines_left() -> list[str]:
@@ -123,16 +140,20 @@ def plain(plain_image: str, workspace: Workspace) -> Workspace:
     return workspace
 
 
-def job_of(folder: Path, script: str, size_mb: int = 20) -> bytes:
-    """Make a job folder with an input of that size, in a name of its own; return the input."""
+def job_of(folder: Path, script: str, size_mb: int = 20, name: str = "large") -> bytes:
+    """Make a job folder with an input of that size; return the input.
+
+    Args:
+        name: of the input's file. One in a folder is kept on the engine, one without travels with the job.
+    """
     shutil.copytree(SHARED, folder / "code" / "shared", ignore=shutil.ignore_patterns("__pycache__"))
     entry = folder / "code" / "targets" / PLAIN[0] / "entry.py"
     entry.parent.mkdir(parents=True)
     entry.write_text(script)
-    for name in ("inputs", "outputs"):
-        (folder / name).mkdir()
+    (folder / "outputs").mkdir()
     content = os.urandom(MB) * size_mb
-    (folder / "inputs" / "large").write_bytes(content)
+    (folder / "inputs" / name).parent.mkdir(parents=True)
+    (folder / "inputs" / name).write_bytes(content)
     return content
 
 
@@ -249,19 +270,30 @@ CUTS: list[Moment] = [
 ]
 
 
+def label_of(job: str) -> dict[str, str]:
+    """Return what finds the containers of a job."""
+    return {"label": f"dockyard.job={job}"}
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until it is so, or a minute."""
+    deadline = time.monotonic() + 60
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def cut_at(second: SecondEngine, job: str, moment: Moment, cuts: list[int]) -> threading.Thread:
     """Cut the line when the container of a job is at a moment."""
 
     def watch() -> None:
         state, delay_s = moment
         with closing(second.client()) as client:
-            deadline = time.monotonic() + 60
-            while state != "absent" and time.monotonic() < deadline:
-                filters = {"label": f"dockyard.job={job}"}
-                found = client.containers.list(all=True, filters=filters, ignore_removed=True)
-                if any(container.status == state for container in found):
-                    break
-                time.sleep(0.005)
+
+            def is_there() -> bool:
+                found = client.containers.list(all=True, filters=label_of(job), ignore_removed=True)
+                return state == "absent" or any(container.status == state for container in found)
+
+            wait_until(is_there)
         time.sleep(delay_s)
         cuts.append(second.cut())
 
@@ -285,6 +317,114 @@ def test_a_line_that_is_cut(second: SecondEngine, plain: Workspace, tmp_path: Pa
     check_work(folder, content, lines, left)
 
 
+HOST = """
+import sys
+from pathlib import Path
+from dockyard.engines import Limits
+from dockyard.engines.docker import DockerExecutor
+from dockyard.recipe.workspace import Workspace
+workspace, folder, key = sys.argv[1:]
+executor = DockerExecutor(Workspace(Path(workspace)), %r)
+show = lambda line: print(line, flush=True)
+executor.run(*%r, Path(folder), Limits(120, 512), show, key=key)
+"""
+
+READ_ONLY = """
+(path,) = (job / 'inputs').rglob('large')
+assert path.is_file() and not path.is_symlink()
+for change in (path.unlink, path.with_name('more').touch, lambda: path.open('ab')):
+    try:
+        change()
+    except OSError:
+        continue
+    raise SystemExit('an input could be changed')
+assert sorted(path.name for path in (job / 'inputs').rglob('*')) == ['data', 'large', 'test']
+"""
+
+
+def test_an_input_goes_over_the_line_once(
+    second: SecondEngine, plain: Workspace, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """A job whose input an earlier one has had sends less than a tenth of what that sent; neither can change
+    it, and it is a plain file to both.
+    """
+    folders = [tmp_path / f"job-{uuid4().hex}" for _ in range(2)]
+    content = job_of(folders[0], WORK.replace("PAUSE", "0") + READ_ONLY, name=KEPT)
+    shutil.copytree(folders[0], folders[1])
+    sent, seconds = [], []
+    for folder in folders:
+        with closing(DockerExecutor(plain, CONTEXT)) as executor:
+            before, started = second.received(), time.monotonic()
+            lines: list[str] = []
+            left = executor.run(*PLAIN, folder, LIMITS, lines.append)
+            check_work(folder, content, lines, left)
+            shutil.rmtree(folder)
+            seconds.append(time.monotonic() - started)
+            # what the job leaves, as large as its input, comes the same way
+            sent.append(second.received() - before - len(content))
+    record_property("bytes", sent)
+    record_property("seconds", seconds)
+    print(f"sent {sent} bytes in {seconds} s")
+    assert sent[1] < sent[0] / 10
+    with closing(second.client()) as client:
+        assert len(kept_on(client).whole) == 1
+
+
+@pytest.mark.parametrize("moment", CUTS[1:6], ids=lambda moment: f"{moment[0]} {moment[1]} s")
+def test_a_line_that_is_cut_while_an_input_is_sent(
+    second: SecondEngine, plain: Workspace, tmp_path: Path, moment: Moment
+) -> None:
+    """Cut while an input is sent to be kept, or looked at there, the job has it whole."""
+    folder = tmp_path / f"job-{uuid4().hex}"
+    content = job_of(folder, WORK.replace("PAUSE", "0.1"), name=KEPT)
+    lines: list[str] = []
+    cuts: list[int] = []
+    with closing(DockerExecutor(plain, CONTEXT)) as executor:
+        thread = cut_at(second, FILLER, moment, cuts)
+        left = executor.run(*PLAIN, folder, LIMITS, lines.append)
+        thread.join()
+    check_work(folder, content, lines, left)
+
+
+def test_a_host_that_is_killed_while_it_sends(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+    """What a killed host has half sent is no input: the next build removes it, and sends it whole."""
+    folder = tmp_path / f"job-{uuid4().hex}"
+    content = job_of(folder, WORK.replace("PAUSE", "0"), 60, KEPT)
+    command = [sys.executable, "-c", HOST % (CONTEXT, PLAIN), str(plain.root), str(folder), ""]
+    with closing(second.client()) as client:
+        with subprocess.Popen(command, cwd=PRODUCT, stdout=subprocess.DEVNULL) as killed:
+            wait_until(lambda: bool(client.containers.list(all=True, filters=label_of(FILLER))))
+            killed.kill()
+        assert kept_on(client).whole == []
+        lines: list[str] = []
+        with closing(DockerExecutor(plain, CONTEXT)) as executor:
+            sweep(client, identify(os.getpid()), ignore)
+            left = executor.run(*PLAIN, folder, LIMITS, lines.append)
+        check_work(folder, content, lines, left)
+        assert len(kept_on(client).whole) == 1
+
+
+def test_two_hosts_that_send_the_same(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+    """Two builds that want one input at once both have it whole, and neither waits for the other."""
+    folders = [tmp_path / f"job-{uuid4().hex}" for _ in range(2)]
+    content = job_of(folders[0], WORK.replace("PAUSE", "0"), name=KEPT)
+    shutil.copytree(folders[0], folders[1])
+    lines: list[list[str]] = [[], []]
+    left: dict[int, JobExit] = {}
+
+    def work(number: int) -> None:
+        with closing(DockerExecutor(plain, CONTEXT)) as executor:
+            left[number] = executor.run(*PLAIN, folders[number], LIMITS, lines[number].append)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, folder in enumerate(folders):
+        check_work(folder, content, lines[number], left[number])
+
+
 def test_a_line_that_is_cut_while_an_image_is_sent(
     docker_executor: object, second: SecondEngine, plain_image: str
 ) -> None:
@@ -303,6 +443,34 @@ def test_a_line_that_is_cut_while_an_image_is_sent(
         assert line.client.images.get(BASE).id == found.id
         with_python(line.client)
     assert cuts in ([], [2])  # a fast machine sends it before the first word on how far it is
+
+
+def test_layers_that_are_there_are_not_sent(
+    docker_executor: object, second: SecondEngine, plain_image: str
+) -> None:
+    """Of an image whose lower layers the engine has, only the others go over the line, and it is whole."""
+    here = EngineAddress(socket=LOCAL_SOCKET)
+    with closing(docker.DockerClient(base_url=f"unix://{LOCAL_SOCKET}")) as client:
+        made = client.containers.run(
+            BASE, ["sh", "-c", "echo more > /more"], user="0", network_mode="none", detach=True
+        )
+        assert made.wait()["StatusCode"] == 0
+        made.commit(*CHILD.split(":"))
+        made.remove(v=True)
+        try:
+            found = DockerCommand(any_client(), here).images(CHILD)[CHILD]
+            with closing(EngineLine(resolve(CONTEXT))) as line:
+                before, started = second.received(), time.monotonic()
+                send_image(CHILD, found, here, line, ignore)
+                sent, seconds = second.received() - before, time.monotonic() - started
+                print(f"sent {sent} of {found.size} bytes in {seconds:.1f} s")
+                assert line.client.images.get(CHILD).id == found.id
+                assert sent < found.size / 10
+                command = {"entrypoint": ["cat", "/more"], "network_mode": "none", "remove": True}
+                assert line.client.containers.run(CHILD, **command) == b"more\n"
+                line.client.images.remove(CHILD)
+        finally:
+            client.images.remove(CHILD)
 
 
 IN_BURSTS = """
@@ -370,10 +538,11 @@ def test_an_engine_that_is_restarted(second: SecondEngine, plain: Workspace, tmp
     check_work(folder, content, lines[again[-1] :], left)
 
 
-def test_a_disk_that_is_full(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["large", KEPT])
+def test_a_disk_that_is_full(second: SecondEngine, plain: Workspace, tmp_path: Path, name: str) -> None:
     """A device without room is told as that, and what was sent is removed."""
     folder = tmp_path / f"job-{uuid4().hex}"
-    job_of(folder, WORK.replace("PAUSE", "0"), 40)
+    job_of(folder, WORK.replace("PAUSE", "0"), 40, name)
     volumes = str(second.data / "volumes")
     small = ["mount", "-t", "tmpfs", "-o", "size=20m", "none", volumes]
     if subprocess.run(small, check=False).returncode != 0:
@@ -413,19 +582,6 @@ def test_two_contexts_at_once(second: SecondEngine, plain: Workspace, tmp_path: 
             check_work(folder, contents[name], lines[name], left[name])
     finally:
         subprocess.run(["docker", "context", "rm", "--force", "direct"], check=True)
-
-
-HOST = """
-import sys
-from pathlib import Path
-from dockyard.engines import Limits
-from dockyard.engines.docker import DockerExecutor
-from dockyard.recipe.workspace import Workspace
-workspace, folder, key = sys.argv[1:]
-executor = DockerExecutor(Workspace(Path(workspace)), %r)
-show = lambda line: print(line, flush=True)
-executor.run(*%r, Path(folder), Limits(120, 512), show, key=key)
-"""
 
 
 def test_a_killed_hosts_job_is_collected(second: SecondEngine, plain: Workspace, tmp_path: Path) -> None:

@@ -504,6 +504,7 @@ def test_benchmark_job(folder: Path) -> None:
     assert result.measurement.bursts == (CALLS,) * 3
     assert len(result.measurement.totals_ns) == 3 * CALLS
     assert min(result.measurement.totals_ns) >= 0
+    assert {"before", "after"} <= set(result.device)
 
 
 def test_pipeline_benchmark_job(artifact: Path) -> None:

@@ -36,7 +36,7 @@ from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
 from shared.contract.stages import PipelineBenchmark, PipelineEvaluate
 from tests.builders import failed, latency, quality, record, streams
-from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_result
+from tests.fakes import Answer, Document, FakeExecutor, QuietDisplay, good_answer, good_result
 
 DIGESTS = {"digits": {"test": "0" * 64}}
 
@@ -93,6 +93,21 @@ def errors(one: Record) -> list[str]:
     """What the schema has against a record."""
     validator = Draft202012Validator(json.loads(SCHEMA.read_text()))
     return [error.message for error in validator.iter_errors(json.loads(json.dumps(encode(one))))]
+
+
+def test_the_states_of_all_rounds(digits_records: DigitsRecords) -> None:
+    """A record's device has the states around each of its rounds, and the schema takes them."""
+
+    def answer(job: Job, folder: Path) -> Document:
+        device = {"cpu": "fake", "before": {"round": job.id[-1:]}, "after": {}}
+        return {**good_answer(job, folder), "device": device}
+
+    int8 = digits_records({"digits/int8/benchmark": answer})["int8"]
+    assert errors(int8) == []
+    assert "before" not in int8.device
+    assert int8.device["rounds"] == [
+        {"round": number, "group": 1, "before": {"round": str(number)}, "after": {}} for number in (1, 2, 3)
+    ]
 
 
 def test_one_record_a_variant(digits_records: DigitsRecords) -> None:

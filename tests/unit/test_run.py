@@ -102,7 +102,9 @@ def test_job_folder_is_whole(start: Run) -> None:
     ]
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
-    assert seen[CONVERT] == sorted([*target, "inputs/digits/digits.pb", "inputs/reference.npz", "job.json"])
+    assert seen[CONVERT] == sorted(
+        [*target, "inputs/digits/digits.pb", "inputs/data/reference/reference.npz", "job.json"]
+    )
 
 
 def test_shared_modules_lie_beside_the_targets_own(
@@ -286,6 +288,26 @@ def test_bursts_go_forwards_and_backwards(start: Run, workspace: Workspace, digi
     list(start(executor, make_plan(workspace, recipe)))
     forwards = [f"digits/{variant}/benchmark/1" for variant in ("reference", "baseline", "int8")]
     assert executor.bursts[:6] == [*forwards, *reversed(forwards)]
+
+
+def test_a_device_is_observed_around_a_round(start: Run, workspace: Workspace, digits: Recipe) -> None:
+    """Before the first burst of a round and after its last one the device is asked for its state, which the
+    results have beside what the jobs read.
+    """
+
+    def answer(job: Job, folder: Path) -> Any:
+        read = {"cpu": "fake", "before": {"cooling": {}}, "after": 5}
+        return {**good_answer(job, folder), "device": read}
+
+    executor = FakeExecutor({"digits/int8/benchmark": answer})
+    executor.state = {"power_mode": "MAXN"}
+    recipe = replace(digits, measure=replace(digits.measure, cycles=2, rounds=3, max_rounds=3))
+    outcomes = by_id(list(start(executor, make_plan(workspace, recipe))))
+    assert executor.observed == [0, 6, 6, 12, 12, 18]
+    result = outcomes["digits/int8/benchmark/1"].result
+    assert result is not None
+    assert result.device["before"] == {"cooling": {}, "power_mode": "MAXN"}
+    assert result.device["after"] == {"power_mode": "MAXN"}
 
 
 def test_a_benchmark_that_dies_costs_its_own_variant(start: Run) -> None:
