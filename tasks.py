@@ -189,16 +189,13 @@ def matrix(
         return [] if force else workflow.up_to_date(found, name, console, engine=engine)
 
     def build_one(name: str) -> list[Assessment]:
-        built = workflow.build(found, name, console, engine=engine)
+        built = workflow.build(found, name, console, engine=engine, needs_device=True)
         workflow.summarize(built, console)
         return built.assessments
 
-    def missing_device(name: str) -> str:
-        return workflow.missing_device(found, name)
-
     done: list[RecipeOutcome] = []
     try:
-        for outcome in build_each(recipes_of(found, target), missing_device, up_to_date, build_one):
+        for outcome in build_each(recipes_of(found, target), up_to_date, build_one):
             done.append(outcome)
             if outcome.state == State.FAILED:
                 print(f"error: {outcome.recipe}: {outcome.text}", file=sys.stderr)

@@ -131,8 +131,10 @@ class FakeExecutor:
         name: str = "fake",
         device: str = "here",
         memory_mb: int = 24_000,
+        is_local: bool = True,
     ) -> None:
         self.name, self.device, self.memory_mb = name, device, memory_mb
+        self.is_local = is_local
         self.place: Mapping[str, str] = {"engine_host": f"{name}://{device}"}
         self.answers = dict(answers or {})
         self.left = left

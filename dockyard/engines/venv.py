@@ -46,6 +46,7 @@ class VenvExecutor:
     """
 
     name = "venv"
+    is_local = True
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
