@@ -194,6 +194,36 @@ def test_command_skips_a_recipe_whose_device_is_not_there(workspace: Workspace) 
     assert strict.stderr.splitlines()[-1] == "error: 1 of 1 recipes did not succeed: far.json"
 
 
+def test_command_goes_on_with_every_device(workspace: Workspace) -> None:
+    """Recipes of several devices: each device's lines have its name, each recipe has a line as it ends, and
+    the last lines are in the recipes' order; for machines each is a line of JSON and nothing else.
+    """
+    recipe = {"model": "digits", "target": "intel-openvino", "optimizations": ["int8"]}
+    for name in ("b-board", "c-board"):
+        (workspace.root / "recipes" / f"{name}.json").write_text(json.dumps({**recipe, "device": name}))
+    (workspace.root / "recipes" / "a.json").write_text("{")
+    done = invoke("matrix", "--workspace", str(workspace.root))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[-3:]] == [
+        ["failed", "a.json:"],
+        ["skipped", "b-board.json:"],
+        ["skipped", "c-board.json:"],
+    ]
+    assert sum(line.startswith("skipped     b-board.json: no device 'b-board' (") for line in lines) == 2
+    assert "[b-board] b-board: building, because nothing is published of it" in lines
+    errors = done.stderr.splitlines()
+    assert errors[0].startswith("error: a.json: recipes/a.json")
+    assert errors[-1] == "error: 1 of 3 recipes did not succeed: a.json"
+    told = invoke("matrix", "--json", "--strict", "--workspace", str(workspace.root))
+    assert told.returncode == 1
+    outcomes = [json.loads(line) for line in told.stdout.splitlines()]
+    states = {one["recipe"]: one["state"] for one in outcomes}
+    assert states == {"a.json": "failed", "b-board.json": "skipped", "c-board.json": "skipped"}
+    assert len(outcomes) == 3
+    assert "skipped     b-board.json" not in told.stderr
+
+
 def test_recipes_of_a_target(two_recipes: Workspace) -> None:
     """Recipes are chosen by target; one that cannot be read stays in, and an unknown target is refused."""
     assert recipes_of(two_recipes, []) == ["broken.json", "ours.json"]
