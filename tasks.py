@@ -148,63 +148,85 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2))
+def print_json(document: Any, indent: int | None = 2) -> None:
+    print(json.dumps(document, indent=indent), flush=True)
 
 
 @task(
     help={
         "target": "only recipes of this target; may be given several times",
+        "recipe": "only this recipe; may be given several times",
         "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
         "force": "measure anew what is up to date too; kept artifacts stay",
         "strict": "fail where a recipe's device is not there",
+        "json": "for machines: as a recipe ends, a line on stdout; all the rest goes to stderr",
         "debug": DEBUG,
     },
-    iterable=["target"],
+    iterable=["target", "recipe"],
 )
 @guarded
 def matrix(
     _: Context,
     target: list[str],
+    recipe: list[str],
     workspace: str = "",
     engine: str = "auto",
     force: bool = False,
     strict: bool = False,
+    json: bool = False,
     debug: bool = False,
 ) -> None:
-    """Build every recipe of the workspace whose results are not up to date; a second call goes on."""
+    """Build every recipe of the workspace whose results are not up to date; a second call goes on.
+
+    Recipes of one device are built one after the other, devices side by side.
+    """
     from rich.console import Console
 
-    from dockyard import placing, workflow
+    from dockyard import workflow
+    from dockyard.device_groups import build_side_by_side, device_key, groups_of
     from dockyard.judge.assessment import Assessment
-    from dockyard.matrix import RecipeOutcome, State, build_each, recipes_of
+    from dockyard.matrix import RecipeOutcome, State, build_each, line_of, recipes_of
     from dockyard.recipe.workspace import find_workspace
+    from shared.contract.codec import encode
     from shared.contract.errors import JobFailed
 
-    console = Console()
+    console = Console(stderr=json)
     found = find_workspace(workspace)
 
     def up_to_date(name: str) -> list[Assessment]:
         return [] if force else workflow.up_to_date(found, name, console, engine=engine)
 
     def build_one(name: str) -> list[Assessment]:
-        built = workflow.build(found, name, console, engine=engine)
+        built = workflow.build(found, name, console, engine=engine, must_measure=True)
         workflow.summarize(built, console)
         return built.assessments
 
-    def missing_device(name: str) -> str:
-        return placing.missing_device(found, name)
-
     done: list[RecipeOutcome] = []
+
+    def tell(outcome: RecipeOutcome, is_one_of_several: bool) -> None:
+        done.append(outcome)
+        if json:
+            print_json(encode(outcome), indent=None)
+        elif outcome.state == State.FAILED:
+            print(f"error: {outcome.recipe}: {outcome.text}", file=sys.stderr)
+        elif is_one_of_several:
+            print(line_of(outcome), flush=True)
+
+    names = recipes_of(found, target, recipe)
+    groups = groups_of(found, names, lambda context: device_key(engine, context))
     try:
-        for outcome in build_each(recipes_of(found, target), missing_device, up_to_date, build_one):
-            done.append(outcome)
-            if outcome.state == State.FAILED:
-                print(f"error: {outcome.recipe}: {outcome.text}", file=sys.stderr)
+        if len(groups) > 1:
+            command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "matrix", "--json"]
+            command += ["--engine", engine, *(["--force"] if force else []), *(["--debug"] if debug else [])]
+            build_side_by_side(found, groups, command, lambda outcome: tell(outcome, True), console)
+        else:
+            for outcome in build_each(names, up_to_date, build_one):
+                tell(outcome, False)
     finally:
-        for outcome in done:
-            print(f"{outcome.state.value:10}  {outcome.recipe}: {outcome.text.splitlines()[0]}")
+        if not json:
+            for outcome in sorted(done, key=lambda outcome: names.index(outcome.recipe)):
+                print(line_of(outcome))
     bad = (State.FAILED, State.SKIPPED) if strict else (State.FAILED,)
     failed = [outcome.recipe for outcome in done if outcome.state in bad]
     if failed:

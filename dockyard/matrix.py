@@ -8,6 +8,7 @@ from enum import Enum
 
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.verdicts import requirement_met
+from dockyard.placing import NoDevice
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.headline import headline
@@ -19,8 +20,8 @@ REQUIREMENT_MISSED = "what the recipe requires was not reached"
 class State(str, Enum):
     """What became of a recipe.
 
-    UP_TO_DATE was not built: its results are of what a build would measure. SKIPPED neither: its device is
-    not there.
+    UP_TO_DATE was not built: its results are of what a build would measure. SKIPPED was to be, and its device
+    is not there.
     """
 
     BUILT = "built"
@@ -38,15 +39,29 @@ class RecipeOutcome:
     text: str
 
 
-def recipes_of(workspace: Workspace, targets: Sequence[str]) -> list[str]:
+def line_of(outcome: RecipeOutcome) -> str:
+    """Return the line that tells what became of a recipe."""
+    (first, *_) = outcome.text.splitlines() or [""]
+    return f"{outcome.state.value:10}  {outcome.recipe}: {first}"
+
+
+def recipes_of(workspace: Workspace, targets: Sequence[str], only: Sequence[str] = ()) -> list[str]:
     """Return the workspace's own recipes of these targets (of all where there is none), sorted.
 
     A recipe that cannot be read is among them, so that its error is told in its turn.
 
+    Args:
+        only: names of recipes, with or without their ending; no others are returned.
+
     Raises:
-        InputProblem: no recipe is of a target.
+        InputProblem: no recipe is of a target, or has a name.
     """
     names = workspace.own_recipe_names()
+    wanted = {name if name in names else f"{name}.json" for name in only}
+    for name in sorted(wanted - set(names)):
+        what = f"there is no recipe '{name.removesuffix('.json')}' in the workspace"
+        raise InputProblem(what, "--recipe", nearest(name, names))
+    names = [name for name in names if name in wanted or not only]
     known = {name: _target_of(workspace, name) for name in names}
     for target in targets:
         if target not in known.values():
@@ -66,25 +81,23 @@ def _target_of(workspace: Workspace, name: str) -> str | None:
 
 def build_each(
     names: Iterable[str],
-    missing_device: Callable[[str], str],
     up_to_date: Callable[[str], Sequence[Assessment]],
     build: Callable[[str], Sequence[Assessment]],
 ) -> Iterator[RecipeOutcome]:
     """Build recipes one after the other.
 
     Args:
-        missing_device: returns why a recipe's device is not there; empty where it is.
         up_to_date: returns what is published of a recipe; empty where it is to be built.
-        build: builds a recipe. Each may raise a DockyardError, or an OSError: then the recipe has failed.
+        build: builds a recipe. Each may raise a DockyardError, or an OSError: then the recipe has failed,
+            or is skipped where that is NoDevice.
     """
     for name in names:
         try:
-            missing = missing_device(name)
-            if missing:
-                yield RecipeOutcome(name, State.SKIPPED, missing)
-                continue
             published = up_to_date(name)
             assessments = published or build(name)
+        except NoDevice as problem:
+            yield RecipeOutcome(name, State.SKIPPED, str(problem))
+            continue
         except (DockyardError, OSError) as error:
             yield RecipeOutcome(name, State.FAILED, str(error))
             continue

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+
 from dockyard.engines import Executor, OnLine
 from dockyard.engines.choice import choose_executor, engine_of_this_machine
 from dockyard.engines.preflight import refuse
 from dockyard.plan.plan import Plan
-from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.targets import REFERENCE_TARGET
-from dockyard.recipe.workspace import Workspace
 from dockyard.run.display import Display
-from dockyard.run.placement import Placement
+from dockyard.run.placement import Placement, needs_device
+from dockyard.run.turns import Turns
 from shared.contract.errors import EnvironmentProblem, InputProblem
 
 
-def place(plan: Plan, engine: str, context: str | None, display: Display) -> Placement:
+class NoDevice(EnvironmentProblem):
+    """The device that a recipe names is not there."""
+
+
+def place(
+    plan: Plan, engine: str, context: str | None, display: Display, must_measure: bool = False
+) -> Placement:
     """Return the executors of a plan's jobs.
 
     Where the recipe's toolchain compiles on a device elsewhere what is prepared for it, this machine prepares
@@ -23,9 +31,11 @@ def place(plan: Plan, engine: str, context: str | None, display: Display) -> Pla
     Args:
         engine: `auto`, `docker` or `venv`.
         context: a Docker context in place of the recipe's device; None takes the recipe's.
+        must_measure: do nothing where the recipe's own device is not there.
 
     Raises:
         InputProblem: the recipe names a device, and the engine that is asked for has none.
+        NoDevice: the recipe's own device is not there, and `must_measure`.
         EnvironmentProblem: no engine answers here, or at the context that is asked for.
     """
     device, missing = plan.recipe.device if context is None else None, ""
@@ -33,16 +43,17 @@ def place(plan: Plan, engine: str, context: str | None, display: Display) -> Pla
         what = f"it is measured on the device '{device}', and --engine venv knows none"
         advice = "leave --engine out, or take --context default for the engine of this machine"
         raise InputProblem(what, f"{plan.recipe.file}: $.device", advice)
-    on_line = _shown(display)
-    given = plan.workspace, engine
-    there = plan.device_toolchains
     try:
-        executor, why = choose_executor(*given, context or device, there, on_line)
+        executor, why = _choose(plan, engine, context or device, plan.device_toolchains, display)
     except EnvironmentProblem as problem:
         if device is None:
             raise
-        missing = _no_device(device, problem)
-        executor, why = choose_executor(*given, None, plan.toolchains, on_line)
+        missing = f"no device '{device}' ({problem.what})"
+        if must_measure:
+            raise NoDevice(missing) from None
+        without_device = [one.job for one in plan.jobs if not needs_device(one.job.parameters)]
+        toolchains = list(dict.fromkeys((job.target, job.toolchain) for job in without_device))
+        executor, why = _choose(plan, engine, None, toolchains, display)
     try:
         jobs = f"{len(plan.jobs)} jobs on {plan.target.name} {plan.toolchain}"
         display.say(f"{plan.recipe.name}: {jobs}; engine: {why}; workspace: {plan.workspace.root}")
@@ -58,26 +69,14 @@ def place(plan: Plan, engine: str, context: str | None, display: Display) -> Pla
         raise
 
 
-def missing_device(workspace: Workspace, recipe_name: str) -> str:
-    """Return why the device that a recipe names is not there; empty where it is, or where it names none.
-
-    Raises:
-        InputProblem: the recipe cannot be read.
-    """
-    device = load_recipe(workspace, recipe_name).device
-    if device is None:
-        return ""
-    try:
-        executor, _ = choose_executor(workspace, "docker", device, (), lambda line: None)
-        executor.close()
-    except EnvironmentProblem as problem:
-        return _no_device(device, problem)
-    return ""
-
-
-def _no_device(device: str, problem: EnvironmentProblem) -> str:
-    """Return why a recipe's device is not there."""
-    return f"no device '{device}' ({problem.what})"
+def _choose(
+    plan: Plan, engine: str, context: str | None, toolchains: Sequence[tuple[str, str]], display: Display
+) -> tuple[Executor, str]:
+    """Choose what runs a plan's jobs; this machine may make images for it, so it is its turn."""
+    with ExitStack() as stack:
+        if context is None:
+            stack.enter_context(Turns(plan.workspace, display).here())
+        return choose_executor(plan.workspace, engine, context, toolchains, _shown(display))
 
 
 def _examine(plan: Plan, executor: Executor, display: Display) -> None:
@@ -95,13 +94,17 @@ def _beside_a_device(plan: Plan, device: Executor, display: Display) -> Placemen
     """Return the placement of a plan of which this machine does what needs no device."""
     maker, why = engine_of_this_machine(plan.workspace)
     display.say(f"  prepared here by {why}, compiled and measured by {device.name}")
+    no_reference = ""
     try:
-        device.prepare(REFERENCE_TARGET, plan.reference_toolchain, _shown(display))
+        with Turns(plan.workspace, display).on([device]):
+            device.prepare(REFERENCE_TARGET, plan.reference_toolchain, _shown(display))
     except EnvironmentProblem as problem:
         no_reference = f"the reference cannot run on {device.name} ({problem.what})"
         display.say(f"  {no_reference}: it is measured here, and no speedup is told")
-        return Placement(device, maker, no_reference)
-    return Placement(device, maker)
+    except BaseException:
+        maker.close()
+        raise
+    return Placement(device, maker, no_reference)
 
 
 def _shown(display: Display) -> OnLine:

@@ -5,12 +5,11 @@ load_recipe -> Recipe -> make_plan -> Plan -> run_plan -> outcomes -> make_recor
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from dockyard.run.display import Display
 from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
 from dockyard.run.runner import run_plan
+from dockyard.run.turns import Turns, lock_file, locked, locked_if_free, results_lock
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 
@@ -64,20 +64,24 @@ def build(
     context: str | None = None,
     only: str | None = None,
     force: bool = False,
+    must_measure: bool = False,
 ) -> BuildResult:
     """Run a recipe from graph to report.
 
-    Where the recipe's own device is not there, all that needs none is done, and nothing is measured.
+    Where the recipe's own device is not there, all that needs none is done, and nothing is measured. Other
+    recipes may be built meanwhile: on each device the builds take turns.
 
     Args:
         context: a Docker context in place of the recipe's device; None takes the recipe's.
+        must_measure: do nothing where the recipe's own device is not there.
 
     Whatever happens, the run's records are kept in `.dockyard/runs/<recipe>/<run>`, failures included; the
     results folder is changed only by a run that came to its end with all of the recipe's methods.
 
     Raises:
         InputProblem: the recipe, a model or the data is wrong (found before anything runs).
-        EnvironmentProblem: no engine, or it went away, or the disk is full.
+        NoDevice: the recipe's own device is not there, and `must_measure`.
+        EnvironmentProblem: no engine, or it went away, or the disk is full; the recipe is being built.
         KeyboardInterrupt: after the records have been written.
     """
     started = time.monotonic()
@@ -87,15 +91,17 @@ def build(
     run_folder = workspace.state / "runs" / recipe.name / run
     outcomes: list[Outcome] = []
     with (
-        _one_at_a_time(workspace),
         LiveDisplay(console) as display,
-        closing(place(plan, engine, context, display)) as placement,
+        _only_build_of(workspace, recipe.name, display),
+        closing(place(plan, engine, context, display, must_measure)) as placement,
     ):
-        data = datasets.prepare(plan, display.progress)
+        with Turns(workspace, display).here():
+            data = datasets.prepare(plan, display.progress)
         _say_warnings(data, display)
-        _clear_leftovers(workspace, display)
+        scratches = workspace.state / "scratch" / recipe.name
+        scratches.mkdir(parents=True, exist_ok=True)
         try:
-            with tempfile.TemporaryDirectory(dir=workspace.state / "scratch") as scratch:
+            with tempfile.TemporaryDirectory(dir=scratches) as scratch:
                 for outcome in run_plan(
                     plan, placement, data, RoundDecisions(), display, Path(scratch), force
                 ):
@@ -104,18 +110,24 @@ def build(
             digests = {model: dict(found.digests) for model, found in data.items()}
             records = make_records(plan, run, outcomes, digests)
             write_records(records, run_folder)
-    if only is None and not (placement.missing_device and _is_measured(workspace, recipe.name)):
-        publish(run_folder, recipe.name, workspace.results)
-        write_report(workspace)
+    if only is None and _publish(workspace, recipe.name, run_folder, placement.missing_device):
+        with LiveDisplay(console) as display, Turns(workspace, display).here():
+            display.progress("write the report", 0, 0)
+            write_report(workspace)
     jobs_s = sum(outcome.seconds for outcome in outcomes)
     host_s = time.monotonic() - started - jobs_s
     return BuildResult(workspace, judge(records), run_folder, host_s, jobs_s, placement.missing_device)
 
 
-def _is_measured(workspace: Workspace, recipe_name: str) -> bool:
-    """Tell whether what is published of a recipe was measured, which a run without its device was not."""
-    published = read_records(workspace.results / "records" / recipe_name, workspace.display_path)
-    return any(record.rounds for record in published)
+def _publish(workspace: Workspace, recipe_name: str, run_folder: Path, missing_device: str) -> bool:
+    """Publish a run, and tell whether it was: one without its device replaces none that was measured."""
+    with locked(results_lock(workspace)):
+        if missing_device:
+            published = read_records(workspace.results / "records" / recipe_name, workspace.display_path)
+            if any(record.rounds for record in published):
+                return False
+        publish(run_folder, recipe_name, workspace.results)
+    return True
 
 
 def up_to_date(
@@ -128,10 +140,11 @@ def up_to_date(
     """
     plan = make_plan(workspace, load_recipe(workspace, recipe_name))
     name = plan.recipe.name
-    records = read_records(workspace.results / "records" / name, workspace.display_path)
+    with locked(results_lock(workspace)):
+        records = read_records(workspace.results / "records" / name, workspace.display_path)
     reason = why_outdated(plan, records, this_cpu(), engine)
     if not reason:
-        with _one_at_a_time(workspace), LiveDisplay(console) as display:
+        with LiveDisplay(console) as display, Turns(workspace, display).here():
             data = datasets.prepare(plan, display.progress)
         reason = why_data_outdated(records, {model: found.digests for model, found in data.items()})
     told = f"building, because {reason}" if reason else f"up to date: run {records[0].run} measured the same"
@@ -183,26 +196,42 @@ def _say_warnings(data: Mapping[str, datasets.DataSet], display: Display) -> Non
             display.say(f"  {model}: {warning}")
 
 
-def _clear_leftovers(workspace: Workspace, display: Display) -> None:
-    """Keep what a killed run had tuned, and remove the rest that it left."""
-    for refused in tuning_store.keep_leftovers(workspace):
-        display.say(f"  {refused}")
-    for leftover in ("jobs", "scratch"):
-        shutil.rmtree(workspace.state / leftover, ignore_errors=True)
-        (workspace.state / leftover).mkdir(parents=True)
-
-
 @contextmanager
-def _one_at_a_time(workspace: Workspace) -> Iterator[None]:
-    """Hold the workspace's lock: two builds at once would disturb each other's times."""
-    workspace.state.mkdir(exist_ok=True)
-    with (workspace.state / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EnvironmentProblem(
-                "another build is running in this workspace",
-                workspace.display_path(workspace.state / "lock"),
-                "wait for it: two at once would disturb each other's times",
-            ) from None
+def _only_build_of(workspace: Workspace, recipe_name: str, display: Display) -> Iterator[None]:
+    """Hold a recipe, of which there is one build at a time; clear away what killed builds of any have left.
+
+    Raises:
+        EnvironmentProblem: the recipe is being built.
+    """
+    lock = _recipe_lock(workspace, recipe_name)
+    with ExitStack() as stack:
+        with locked(lock_file(workspace, "leftovers")):  # whoever looks for leftovers holds other recipes
+            _, is_held = stack.enter_context(locked_if_free(lock))
+            if not is_held:
+                what, advice = f"another build of {recipe_name} is running in this workspace", "wait for it"
+                raise EnvironmentProblem(what, workspace.display_path(lock), advice)
+            _clear_leftovers(workspace, recipe_name, display)
         yield
+
+
+def _recipe_lock(workspace: Workspace, recipe_name: str) -> Path:
+    return lock_file(workspace, f"recipe-{recipe_name}")
+
+
+def _clear_leftovers(workspace: Workspace, own: str, display: Display) -> None:
+    """Keep what killed runs had tuned, and remove the rest that they left; living ones hold their recipe.
+
+    Args:
+        own: the name of the recipe that this build holds.
+    """
+    jobs, scratch = workspace.state / "jobs", workspace.state / "scratch"
+    for recipe_name in sorted({path.name for folder in (jobs, scratch) for path in folder.glob("*")}):
+        with ExitStack() as stack:
+            if recipe_name != own:
+                _, is_held = stack.enter_context(locked_if_free(_recipe_lock(workspace, recipe_name)))
+                if not is_held:
+                    continue
+            for refused in tuning_store.keep_leftovers(workspace, jobs / recipe_name):
+                display.say(f"  {refused}")
+            for folder in (jobs, scratch):
+                shutil.rmtree(folder / recipe_name, ignore_errors=True)

@@ -97,7 +97,7 @@ class Executor(Protocol):
         name: `docker`, `docker:<context>` or `venv`.
         device: what tells this device from another one: jobs of one run whose devices differ are never
             compared.
-        is_local: the device is this machine.
+        is_local: the device is this machine, whose engines share it.
         memory_mb: the memory of the device, in MB.
         place: what a record says of the engine: its address and its name.
     """

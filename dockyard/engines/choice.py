@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from dockyard.engines import Executor, OnLine
 from dockyard.engines.endpoint import DEFAULT, NoSuchContext, resolve
@@ -11,6 +12,27 @@ from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
 
 ENGINES = ("auto", "docker", "venv")
+
+
+def device_behind(context: str | None) -> str:
+    """Return what tells the device of an engine from others, under whatever context; empty for this machine.
+
+    Nothing is done there. A line to an engine elsewhere is opened, and closed.
+
+    Args:
+        context: a Docker context; None for what docker takes by itself.
+
+    Raises:
+        EnvironmentProblem: no engine answers there.
+    """
+    from dockyard.engines.docker import device_of
+    from dockyard.engines.engine_line import EngineLine, engine_errors
+
+    endpoint = resolve(context)
+    if endpoint.is_local:
+        return ""
+    with closing(EngineLine(endpoint)) as line, engine_errors("no Docker engine answers"):
+        return device_of(line.client.info())
 
 
 def choose_executor(

@@ -94,7 +94,7 @@ class DockerExecutor:
         self._engine: Mapping[str, Any] = engine
         self.name, self.is_local = endpoint.name, endpoint.is_local
         self._inputs = KeptInputs(self.line, lambda: free_bytes(engine, self.line.ask))
-        self.device = json_hash(["docker", engine.get("Name"), engine.get("ID")])[:16]
+        self.device = device_of(engine)
         self.memory_mb = int(engine.get("MemTotal", 0) / 1e6)
         self.place: Mapping[str, str] = {
             "engine_host": endpoint.host,
@@ -300,6 +300,11 @@ def fetch_followed(container: HoldsFiles, followed: FollowedFolder, folder: Path
         for path in (Path(name) / PurePosixPath(followed.name).name).glob(f"*{followed.suffix}"):
             if path.is_file():
                 path.replace(folder / followed.name / path.name)
+
+
+def device_of(engine: Mapping[str, Any]) -> str:
+    """Return what tells an engine's device from others, by what it says of itself (`docker info`)."""
+    return json_hash(["docker", engine.get("Name"), engine.get("ID")])[:16]
 
 
 def _send(container: JobContainer, word: signal.Signals, given_up: threading.Event) -> None:

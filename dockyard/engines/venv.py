@@ -46,10 +46,10 @@ class VenvExecutor:
     """
 
     name = "venv"
+    is_local = True
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.is_local = True
         self.device = json_hash([self.name, platform.node(), boot_id()])[:16]
         self.place: Mapping[str, str] = {}
         self.memory_mb = int(min(psutil.virtual_memory().total, _memory_limit()) / 1e6)

@@ -13,6 +13,7 @@ from dockyard.report.csv import write_csv
 from dockyard.report.markdown import markdown
 from dockyard.report.model_section import Pictures
 from dockyard.report.sections import report_of
+from dockyard.run.turns import locked, results_lock
 from shared.contract.measurement import Scope
 from shared.contract.record import RecordStatus
 
@@ -26,6 +27,11 @@ def write_report(workspace: Workspace) -> list[Assessment]:
     Raises:
         InputProblem: a file among the records that is none.
     """
+    with locked(results_lock(workspace)):
+        return _write(workspace)
+
+
+def _write(workspace: Workspace) -> list[Assessment]:
     results = workspace.results
     assessments = judge(read_records(results / "records", workspace.display_path))
     assessments.sort(key=reading_order)

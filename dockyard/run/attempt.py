@@ -202,7 +202,7 @@ def _artifact_of(run: Run, planned: PlannedJob) -> str | None:
 @contextmanager
 def filled_folder(run: Run, planned: PlannedJob) -> Iterator[Path]:
     """Yield a job's folder, and remove it at the end."""
-    jobs = run.plan.workspace.state / "jobs"
+    jobs = run.plan.workspace.state / "jobs" / run.plan.recipe.name
     jobs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=planned.job.id.replace("/", "-") + "-", dir=jobs) as name:
         folder = Path(name)

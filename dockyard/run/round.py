@@ -168,7 +168,7 @@ def _run_group(run: Run, members: Sequence[PlannedJob]) -> Finished:
 
 def _observed(run: Run, members: Sequence[PlannedJob]) -> dict[str, Mapping[str, str]]:
     """Return the state of each executor's device that no job can read, by the executor's name."""
-    executors = [run.placement.executor_of(planned.job.target) for planned in members]
+    executors = [run.placement.executor_of(planned.job) for planned in members]
     by_name = {executor.name: executor for executor in executors}
     return {name: executor.observe(run.plan.toolchains) for name, executor in by_name.items()}
 

@@ -195,12 +195,12 @@ def keep(workspace: Workspace, folder: Path, model: str, target: str) -> list[st
     return refused
 
 
-def keep_leftovers(workspace: Workspace) -> list[str]:
+def keep_leftovers(workspace: Workspace, jobs: Path) -> list[str]:
     """Keep the databases in the job folders of a run that was killed; return what was refused, and why."""
     refused = []
     targets = workspace.names("targets", "target.json")
     models = workspace.names("models", "model.json")
-    for folder in sorted((workspace.state / "jobs").glob("*/tuning")):
+    for folder in sorted(jobs.glob("*/tuning")):
         job = _job_of(folder.parent)
         if job is not None and job.target in targets and job.model in models:
             refused += keep(workspace, folder, job.model, job.target)

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from dockyard.deliver.find import measured_artifact
+from dockyard.judge.record_files import read_records
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.csv import COLUMNS
 from dockyard.workflow import BuildResult, build, summarize
@@ -211,3 +214,23 @@ def test_what_is_measured_is_what_ships(pipeline: BuildResult) -> None:
     sizes = {(one.record.model, one.record.variant): one.size_mb for one in pipeline.assessments}
     for model in ("lp_detector", "lp_reader"):
         assert 0 < sizes[model, "int8"] < 0.5 * sizes[model, "baseline"]
+
+
+def test_two_builds_in_one_workspace_take_turns(venv_executor: object, workspace: Workspace) -> None:
+    """Two recipes that are built at once in one workspace both come out right, and both are published."""
+    for name in ("one", "other"):
+        (workspace.root / "recipes" / f"{name}.json").write_text(json.dumps(DIGITS))
+    build_it = [sys.executable, "-m", "invoke", "--search-root", str(PRODUCT), "build", "--engine", "venv"]
+    build_it += ["--workspace", str(workspace.root), "--recipe"]
+    running = []
+    for name in ("one", "other"):
+        running.append(subprocess.Popen([*build_it, f"{name}.json"], stdout=subprocess.PIPE, text=True))
+    printed = [process.communicate(timeout=1200)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], printed
+    assert any("waiting for venv, where another build is at work" in text for text in printed)
+    found = [read_records(workspace.results / "records" / name) for name in ("one", "other")]
+    for one, other in zip(*found):
+        assert one.status == other.status == RecordStatus.MEASURED
+        assert one.quality == other.quality
+    rows = list(csv.DictReader((workspace.results / "results.csv").open()))
+    assert [row["recipe"] for row in rows] == ["one"] * 3 + ["other"] * 3

@@ -442,8 +442,8 @@ def test_an_interrupt_leaves_nothing_running(name: str, request: pytest.FixtureR
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
-    assert list((DOCKYARD.state / "jobs").glob("digits-*")) == []
-    assert not is_running("jobs/digits-")
+    assert list((DOCKYARD.state / "jobs").glob("*/digits-*")) == []
+    assert not is_running("jobs/digits/")
     if name == "docker":
         assert containers_of_host(process.pid) == []
     assert stamps(DOCKYARD.results) == results_before

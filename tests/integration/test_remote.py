@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 import docker
@@ -28,8 +29,10 @@ from dockyard.engines.engine_line import EngineLine
 from dockyard.engines.host_process import identify
 from dockyard.engines.image_transfer import LOCAL_SOCKET, send_image
 from dockyard.engines.input_volumes import PREFIX, Volumes, read_volumes
+from dockyard.engines.job_container import WORKSPACE_LABEL
 from dockyard.engines.kept_inputs import FILLER
 from dockyard.engines.leftovers import sweep
+from dockyard.judge.record_files import read_records
 from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from dockyard.run.side_by_side import run_side_by_side
 from shared.contract.errors import EnvironmentProblem
@@ -618,3 +621,69 @@ def test_a_killed_hosts_job_that_nobody_wants_is_removed(
         assert len(client.containers.list()) == 1
         DockerExecutor(plain, CONTEXT).close()
         assert client.containers.list(all=True) == []
+
+
+@pytest.fixture
+def two_devices(second: SecondEngine, workspace: Workspace) -> Workspace:
+    """A workspace with a recipe for this machine and one, of the same, for the second engine."""
+    document = {**DIGITS, "optimizations": ["baseline"]}
+    (workspace.root / "recipes" / "near.json").write_text(json.dumps(document))
+    (workspace.root / "recipes" / "far.json").write_text(json.dumps({**document, "device": CONTEXT}))
+    return workspace
+
+
+@contextmanager
+def matrix(workspace: Workspace) -> Iterator[subprocess.Popen[str]]:
+    """Run `matrix`, as a user does."""
+    command = [sys.executable, "-m", "invoke", "--search-root", str(PRODUCT), "matrix", "--engine", "docker"]
+    command += ["--workspace", str(workspace.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        yield process
+
+
+def test_a_matrix_on_two_devices(docker_executor: object, two_devices: Workspace) -> None:
+    """Both recipes are built at the same time, each on its device, with the same quality, and both are in the
+    results.
+    """
+    with matrix(two_devices) as process:
+        printed, _ = process.communicate(timeout=1200)
+    lines = printed.splitlines()
+    assert process.returncode == 0, printed
+    assert [line.split(":")[0] for line in lines[-2:]] == ["built       far.json", "built       near.json"]
+    devices = [line.split("]")[0][1:] for line in lines if line.startswith("[")]
+    assert set(devices) == {"here", CONTEXT}
+    assert devices not in (sorted(devices), sorted(devices, reverse=True)), printed
+    found = {name: read_records(two_devices.results / "records" / name) for name in ("near", "far")}
+    assert {record.status for both in found.values() for record in both} == {RecordStatus.MEASURED}
+    engines = {name: {record.engine for record in both} for name, both in found.items()}
+    assert engines == {"near": {"docker"}, "far": {f"docker:{CONTEXT}"}}
+    metrics = [[record.quality and record.quality.metrics for record in both] for both in found.values()]
+    assert metrics[0] == metrics[1]
+    rows = (two_devices.results / "results.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["far", "far", "near", "near"]
+    with matrix(two_devices) as again:
+        printed, _ = again.communicate(timeout=300)
+    assert [line.split(":")[0] for line in printed.splitlines()[-2:]] == [
+        "up to date  far.json",
+        "up to date  near.json",
+    ]
+
+
+def test_an_interrupt_ends_a_matrix_on_two_devices(docker_executor: object, two_devices: Workspace) -> None:
+    """Ctrl-C ends the builds on both devices: no container, no job and no process stays."""
+    with matrix(two_devices) as process:
+        assert process.stdout is not None
+        begun: set[str] = set()
+        for line in process.stdout:
+            if "reference/evaluate" in line:
+                begun.add(line.split("]")[0])
+            if len(begun) == 2:
+                break
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert list((two_devices.state / "jobs").glob("*/*")) == []
+    label = f"{WORKSPACE_LABEL}={two_devices.root.resolve()}"
+    assert docker.from_env().containers.list(all=True, filters={"label": label}) == []

@@ -15,6 +15,7 @@ from dockyard.judge.record_files import write_records
 from dockyard.judge.records import model_hash
 from dockyard.judge.verdicts import judge
 from dockyard.matrix import RecipeOutcome, State, build_each, recipes_of
+from dockyard.placing import NoDevice
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.published import this_cpu, why_data_outdated, why_outdated
@@ -111,16 +112,11 @@ def test_this_cpu_is_the_one_that_jobs_see() -> None:
     assert this_cpu("model name\t: A\nflags\t\t: sse avx2 fma\n") == ("A", "avx2")
 
 
-def all_there(name: str) -> str:
-    """No recipe's device is missing."""
-    return ""
-
-
 def outcomes(
     names: Sequence[str], build: Callable[[str], Sequence[Assessment]], current: Sequence[str] = ()
 ) -> dict[str, RecipeOutcome]:
     met = judge([record("reference"), record()])
-    found = build_each(names, all_there, lambda name: met if name in current else [], build)
+    found = build_each(names, lambda name: met if name in current else [], build)
     return {outcome.recipe: outcome for outcome in found}
 
 
@@ -142,18 +138,23 @@ def test_a_recipe_that_fails_stops_no_other() -> None:
 
 
 def test_a_recipe_whose_device_is_not_there_is_skipped() -> None:
-    """It is neither looked at nor built, its line says why, and the next one is built."""
-    missing = {"far": "no device 'board'"}
-    met = judge([record("reference"), record()])
-    found = list(build_each(["far", "near"], lambda name: missing.get(name, ""), lambda _: [], lambda _: met))
-    assert found[0] == RecipeOutcome("far", State.SKIPPED, "no device 'board'")
-    assert [outcome.state for outcome in found] == [State.SKIPPED, State.BUILT]
+    """Its line says why, and the next one is built; results of it that are up to date need no device."""
+
+    def build(name: str) -> list[Assessment]:
+        if name == "far":
+            raise NoDevice("no device 'board'")
+        return judge([record("reference"), record()])
+
+    found = outcomes(["far", "known", "near"], build, current=["known"])
+    assert found["far"] == RecipeOutcome("far", State.SKIPPED, "no device 'board'")
+    states = [outcome.state for outcome in found.values()]
+    assert states == [State.SKIPPED, State.UP_TO_DATE, State.BUILT]
 
 
 def test_a_requirement_stays_missed() -> None:
     """A recipe whose requirement is missed has failed, however often it is looked at."""
     missed = judge([record("reference"), requiring(record(rounds=rounds(2.0, 2.0, 2.0)), min_speedup=3.0)])
-    (one,) = build_each(["slow"], all_there, lambda _: missed, lambda _: [])
+    (one,) = build_each(["slow"], lambda _: missed, lambda _: [])
     assert one.state == State.FAILED
     assert one.text.startswith("what the recipe requires was not reached. No variant of digits")
 
@@ -166,7 +167,7 @@ def test_an_interrupted_matrix_ends_at_once() -> None:
             raise KeyboardInterrupt
         return judge([record("reference"), record()])
 
-    built = build_each(["first", "second", "third"], all_there, lambda _: [], build)
+    built = build_each(["first", "second", "third"], lambda _: [], build)
     assert next(built).state == State.BUILT
     with pytest.raises(KeyboardInterrupt):
         next(built)
@@ -193,12 +194,52 @@ def test_command_skips_a_recipe_whose_device_is_not_there(workspace: Workspace) 
     assert strict.stderr.splitlines()[-1] == "error: 1 of 1 recipes did not succeed: far.json"
 
 
+def test_command_goes_on_with_every_device(workspace: Workspace) -> None:
+    """Recipes of several devices: each device's lines have its name, each recipe has a line as it ends, and
+    the last lines are in the recipes' order; for machines each is a line of JSON and nothing else.
+    """
+    recipe = {"model": "digits", "target": "intel-openvino", "optimizations": ["int8"]}
+    for name in ("b-board", "c-board"):
+        (workspace.root / "recipes" / f"{name}.json").write_text(json.dumps({**recipe, "device": name}))
+    (workspace.root / "recipes" / "a.json").write_text("{")
+    done = invoke("matrix", "--workspace", str(workspace.root))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[-3:]] == [
+        ["failed", "a.json:"],
+        ["skipped", "b-board.json:"],
+        ["skipped", "c-board.json:"],
+    ]
+    assert sum(line.startswith("skipped     b-board.json: no device 'b-board' (") for line in lines) == 2
+    assert "[b-board] b-board: building, because nothing is published of it" in lines
+    errors = done.stderr.splitlines()
+    assert errors[0].startswith("error: a.json: recipes/a.json")
+    assert errors[-1] == "error: 1 of 3 recipes did not succeed: a.json"
+    told = invoke("matrix", "--json", "--strict", "--workspace", str(workspace.root))
+    assert told.returncode == 1
+    outcomes = [json.loads(line) for line in told.stdout.splitlines()]
+    states = {one["recipe"]: one["state"] for one in outcomes}
+    assert states == {"a.json": "failed", "b-board.json": "skipped", "c-board.json": "skipped"}
+    assert len(outcomes) == 3
+    assert "skipped     b-board.json" not in told.stderr
+
+
 def test_recipes_of_a_target(two_recipes: Workspace) -> None:
     """Recipes are chosen by target; one that cannot be read stays in, and an unknown target is refused."""
     assert recipes_of(two_recipes, []) == ["broken.json", "ours.json"]
     assert recipes_of(two_recipes, ["intel-openvino"]) == ["broken.json", "ours.json"]
     with pytest.raises(InputProblem, match="did you mean 'intel-openvino'"):
         recipes_of(two_recipes, ["intel-openvin"])
+
+
+def test_recipes_by_name(two_recipes: Workspace) -> None:
+    """Recipes are chosen by name, with or without the ending; an unknown name is refused."""
+    assert (
+        recipes_of(two_recipes, [], ["ours"]) == recipes_of(two_recipes, [], ["ours.json"]) == ["ours.json"]
+    )
+    assert recipes_of(two_recipes, [], ["ours", "broken"]) == ["broken.json", "ours.json"]
+    with pytest.raises(InputProblem, match=r"did you mean 'ours\.json'"):
+        recipes_of(two_recipes, [], ["our"])
 
 
 def test_command_leaves_what_is_up_to_date(two_recipes: Workspace) -> None:

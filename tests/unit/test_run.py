@@ -79,7 +79,7 @@ def test_all_goes_well(start: Run, digits_plan: Plan, workspace: Workspace) -> N
     alone = [job_id for job_id in planned if "benchmark" not in job_id]
     assert engine.ran[: len(alone)] == alone
     assert {o.status for o in outcomes} == {"done"}
-    assert list((workspace.state / "jobs").iterdir()) == []
+    assert list((workspace.state / "jobs" / "digits").iterdir()) == []
     assert engine.prepared == [("tensorflow", "2.21"), ("intel-openvino", "2026.4")]
 
 
@@ -235,7 +235,7 @@ def test_interrupt_leaves_no_folder(start: Run, workspace: Workspace) -> None:
         KeyboardInterrupt, start(FakeExecutor({CONVERT: lambda job, folder: KeyboardInterrupt()}))
     )
     assert (outcomes[-1].status, outcomes[-1].reason) == ("failed", "interrupted")
-    assert list((workspace.state / "jobs").iterdir()) == []
+    assert list((workspace.state / "jobs" / "digits").iterdir()) == []
 
 
 def times(*samples: int) -> Callable[[Job, Path], Any]:

@@ -338,7 +338,7 @@ def test_any_bytes_are_refused(tmp_path: Path, damage: bytes, place: int) -> Non
 @pytest.fixture
 def leftover(tuned: Recipe, workspace: Workspace) -> Path:
     """The folder of a job that tuned, as a run that was killed leaves it."""
-    folder = workspace.state / "jobs" / "digits-tuned-optimize-x"
+    folder = workspace.state / "jobs" / "digits" / "digits-tuned-optimize-x"
     job = next(p.job for p in make_plan(workspace, tuned).jobs if p.job.id == OPTIMIZE)
     put(folder / "tuning" / NAME, database())
     (folder / "job.json").write_text(json.dumps(encode(job)))
@@ -347,7 +347,7 @@ def leftover(tuned: Recipe, workspace: Workspace) -> Path:
 
 def test_leftovers_are_kept(leftover: Path, workspace: Workspace) -> None:
     """What the job of a killed run had found out is this machine's own before its folder is deleted."""
-    assert tuning_store.keep_leftovers(workspace) == []
+    assert tuning_store.keep_leftovers(workspace, leftover.parent) == []
     assert own(workspace).read_bytes() == packed(database())
 
 
@@ -368,7 +368,7 @@ def test_leftovers_of_what_there_is_not(
     """A leftover that names no model or target that there is, or is no job at all, is let go."""
     job = json.loads((leftover / "job.json").read_text())
     (leftover / "job.json").write_text(json.dumps({**job, **changes}))
-    assert tuning_store.keep_leftovers(workspace) == []
+    assert tuning_store.keep_leftovers(workspace, leftover.parent) == []
     assert not (workspace.state / "tuning").exists()
 
 
@@ -377,7 +377,7 @@ def test_leftovers_of_what_does_not_tune(leftover: Path, workspace: Workspace) -
     job = json.loads((leftover / "job.json").read_text())
     job["parameters"]["tuning"] = None
     (leftover / "job.json").write_text(json.dumps(job))
-    assert tuning_store.keep_leftovers(workspace) == []
+    assert tuning_store.keep_leftovers(workspace, leftover.parent) == []
     assert not (workspace.state / "tuning").exists()
 
 
@@ -387,7 +387,7 @@ def test_leftovers_without_a_job(leftover: Path, workspace: Workspace, content: 
     (leftover / "job.json").unlink()
     if content is not None:
         (leftover / "job.json").write_bytes(content)
-    assert tuning_store.keep_leftovers(workspace) == []
+    assert tuning_store.keep_leftovers(workspace, leftover.parent) == []
     assert not (workspace.state / "tuning").exists()
 
 
