@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from itertools import chain
 from typing import Any
 
 from dockyard.judge.points import reason_left
@@ -235,11 +233,13 @@ def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
 
 def _method_notes(work: Work, network: str) -> Notes:
     """Return what was said of making a network's artifact, step by step, as one."""
-    notes = [step.result.notes for step in work.made[network] if step.result]
-    images = [one.calibration_images for one in notes]
-    return Notes(
-        remarks=tuple(chain.from_iterable(one.remarks for one in notes)),
-        tables=tuple(chain.from_iterable(one.tables for one in notes)),
-        calibration_images=next(filter(None, images), None),
-        details=dict(ChainMap(*(dict(one.details) for one in reversed(notes)))),
-    )
+    whole = Notes()
+    for step in work.made[network]:
+        own = step.result.notes if step.result else Notes()
+        whole = Notes(
+            remarks=whole.remarks + own.remarks,
+            tables=whole.tables + own.tables,
+            calibration_images=whole.calibration_images or own.calibration_images,
+            details={**whole.details, **own.details},
+        )
+    return whole

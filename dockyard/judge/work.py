@@ -8,6 +8,7 @@ from itertools import chain
 
 from dockyard.plan.jobs import compile_id, convert_id, evaluate_id, optimize_id, predict_id
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
+from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.outcome import Outcome
 from shared.contract.measurement import Latency, Quality
 from shared.contract.recipe import Optimization
@@ -75,7 +76,9 @@ class Work:
     @property
     def identity(self) -> Mapping[str, str]:
         """What identifies the toolchain that it ran in."""
-        return next((outcome.identity for outcome in self.own if outcome.identity), {})
+        targets = {optimization.target for optimization in self.optimizations.values()} or {REFERENCE_TARGET}
+        own = (outcome for outcome in self.own if outcome.planned.job.target in targets)
+        return next((outcome.identity for outcome in own if outcome.identity), {})
 
     @property
     def prepared(self) -> Outcome | None:

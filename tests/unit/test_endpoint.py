@@ -61,9 +61,8 @@ def test_what_a_toolchain_asks_of_a_machine(workspace: Workspace) -> None:
     document = {"description": "", "toolchains": toolchains, "sources": ["ONNX"], "methods": {}}
     (folder / "target.json").write_text(json.dumps(document))
     found = load_target(workspace, "shelf-trt", "test").toolchains
-    assert found["10.3"].platform == Platform(
-        "aarch64", "36.4", "37", "nvidia", True, "registry.example/vendor/tools:1.2"
-    )
+    base = "registry.example/vendor/tools:1.2"
+    assert found["10.3"].platform == Platform("aarch64", "36.4", "37", "nvidia", True, base=base)
     assert found["any"].platform == Platform()
     platform["l4t"] = {"from": "JetPack 6"}
     (folder / "target.json").write_text(json.dumps(document))
