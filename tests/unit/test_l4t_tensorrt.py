@@ -297,7 +297,7 @@ def test_the_python_api_compiles(network: Network, prepared: Path, on_path: Put,
     assert asked["precisions"] == {
         "conv": "HALF",
         "decode": "FLOAT" if is_weak else "HALF",
-        "indices": "INT32",
+        "indices": "HALF",
     }
     assert asked["workspace"] == 1024 << 20
     assert "of 2 operations with weights 1 fp16, 1 not found" in product.notes.remarks[1]
