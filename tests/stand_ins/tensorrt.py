@@ -66,13 +66,12 @@ class TensorRT:
 
 
 class Layer:
-    num_outputs = 1
-
-    def __init__(self, name: str, kind: DataType) -> None:
-        self.name, self.precision, self._kind = name, DataType.HALF, kind
+    def __init__(self, name: str, *outputs: DataType) -> None:
+        self.name, self.precision, self._outputs = name, DataType.HALF, outputs
+        self.num_outputs = len(outputs)
 
     def get_output(self, index: int) -> SimpleNamespace:
-        return SimpleNamespace(dtype=self._kind)
+        return SimpleNamespace(dtype=self._outputs[index])
 
 
 class Network:
@@ -80,7 +79,7 @@ class Network:
         self.strongly_typed, self.graph = strongly_typed, b""
         self.layers = [
             Layer("conv", DataType.HALF),
-            Layer("decode", DataType.FLOAT),
+            Layer("decode", DataType.FLOAT, DataType.INT32),
             Layer("indices", DataType.INT32),
         ]
         self.num_layers = len(self.layers)
