@@ -31,6 +31,7 @@ L4T_FILE = "/etc/nv_tegra_release"
 L4T = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
 """Its first line: `# R36 (release), REVISION: 4.3, GCID: ...`."""
 
+NOT_FOUND = "not found in the engine"
 MAX_NAMES, MAX_NAME = 4, 200
 """Operations of a layer that are named, and characters of each."""
 
@@ -78,23 +79,14 @@ def wish_of(source: Path, manifest: Manifest, options: Options, cache: Path) -> 
     Raises:
         JobFailed: that is no graph for TensorRT.
     """
-    precision = manifest.settings.get("precision")
-    types = {
-        "fp32": (),
-        "fp16": (FP16,),
-        "int8": (INT8,) if options.get("rest") == "float32" else (INT8, FP16),
-    }
-    if manifest.format != GRAPH_FORMAT or precision not in types:
-        found = f"{manifest.format} with the precision {precision}"
-        advice = f"prepare it with a target that leaves ONNX in {', '.join(types)}"
-        raise JobFailed(f"what is to be compiled is {found}", "", advice)
-    return Wish(
-        source / GRAPH_FILE,
-        options["workspace_mb"],
-        types[precision],
-        tuple(manifest.settings.get("float32", ())),
-        cache / TIMING_FILE,
-    )
+    found = manifest.settings
+    if manifest.format != GRAPH_FORMAT or "precision" not in found:
+        what = f"what is to be compiled is {manifest.format} that nobody typed for TensorRT"
+        raise JobFailed(what, "", "the target that prepares it leaves ONNX, and its types in the manifest")
+    types = (INT8,) if found["precision"] == "int8" else ()
+    rest = (FP16,) if found["rest"] == "float16" else ()
+    held = tuple(found["float32"])
+    return Wish(source / GRAPH_FILE, options["workspace_mb"], types + rest, held, cache / TIMING_FILE)
 
 
 def compile_engine(
@@ -116,7 +108,7 @@ def compile_engine(
         manifest.input,
         settings={**settings_of(plan, place.release, gpu, place.l4t), "builder": builder.name},
         built_for=BuiltFor(platform.machine(), f"{gpu.name}, compute capability {gpu.capability}"),
-        notes=_notes(network, place, layers, clocks, len(plan), seconds),
+        notes=_notes(network, place, layers, manifest.settings["weighted"], clocks, len(plan), seconds),
     )
 
 
@@ -132,11 +124,13 @@ def _notes(
     network: Network,
     place: Place,
     layers: Sequence[EngineLayer],
+    weighted: Sequence[str],
     clocks: ClockReading,
     size: int,
     seconds: float,
 ) -> Notes:
-    gpu, counts = place.gpu, Counter(precisions_of(layers))
+    gpu, found = place.gpu, precisions_of(layers, weighted)
+    counts = Counter(found.get(name, NOT_FOUND) for name in weighted)
     details: Dict[str, Any] = {
         "release": place.release,
         "layers": len(layers),
@@ -149,7 +143,7 @@ def _notes(
         remarks=(
             f"the engine of {network.name} is for {gpu.name}, compute capability {gpu.capability}, and runs "
             f"with TensorRT {place.release} alone",
-            _phrase(counts),
+            f"read back from it: of {len(weighted)} operations with weights {_phrase(counts)}",
             *clocks.remarks,
         ),
         tables=(_table(network, layers),) if layers else (),
@@ -158,17 +152,14 @@ def _notes(
 
 
 def _phrase(counts: Dict[str, int]) -> str:
-    if not counts:
-        return "which precisions the engine computes in could not be read back"
-    told = ", ".join(f"{number} {precision}" for precision, number in sorted(counts.items()))
-    return f"read back from the engine: of {sum(counts.values())} convolutions and matrix products {told}"
+    return ", ".join(f"{number} {where}" for where, number in sorted(counts.items()))
 
 
 def _table(network: Network, layers: Sequence[EngineLayer]) -> Table:
     """Return the table of an engine's layers, in the order they run."""
     rows: List[Tuple[str, ...]] = []
     for layer in layers:
-        named = [name[:MAX_NAME] for name in layer.operations or (layer.name,)]
+        named = [name[:MAX_NAME] for name in layer.operations]
         more = f" and {len(named) - MAX_NAMES} more" if len(named) > MAX_NAMES else ""
         told = ", ".join(named[:MAX_NAMES]) + more
         rows.append((told, layer.kind, ", ".join(layer.reads), ", ".join(layer.writes)))

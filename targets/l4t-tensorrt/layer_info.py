@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Mapping, Sequence, Tuple
 
 PRECISIONS: Mapping[str, str] = {
     "float": "fp32",
@@ -26,6 +26,9 @@ PRECISIONS: Mapping[str, str] = {
 OPERATION = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 """A node of the graph, in a layer's `Metadata`; that came with TensorRT 8.6."""
 
+BETWEEN = re.compile(r" \+ | \|\| ")
+"""What stands between the nodes in a layer's name, which tells them in TensorRT 8.5."""
+
 MULTIPLIES = re.compile(r"convolution|\bconv\b|gemm|fprop|matrix_?multiply|fully_?connected", re.IGNORECASE)
 """What convolutions and matrix products have in kind or kernel: `CaskConvolution`, `sm80_xmma_gemm_...`."""
 
@@ -35,23 +38,21 @@ class EngineLayer:
     """A layer of an engine.
 
     Attributes:
-        name: as the engine has it: up to TensorRT 8.5 the nodes of the graph that it does the work of.
+        operations: names of the graph's nodes that it does the work of.
         kind: as the engine calls it, for example `CaskConvolution`.
         reads, writes: precisions, without repetition, in their order; a convolution in int8 reads it first.
-        operations: names of the graph's nodes that it does the work of, where the engine tells them.
         multiplies: it is a convolution or a matrix product.
     """
 
-    name: str
+    operations: Tuple[str, ...]
     kind: str
     reads: Tuple[str, ...]
     writes: Tuple[str, ...]
-    operations: Tuple[str, ...]
     multiplies: bool
 
 
 def read_layers(text: str) -> Tuple[EngineLayer, ...]:
-    """Read the layers in the order they run. One without details has only its name.
+    """Read the layers in the order they run. Of one without details only its name is known.
 
     Raises:
         ValueError: no layers of TensorRT.
@@ -65,18 +66,21 @@ def read_layers(text: str) -> Tuple[EngineLayer, ...]:
 
 def _layer(entry: Any) -> EngineLayer:
     if not isinstance(entry, dict):
-        return EngineLayer(str(entry), "", (), (), (), False)
+        return EngineLayer(_operations(str(entry), ""), "", (), (), False)
     kind = str(entry.get("LayerType", ""))
     told = f"{kind} {entry.get('ParameterType', '')} {entry.get('TacticName', '')}"
     return EngineLayer(
-        str(entry.get("Name", "")),
+        _operations(str(entry.get("Name", "")), str(entry.get("Metadata", ""))),
         kind,
         _precisions(entry.get("Inputs")),
         _precisions(entry.get("Outputs")),
-        tuple(dict.fromkeys(OPERATION.findall(str(entry.get("Metadata", ""))))),
         # A layer that only changes the form of what a convolution reads has its name too.
         bool(MULTIPLIES.search(told)) and "reformat" not in kind.lower(),
     )
+
+
+def _operations(name: str, metadata: str) -> Tuple[str, ...]:
+    return tuple(dict.fromkeys(OPERATION.findall(metadata) or BETWEEN.split(name)))
 
 
 def _precisions(tensors: Any) -> Tuple[str, ...]:
@@ -87,6 +91,14 @@ def _precisions(tensors: Any) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def precisions_of(layers: Sequence[EngineLayer]) -> Tuple[str, ...]:
-    """Return the precision in which each layer that multiplies does so: that of what it reads first."""
-    return tuple(layer.reads[0] if layer.reads else "unknown" for layer in layers if layer.multiplies)
+def precisions_of(layers: Sequence[EngineLayer], nodes: Iterable[str]) -> Dict[str, str]:
+    """Return the precision in which the engine multiplies for each node of the graph that is found in it.
+
+    That is the precision of what its convolution or matrix product reads first; of a node that became part of
+    another layer, what that reads first.
+    """
+    by_node: Dict[str, EngineLayer] = {}
+    for layer in sorted(layers, key=lambda one: not one.multiplies):
+        for name in layer.operations:
+            by_node.setdefault(name, layer)
+    return {name: by_node[name].reads[0] for name in nodes if name in by_node and by_node[name].reads}

@@ -66,7 +66,12 @@ def run(command: Sequence[str]) -> Ended:
     last: Deque[str] = deque(maxlen=KEPT_LINES)
     count = 0
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
         assert process.stdout is not None
         while True:

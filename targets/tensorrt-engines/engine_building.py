@@ -95,8 +95,9 @@ def _allow(trt: Any, config: Any, network: Any, wish: Wish) -> None:
     if wish.types and wish.in_float32:
         config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
         for layer in _layers(network, wish.in_float32):
-            # A layer of indices has no other type than its own.
-            if layer.precision in (trt.DataType.FLOAT, trt.DataType.HALF):
+            # A layer of indices alone has no other type than its own, whatever its precision is said to be.
+            outputs = {layer.get_output(index).dtype for index in range(layer.num_outputs)}
+            if outputs & {trt.DataType.FLOAT, trt.DataType.HALF}:
                 layer.precision = trt.DataType.FLOAT
 
 

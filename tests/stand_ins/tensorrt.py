@@ -65,17 +65,26 @@ class TensorRT:
         return _Runtime(self, logger)
 
 
+class Layer:
+    def __init__(self, name: str, *outputs: DataType) -> None:
+        self.name, self.precision, self._outputs = name, DataType.HALF, outputs
+        self.num_outputs = len(outputs)
+
+    def get_output(self, index: int) -> SimpleNamespace:
+        return SimpleNamespace(dtype=self._outputs[index])
+
+
 class Network:
     def __init__(self, strongly_typed: bool) -> None:
         self.strongly_typed, self.graph = strongly_typed, b""
         self.layers = [
-            SimpleNamespace(name="conv", precision=DataType.HALF),
-            SimpleNamespace(name="decode", precision=DataType.HALF),
-            SimpleNamespace(name="indices", precision=DataType.INT32),
+            Layer("conv", DataType.HALF),
+            Layer("decode", DataType.FLOAT, DataType.INT32),
+            Layer("indices", DataType.INT32),
         ]
         self.num_layers = len(self.layers)
 
-    def get_layer(self, index: int) -> SimpleNamespace:
+    def get_layer(self, index: int) -> Layer:
         return self.layers[index]
 
 

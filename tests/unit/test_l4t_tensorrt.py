@@ -116,7 +116,7 @@ def prepared(tmp_path: Path) -> Path:
 
 def manifest_of(network: Network, **settings: Any) -> Manifest:
     """The manifest of what was prepared."""
-    known = {"precision": "int8", "float32": FLOAT32}
+    known = {"precision": "int8", "rest": "float16", "float32": FLOAT32, "weighted": ["conv", "dense"]}
     return Manifest("onnx", "tensorrt-onnx", "1.32", network.input, settings={**known, **settings})
 
 
@@ -174,20 +174,21 @@ def test_trtexec_compiles(network: Network, prepared: Path, on_path: Put, toolch
     }
     built_for, precisions, clocks, restless = product.notes.remarks
     assert built_for.endswith(f"compute capability 8.7, and runs with TensorRT {RELEASES[toolchain]} alone")
-    assert precisions == "read back from the engine: of 1 convolutions and matrix products 1 int8"
+    assert precisions == ("read back from it: of 2 operations with weights 1 int8, 1 not found in the engine")
+    assert product.notes.details["precisions"] == {"int8": 1, "not found in the engine": 1}
     assert clocks == "trtexec's clocks, medians: to the GPU 0.25 ms, on it 1.50, back 0.12"
     assert "lock its clocks (jetson_clocks)" in restless
     assert product.notes.details["trtexec"]["gpu_ms"] == 1.5
     (layers,) = product.notes.tables
-    # 8.5 has one name for the nodes of a layer; later releases name each, and type the network themselves.
-    first = ("conv + relu" if toolchain == "8.5" else "conv, relu", "CaskConvolution", "int8", "fp16")
+    # The stand-in's graph is float16 where a release types the network by it.
+    first = ("conv, relu", "CaskConvolution", "int8", "fp16")
     decoded = "fp32" if toolchain == "8.5" else "fp16"
     assert layers.rows == (first, ("decode", "PointWiseV2", "fp16", decoded))
 
 
 @pytest.mark.parametrize(
     ("precision", "rest", "told"),
-    [("fp32", None, []), ("fp16", None, ["--fp16"]), ("int8", "float32", ["--int8"])],
+    [("fp32", "float32", []), ("fp16", "float16", ["--fp16"]), ("int8", "float32", ["--int8"])],
 )
 def test_8_5_may_round_to_what_the_graph_has(
     network: Network,
@@ -195,14 +196,13 @@ def test_8_5_may_round_to_what_the_graph_has(
     on_path: Put,
     capfd: pytest.CaptureFixture[str],
     precision: str,
-    rest: str | None,
+    rest: str,
     told: list[str],
 ) -> None:
     """A release without strongly typed networks is allowed the types that the graph has, and no other."""
     on_path("8.5")
-    options = {} if rest is None else {"rest": rest}
-    manifest = manifest_of(network, precision=precision)
-    compiled(network, prepared, "8.5", precision, manifest=manifest, **options)
+    manifest = manifest_of(network, precision=precision, rest=rest)
+    compiled(network, prepared, "8.5", precision, manifest=manifest)
     line = next(line for line in capfd.readouterr().out.splitlines() if "RUNNING" in line)
     flags = [flag for flag in line.split() if flag in ("--int8", "--fp16")]
     assert flags == told
@@ -247,8 +247,9 @@ def test_a_build_that_fails_says_why(
 def test_what_is_no_prepared_graph_is_refused(network: Network, prepared: Path, on_path: Put) -> None:
     """What was not typed for TensorRT is refused before anything is built."""
     on_path("10.3")
-    with pytest.raises(JobFailed, match=r"onnx with the precision bf16\n.*leaves ONNX in fp32, fp16, int8"):
-        compiled(network, prepared, "10.3", manifest=manifest_of(network, precision="bf16"))
+    manifest = replace(manifest_of(network), settings={})
+    with pytest.raises(JobFailed, match=r"onnx that nobody typed for TensorRT\n.*its types in the manifest"):
+        compiled(network, prepared, "10.3", manifest=manifest)
 
 
 def test_without_trtexec(network: Network, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,10 +297,10 @@ def test_the_python_api_compiles(network: Network, prepared: Path, on_path: Put,
     assert asked["precisions"] == {
         "conv": "HALF",
         "decode": "FLOAT" if is_weak else "HALF",
-        "indices": "INT32",
+        "indices": "HALF",
     }
     assert asked["workspace"] == 1024 << 20
-    assert "of 1 convolutions and matrix products 1 fp16" in product.notes.remarks[1]
+    assert "of 2 operations with weights 1 fp16, 1 not found" in product.notes.remarks[1]
     assert product.settings["builder"] == "python"
 
 
@@ -446,7 +447,7 @@ INSPECTED = {
             "Inputs": [{"Format/Datatype": "N/A due to dynamic shapes"}],
         },
         {"Name": "conv", "LayerType": "CaskConvolution"},
-        "a layer by its name alone",
+        "a layer + by its name alone",
         {"Inputs": 3, "Outputs": [None]},
     ]
 }
@@ -459,8 +460,10 @@ def test_layers_are_read() -> None:
     reformat, dense, cast, convolution, name, odd = read_layers(json.dumps(INSPECTED))
     assert (reformat.reads, reformat.writes, reformat.multiplies) == (("fp32",), ("int8",), False)
     assert (dense.reads, dense.writes, dense.operations) == (("int8", "fp16"), ("fp16",), ("dense", "add"))
-    assert (cast.reads, cast.multiplies, name.name, odd.reads) == ((), False, "a layer by its name alone", ())
-    assert precisions_of((reformat, dense, cast, convolution, name, odd)) == ("int8", "unknown")
+    assert (cast.reads, cast.multiplies, odd.reads) == ((), False, ())
+    assert (name.operations, convolution.operations) == (("a layer", "by its name alone"), ("conv",))
+    layers = (reformat, dense, cast, convolution, name, odd)
+    assert precisions_of(layers, ["dense", "add", "conv", "elsewhere"]) == {"dense": "int8", "add": "int8"}
 
 
 @given(st.text())
