@@ -184,7 +184,7 @@ def matrix(
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.device_groups import build_side_by_side, device_key, groups_of
+    from dockyard.device_groups import build_side_by_side, groups_of, key_of_device
     from dockyard.judge.assessment import Assessment
     from dockyard.matrix import RecipeOutcome, State, build_each, line_of, recipes_of
     from dockyard.recipe.workspace import find_workspace
@@ -214,7 +214,7 @@ def matrix(
             print(line_of(outcome), flush=True)
 
     names = recipes_of(found, target, recipe)
-    groups = groups_of(found, names, lambda context: device_key(engine, context))
+    groups = groups_of(found, names, lambda context: key_of_device(engine, context))
     try:
         if len(groups) > 1:
             command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "matrix", "--json"]

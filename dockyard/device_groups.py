@@ -74,7 +74,7 @@ def _context_of(workspace: Workspace, name: str) -> str | None:
         return None
 
 
-def device_key(engine: str, context: str | None) -> str:
+def key_of_device(engine: str, context: str | None) -> str:
     """Identify a device; one that is not there, of which each of its recipes tells, is known by its context.
 
     Args:
@@ -103,7 +103,7 @@ def build_side_by_side(
         console: for the lines of the processes, each with the name of its device before it.
 
     Raises:
-        KeyboardInterrupt: every process has ended, and the report tells what is published.
+        KeyboardInterrupt: every process has ended, and the report tells all that is published.
     """
 
     def of(group: DeviceGroup) -> list[str]:
@@ -119,8 +119,17 @@ def build_side_by_side(
                     text = f"{_prefix(news.device)}{news.text}"
                     console.print(text, highlight=False, markup=False, soft_wrap=True)
     except KeyboardInterrupt:
-        write_report(workspace)  # a build that had published and waited to write it may be among them
+        if _is_report_old(workspace):  # a build that had published waited for its turn to write it
+            write_report(workspace)
         raise
+
+
+def _is_report_old(workspace: Workspace) -> bool:
+    """Tell whether a record was published after the report was written."""
+    report = workspace.results / "report.md"
+    written = report.stat().st_mtime if report.is_file() else 0.0
+    published = (workspace.results / "records").rglob("*.json")
+    return any(path.stat().st_mtime > written for path in published)
 
 
 def _prefix(device: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -36,7 +36,7 @@ from dockyard.judge.record_files import read_records
 from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from dockyard.run.side_by_side import run_side_by_side
 from shared.contract.errors import EnvironmentProblem
-from shared.contract.record import Record, RecordStatus
+from shared.contract.record import RecordStatus
 from tests.integration.conftest import new_workspace
 from tests.integration.second_engine import CONTEXT, SecondEngine
 from tests.integration.test_build import DIGITS, Recipe, qualities, records, run
@@ -637,10 +637,6 @@ def matrix(workspace: Workspace) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def _qualities_of(records: Sequence[Record]) -> list[float]:
-    return [record.quality.value for record in records if record.quality]
-
-
 def test_a_matrix_on_two_devices(docker_executor: object, two_devices: Workspace) -> None:
     """Both recipes are built at the same time, each on its device, with the same quality, and both are in the
     results.
@@ -654,11 +650,11 @@ def test_a_matrix_on_two_devices(docker_executor: object, two_devices: Workspace
     assert set(devices) == {"here", CONTEXT}
     assert devices not in (sorted(devices), sorted(devices, reverse=True)), printed
     found = {name: read_records(two_devices.results / "records" / name) for name in ("near", "far")}
-    assert {record.status for record in (*found["near"], *found["far"])} == {RecordStatus.MEASURED}
-    assert {record.engine for record in found["near"]} == {"docker"}
-    assert {record.engine for record in found["far"]} == {f"docker:{CONTEXT}"}
-    near, far = (_qualities_of(found[name]) for name in ("near", "far"))
-    assert (near, len(near)) == (far, 2)
+    for near, far in zip(found["near"], found["far"]):
+        assert near.status == far.status == RecordStatus.MEASURED
+        assert (near.engine, far.engine) == ("docker", f"docker:{CONTEXT}")
+        assert near.quality == far.quality
+    assert [len(both) for both in found.values()] == [2, 2]
     rows = (two_devices.results / "results.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == ["far", "far", "near", "near"]
     with matrix(two_devices) as again:

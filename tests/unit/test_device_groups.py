@@ -14,10 +14,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
-from dockyard.device_groups import DeviceGroup, GroupLine, device_key, groups_of, run_groups
+from dockyard.device_groups import (
+    DeviceGroup,
+    GroupLine,
+    build_side_by_side,
+    groups_of,
+    key_of_device,
+    run_groups,
+)
+from dockyard.judge.record_files import write_records
 from dockyard.matrix import RecipeOutcome, State
 from dockyard.recipe.workspace import PRODUCT, Workspace
+from tests.builders import record
 
 PATIENCE_S = 30.0
 """Seconds after which what should have happened has not."""
@@ -68,8 +78,8 @@ def test_a_device_that_is_not_there_is_a_group(monkeypatch: pytest.MonkeyPatch) 
     """A device that does not answer is known by its name; virtual environments are of this machine alone."""
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")  # of this machine, if of any
-    assert device_key("auto", "no-board") == "no-board"
-    assert device_key("auto", None) == device_key("venv", "no-board") == ""
+    assert key_of_device("auto", "no-board") == "no-board"
+    assert key_of_device("auto", None) == key_of_device("venv", "no-board") == ""
 
 
 def script(text: str) -> Callable[[DeviceGroup], Sequence[str]]:
@@ -173,6 +183,22 @@ def test_an_interrupt_ends_every_process(tmp_path: Path) -> None:
             coming.throw(KeyboardInterrupt())
     assert {path.name for path in tmp_path.glob("*.interrupted")} == {"board.interrupted", "here.interrupted"}
     assert all(has_ended(int(path.read_text())) for path in tmp_path.glob("*.pid"))
+
+
+def test_an_interrupt_leaves_a_report_of_what_is_published(workspace: Workspace) -> None:
+    """What a group had published before it was interrupted is in the report, and without it none is made."""
+    records = workspace.results / "records" / "digits"
+
+    def interrupt(outcome: RecipeOutcome) -> None:
+        raise KeyboardInterrupt
+
+    command = [*script("tell('c.json', 'built', 'fine')\ntime.sleep(600)")(FAR)[:3], "board"]
+    for published in ([], [record("reference"), record()]):
+        write_records(published, records)
+        with pytest.raises(KeyboardInterrupt):
+            build_side_by_side(workspace, [FAR], command, interrupt, Console(quiet=True))
+        assert (workspace.results / "results.csv").is_file() is bool(published)
+    assert ",int8," in (workspace.results / "results.csv").read_text()
 
 
 HOST = """

@@ -29,7 +29,7 @@ from shared.contract.codec import encode
 from shared.contract.errors import EnvironmentProblem, JobFailed
 from shared.contract.job import Job
 from shared.contract.model import Network
-from shared.contract.stages import NetworkFiles, Optimize
+from shared.contract.stages import Compile, NetworkFiles
 from shared.harness.toolchain import Product
 from shared.inference.session import Unsupported
 from tests.fakes import attempt
@@ -635,7 +635,8 @@ def test_a_job_runs_on_python_38(
     shutil.copytree(prepared, source)
     (source / MANIFEST_FILE).write_text(json.dumps(encode(manifest_of(network))))
     options = with_defaults({"builder": builder}, TARGET.option_schema("int8", "8.5"))
-    parameters = Optimize(NetworkFiles(network, "inputs/digits"), options)
+    (folder / "cache").mkdir()
+    parameters = Compile(NetworkFiles(network, "inputs/digits"), options, "cache", False)
     job = Job("digits/int8/compile", "digits", "l4t-tensorrt", "8.5", "int8", 1, parameters)
     (folder / "job.json").write_text(json.dumps(encode(job)))
     code = folder / "code"
