@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 import docker
-from dockyard.engines import JobExit, Limits, OnLine, OnStarted, WordsLost
+from dockyard.deliver.find import measured_artifact
+from dockyard.engines import JobExit, Limits, OnLine, OnStarted, WordsLost, images
 from dockyard.engines.choice import choose_executor
 from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, EngineAddress, any_client
@@ -37,7 +38,7 @@ from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from dockyard.run.side_by_side import run_side_by_side
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.record import RecordStatus
-from tests.integration.conftest import new_workspace
+from tests.integration.conftest import DOCKYARD, new_workspace
 from tests.integration.second_engine import CONTEXT, SecondEngine
 from tests.integration.test_build import DIGITS, Recipe, qualities, records, run
 
@@ -186,6 +187,58 @@ def test_a_recipe_over_ssh(
         assert record.device["engine_host"] == second.address
         assert record.device["engine_id"] == second.client().info()["ID"]
     assert f"Docker context {CONTEXT}, as asked" in printed
+
+
+@pytest.fixture
+def board(docker_executor: DockerExecutor, tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace with the target `board`, in an image that is ONNX Runtime's."""
+    images.build_image(DOCKYARD, "tensorrt-onnx", "1.32", on_line=ignore)
+    workspace = new_workspace(tmp_path / "workspace")
+    shutil.copytree(PRODUCT / "docker" / "onnxruntime", workspace.root / "docker" / "board")
+    folder = workspace.root / "targets" / "board"
+    shutil.copytree(PRODUCT / "tests" / "fixtures" / "board", folder)
+    prepared = {"python": ">=3.11", "prepared_by": {"target": "tensorrt-onnx", "toolchain": "1.32"}}
+    no_options = {"1.32": {"type": "object", "additionalProperties": False}}
+    document = {
+        "description": "",
+        "toolchains": {"1.32": prepared},
+        "sources": ["ONNX"],
+        "shares": ["onnx-graphs"],
+        "predicts": True,
+        "methods": {name: {"description": "", "options": no_options} for name in ("fp32", "fp16")},
+    }
+    (folder / "target.json").write_text(json.dumps(document))
+    images.build_image(workspace, "board", "1.32", on_line=ignore)
+    yield workspace
+    docker_executor.line.client.images.remove("dockyard/board:1.32", force=True)
+
+
+def test_what_a_device_compiles_is_prepared_here(
+    second: SecondEngine, board: Workspace, recipe_file: Recipe
+) -> None:
+    """For a toolchain that has its graphs prepared, this machine converts, types and predicts, and the device
+    compiles and measures, the reference too; what its compilations leave is handed from one to the next.
+    """
+    methods = ["fp32", {"method": "fp16"}]
+    recipe = recipe_file({**DIGITS, "target": "board", "toolchain": "1.32", "optimizations": methods})
+    built, printed = run(board, recipe, "auto", context=CONTEXT)
+    assert f"prepared here by Docker, compiled and measured by docker:{CONTEXT}" in printed
+    found = {record.variant: record for record in records(built)}
+    assert {record.status for record in found.values()} == {RecordStatus.MEASURED}
+    assert {record.engine for record in found.values()} == {f"docker:{CONTEXT}"}
+    for one in built.assessments:
+        assert one.is_reference or one.speedup is not None
+    for variant in ("fp32", "fp16"):
+        predicted, quality = found[variant].predicted, found[variant].quality
+        assert predicted
+        assert quality
+        assert abs(predicted.value - quality.value) < 0.05
+        assert measured_artifact(board, found[variant], "digits").joinpath("model.onnx").is_file()
+    (left,) = (board.state / "devices").glob("*/board-1.32/timing.cache")
+    assert left.read_text() == "2"
+    tags = [tag for image in second.client().images.list() for tag in image.tags]
+    assert not [tag for tag in tags if tag.startswith("dockyard/tensorrt-onnx")]
+    second.client().images.remove("dockyard/board:1.32", force=True)
 
 
 @pytest.mark.parametrize(
