@@ -445,7 +445,7 @@ def test_a_host_that_is_killed_while_it_sends(second: SecondEngine, plain: Works
     command = [sys.executable, "-c", HOST % (CONTEXT, PLAIN), str(plain.root), str(folder), ""]
     with closing(second.client()) as client:
         with subprocess.Popen(command, cwd=PRODUCT, stdout=subprocess.DEVNULL) as killed:
-            wait_until(lambda: bool(client.containers.list(all=True, filters=label_of(FILLER))))
+            wait_until(lambda: bool(client.api.containers(all=True, filters=label_of(FILLER))))
             killed.kill()
         assert kept_on(client).whole == []
         lines: list[str] = []
