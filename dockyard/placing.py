@@ -61,7 +61,7 @@ def place(
             display.say(f"  {missing}: only what needs no device is done, and nothing is measured")
             return Placement(executor, missing_device=missing)
         _examine(plan, executor, display)
-        if executor.is_local or not plan.is_prepared:
+        if executor.is_local or not plan.preparers:
             return Placement(executor)
         return _beside_a_device(plan, executor, display)
     except BaseException:
@@ -104,7 +104,7 @@ def _beside_a_device(plan: Plan, device: Executor, display: Display) -> Placemen
     except BaseException:
         maker.close()
         raise
-    return Placement(device, maker, no_reference)
+    return Placement(device, maker, plan.preparers, no_reference)
 
 
 def _shown(display: Display) -> OnLine:

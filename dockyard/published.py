@@ -75,10 +75,10 @@ def _changes(plan: Plan, record: Record, cpu: Cpu, engine: str) -> Iterator[str]
     if "lock" in identity and identity["lock"] != lock_digest(plan.workspace, target, toolchain):
         yield f"the packages of {target} {toolchain} have changed"
     release = plan.targets[target].toolchains[toolchain] if target in plan.targets else None
-    if release and release.preparation:
+    if release and release.preparation and "preparation_lock" in identity:
         name, own = release.preparation.target, release.preparation.toolchain
         now = code_hash(plan.workspace, name), lock_digest(plan.workspace, name, own)
-        if (identity.get("preparation_code_sha256"), identity.get("preparation_lock")) != now:
+        if (identity["preparation_code_sha256"], identity["preparation_lock"]) != now:
             yield f"what {name} prepares for {target} has changed, its code or its packages"
     is_here = plan.recipe.device is None
     if is_here and record.rounds and (record.device.get("cpu"), record.device.get("flags")) != cpu:

@@ -174,10 +174,11 @@ def summarize(built: BuildResult, console: Console) -> None:
             "\n".join(more).strip() or "the last lines of each are in its record",
         )
     recipe = str(built.assessments[0].record.recipe["name"])
-    missing = built.missing_device or why_nothing_is_measured(built.assessments)
+    missing = f"not measured: {built.missing_device}" if built.missing_device else ""
+    missing = missing or why_nothing_is_measured(built.assessments)
     if missing:
         advice = f"what needs no device is made and kept; where one is: ./inv build --recipe {recipe}"
-        raise EnvironmentProblem(f"not measured: {missing}", recipe, advice)
+        raise EnvironmentProblem(missing, recipe, advice)
     if not requirement_met(built.assessments):
         raise JobFailed("what the recipe requires was not reached", recipe)
 

@@ -98,6 +98,12 @@ class Assessment:
         return self.record.status == RecordStatus.NOT_MEASURED and self.times is not None
 
     @property
+    def has_times_alone(self) -> bool:
+        """It was measured, and its times can be held against no reference's."""
+        is_measured = self.record.status == RecordStatus.MEASURED and self.times is not None
+        return is_measured and self.verdict == Verdict.NOT_MEASURED
+
+    @property
     def is_stream(self) -> bool:
         """Its times are of the frames of a stream."""
         return any(isinstance(one.measured, Throughput) for one in self.record.rounds)

@@ -257,6 +257,8 @@ def _circumstances(run: Run) -> dict[str, Any]:
             found.setdefault(METHOD, "bursts in turn" if in_turn else "one burst a round")
         found[f"code of {record.target}"] = record.identity.get("code_sha256")
         found[f"toolchain {record.target} {record.toolchain}"] = record.identity.get("lock")
+        prepared = [record.identity.get(key) for key in ("preparation_code_sha256", "preparation_lock")]
+        found[f"what is prepared for {record.target} {record.toolchain}"] = prepared
         found |= {f"graph of {network}": sha256 for network, sha256 in record.graphs.items()}
         found |= {f"{split} data of {record.model}": digest for split, digest in record.data.items()}
     return found

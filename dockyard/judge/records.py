@@ -140,10 +140,10 @@ def _method_of(plan: Plan, work: Work) -> tuple[str, Mapping[str, Any], str, str
 def _preparation_of(plan: Plan, work: Work) -> dict[str, str]:
     """Return what identifies what prepared for a variant's toolchain; nothing where nothing did."""
     prepared = work.prepared
-    if prepared is None:
+    if prepared is None or "lock" not in prepared.identity:
         return {}
     code = code_hash(plan.workspace, prepared.planned.job.target)
-    return {"preparation_code_sha256": code, "preparation_lock": prepared.identity.get("lock", "")}
+    return {"preparation_code_sha256": code, "preparation_lock": prepared.identity["lock"]}
 
 
 def _status(plan: Plan, work: Work, done: Mapping[str, Outcome]) -> tuple[RecordStatus, str]:

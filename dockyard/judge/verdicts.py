@@ -39,11 +39,20 @@ def requirement_met(assessments: Sequence[Assessment]) -> bool:
 
 
 def why_nothing_is_measured(assessments: Sequence[Assessment]) -> str:
-    """Return why no variant of the recipe's own model could be measured here; empty where one could."""
+    """Return why no variant of the recipe's own model could be measured beside its reference here.
+
+    Empty where one could.
+    """
     own = [one for one in assessments if one.is_of_recipes_model and not one.is_reference]
-    declined = [one for one in own if one.verdict == Verdict.NOT_MEASURED and one.record.stage]
+    declined = [one for one in own if one.verdict == Verdict.NOT_MEASURED and _is_declined(one)]
     is_search = any("search" in one.record.recipe["optimizations"] for one in own)
-    return declined[0].reason if declined and len(declined) == len(own) and not is_search else ""
+    if len(declined) < len(own) or not own or is_search:
+        return ""
+    return f"{'no speedup' if declined[0].has_times_alone else 'not measured'}: {declined[0].reason}"
+
+
+def _is_declined(one: Assessment) -> bool:
+    return one.record.stage is not None or one.has_times_alone
 
 
 def _is_as_required(one: Assessment) -> bool:

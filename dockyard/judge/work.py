@@ -83,8 +83,9 @@ class Work:
     @property
     def prepared(self) -> Outcome | None:
         """What another toolchain made for the variant's own to compile; None where it does all itself."""
-        steps = next(iter(self.made.values()), ())
-        return steps[0] if len(steps) > 1 else None
+        targets = {optimization.target for optimization in self.optimizations.values()}
+        steps = (steps[0] for steps in self.made.values())
+        return next((step for step in steps if step.planned.job.target not in targets), None)
 
     @property
     def quality(self) -> Quality | None:

@@ -298,9 +298,12 @@ def _optimize(plan: Plan, network: Network, variant: str) -> PlannedJob:
     start = _start_of(plan, variant)
     if start is not None:
         inputs[START] = OutputInput(optimize_id(network.name, start), is_optional=True)
+    options = with_defaults(optimization.options, schema)
+    for name in plan.targets[optimization.target].compiling:
+        options.pop(name, None)
     parameters = Optimize(
         _files(network),
-        with_defaults(optimization.options, schema),
+        options,
         {split: f"inputs/data/{split}" for split in method.data},
         Tuning("inputs/tuning", plan.recipe.tracker) if method.tunes else None,
         f"inputs/{START}" if start is not None else None,

@@ -139,9 +139,10 @@ class Plan:
         return [(target, toolchain) for target, toolchain in self.toolchains if target in targets]
 
     @property
-    def is_prepared(self) -> bool:
-        """Its device compiles what something else prepares."""
-        return any(self.preparation_of(one) is not None for one in self.optimizations.values())
+    def preparers(self) -> set[str]:
+        """The targets that prepare what its device compiles."""
+        preparations = map(self.preparation_of, self.optimizations.values())
+        return {preparation.target for preparation in preparations if preparation is not None}
 
     def preparation_of(self, optimization: Optimization) -> Preparation | None:
         """Return what prepares for a resolved optimization's toolchain; None where it does all by itself."""

@@ -127,6 +127,7 @@ class Target:
         conversion: JSON Schema of what a recipe may say of a conversion.
         methods: by name.
         definitions: what the schemas refer to.
+        compiling: options of its methods that only its compiler takes.
         predicts: its artifacts run on devices that are not always at hand, and it can tell what quality they
             are likely to have there.
     """
@@ -140,6 +141,7 @@ class Target:
     methods: Mapping[str, Method]
     definitions: Mapping[str, Any]
     predicts: bool = False
+    compiling: tuple[str, ...] = ()
 
     @property
     def default_toolchain(self) -> str:
@@ -167,6 +169,12 @@ class Target:
 
 def load_target(workspace: Workspace, name: str, where: str) -> Target:
     """Load a target. Raises InputProblem with the nearest name when there is none."""
+    target = _read_target(workspace, name, where)
+    _check_preparations(workspace, target)
+    return target
+
+
+def _read_target(workspace: Workspace, name: str, where: str) -> Target:
     known = workspace.names("targets", "target.json")
     if name not in known:
         raise InputProblem(f"there is no target '{name}'", where, nearest(name, known))
@@ -179,7 +187,6 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
         _check_start(method, methods, place)
     _check_shares(workspace, name, document.get("shares", ()), place)
     toolchains = {release: _toolchain(entry) for release, entry in document["toolchains"].items()}
-    _check_preparations(workspace, toolchains, place)
     return Target(
         name,
         document["description"],
@@ -190,6 +197,7 @@ def load_target(workspace: Workspace, name: str, where: str) -> Target:
         methods,
         document.get("$defs", {}),
         document.get("predicts", False),
+        tuple(document.get("compiling", ())),
     )
 
 
@@ -208,14 +216,15 @@ def _check_start(method: Method, methods: Mapping[str, Method], place: str) -> N
             raise InputProblem(f"{toolchain} has no method '{start}'", where, nearest(start, has_it))
 
 
-def _check_preparations(workspace: Workspace, toolchains: Mapping[str, Toolchain], place: str) -> None:
+def _check_preparations(workspace: Workspace, target: Target) -> None:
     """Raise InputProblem where what prepares for a toolchain is not there, or is prepared for itself."""
-    for release, toolchain in toolchains.items():
+    place = workspace.display_path(workspace.target(target.name) / "target.json")
+    for release, toolchain in target.toolchains.items():
         if toolchain.preparation is None:
             continue
         where = f"{place}: $.toolchains['{release}'].prepared_by"
         name, wanted = toolchain.preparation.target, toolchain.preparation.toolchain
-        preparer = load_target(workspace, name, where)
+        preparer = _read_target(workspace, name, where)
         if wanted not in preparer.toolchains:
             advice = nearest(wanted, preparer.toolchains)
             raise InputProblem(f"{name} has no toolchain '{wanted}'", where, advice)

@@ -26,7 +26,7 @@ def advice(rows: Sequence[Assessment]) -> str:
     if nearest is None and device and not any(one.record.rounds for one in rows):
         return (
             f"build again when the device '{device}' is there (./inv doctor --context {device} says what it "
-            "lacks), or with --context default to measure on this machine"
+            "lacks), or name another one with --context"
         )
     if nearest is None:
         return "read the reason of each variant in the report: mend it, or try what this hardware can run"

@@ -66,7 +66,8 @@ def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
         return f"{nothing}: the reference of {broken[0].record.model} failed."
     best = nearest_miss(own)
     if best is None or best.speedup is None or best.drop is None:
-        return f"{nothing}: none was measured{_common_reason(own)}."
+        none = "none has a speedup" if any(one.has_times_alone for one in own) else "none was measured"
+        return f"{nothing}: {none}{_common_reason(own)}."
     gain, loss = best.speedup, best.drop
     why = f"{best.verdict.value}, {best.reason}" if best.reason else best.verdict.value
     return (
@@ -79,7 +80,7 @@ def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
 def _common_reason(own: Sequence[Assessment]) -> str:
     """Return why no variant was measured, where it is the same for all and no failure; else nothing."""
     variants = [one for one in own if not one.is_reference]
-    reasons = {one.record.reason for one in variants if one.verdict == Verdict.NOT_MEASURED}
+    reasons = {one.reason for one in variants if one.verdict == Verdict.NOT_MEASURED}
     is_common = len(reasons) == 1 and all(one.verdict == Verdict.NOT_MEASURED for one in variants)
     return f", {reasons.pop()}" if is_common else ""
 

@@ -33,7 +33,7 @@ def cache_key(
     Args:
         planned: the job.
         identity: what identifies the toolchain (`Executor.prepare`).
-        executor: its name.
+        executor: the name of this machine's, or the device of another one.
         inputs: input path -> what identifies its content (a checksum, a digest, an earlier job's key).
         code: `code_hash` of the job's target.
     """

@@ -334,4 +334,8 @@ def _content(run: Run, source: JobInput) -> str:
         case OutputInput(job_id, file):
             if source.is_optional and not job_folder.is_done(job_id, run.done):
                 return "none"
-            return f"{run.cache_keys[job_id]}/{file or ''}"
+            # Its bytes, however they came to be: a device that joins later has its own reference, and what is
+            # converted and found to agree with that is the same.
+            made = run.done[job_id].result
+            assert made is not None, f"{job_id} is done and has no result"
+            return f"{made.artifact.sha256}/{file or ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dockyard.engines import Executor
@@ -18,8 +19,9 @@ class Placement:
 
     Attributes:
         default: on the device that is measured on.
-        maker: makes what needs no device, where a recipe is for a device that does not make it all by
-            itself; None where the default does that, too.
+        maker: makes what needs no device, where a recipe is for a device that has its graphs prepared; None
+            where the default does that, too.
+        preparers: the targets that prepare.
         no_reference: why the reference cannot run on the device, and is measured by the maker; empty where it
             can.
         missing_device: why the device that is to be measured on is not there; empty where it is. What it has
@@ -28,14 +30,17 @@ class Placement:
 
     default: Executor
     maker: Executor | None = None
+    preparers: Collection[str] = ()
     no_reference: str = ""
     missing_device: str = ""
 
     def executor_of(self, job: Job) -> Executor:
         """Return the executor that does a job."""
-        is_made = isinstance(job.parameters, (Convert, Optimize, Predict))
+        if self.maker is None:
+            return self.default
+        makes_onnx = isinstance(job.parameters, Convert) and job.target == REFERENCE_TARGET
         is_moved = bool(self.no_reference) and job.target == REFERENCE_TARGET
-        return self.maker if self.maker is not None and (is_made or is_moved) else self.default
+        return self.maker if makes_onnx or is_moved or job.target in self.preparers else self.default
 
     def close(self) -> None:
         """Give back what the executors hold."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dockyard.judge.assessment import Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.records import make_records
+from dockyard.judge.verdicts import judge, why_nothing_is_measured
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import OutputInput, Plan, PlannedJob
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
+from dockyard.report.headline import headline
 from dockyard.run.datasets import DataSet
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
@@ -27,8 +30,8 @@ from shared.contract.job import Job
 from shared.contract.recipe import Optimization, Recipe
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, Status
-from shared.contract.stages import Compile
-from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_answer, good_result
+from shared.contract.stages import Compile, Optimize
+from tests.fakes import Answer, FakeExecutor, QuietDisplay, artifact_of, good_answer, good_result
 
 BOARD = "board"
 COMPILE, OPTIMIZE = "digits/half/compile", "digits/half/optimize"
@@ -54,12 +57,15 @@ def board_plan(workspace: Workspace, digits: Recipe) -> Write:
         (docker / "Dockerfile").write_text("")
         (docker / "requirements-1.txt").write_text("")
 
-    def plan(prepared_by: Mapping[str, str] | None = None, **toolchain: Any) -> Plan:
+    def plan(
+        prepared_by: Mapping[str, str] | None = None, beside: Sequence[Optimization] = (), **toolchain: Any
+    ) -> Plan:
         given = prepared_by or {"target": "bench", "toolchain": "1"}
         write("bench", {"toolchains": {"1": {}}, "methods": {}})
         own = {"onnx": {"opset": 13}, "prepared_by": given, **toolchain}
-        write(BOARD, {"toolchains": {"1": own}, "methods": {"half": half}, "predicts": True})
-        recipe = replace(digits, target=BOARD, toolchain=None, optimizations=(Optimization("half"),))
+        common = {"predicts": True, "compiling": ["room_mb"]}
+        write(BOARD, {"toolchains": {"1": own}, "methods": {"half": half}, **common})
+        recipe = replace(digits, target=BOARD, toolchain=None, optimizations=(Optimization("half"), *beside))
         return make_plan(workspace, recipe)
 
     return plan
@@ -116,7 +122,10 @@ def test_what_is_prepared_is_compiled_and_then_measured(board_plan: Write) -> No
     for name in ("digits/half/evaluate", "digits/half/benchmark/1"):
         assert job(plan, name).inputs["digits"] == OutputInput(COMPILE)
     assert job(plan, "digits/half/predict").inputs["digits"] == OutputInput(OPTIMIZE)
-    assert plan.device_toolchains == [("tensorflow", "2.21"), (BOARD, "1")]
+    made = job(plan, OPTIMIZE).job.parameters
+    assert isinstance(made, Optimize)
+    assert dict(made.options) == {}
+    assert (plan.device_toolchains, plan.preparers) == ([("tensorflow", "2.21"), (BOARD, "1")], {"bench"})
 
 
 @pytest.mark.parametrize(
@@ -125,6 +134,7 @@ def test_what_is_prepared_is_compiled_and_then_measured(board_plan: Write) -> No
         ({"target": "bensh", "toolchain": "1"}, "there is no target 'bensh'"),
         ({"target": "bench", "toolchain": "2"}, "bench has no toolchain '2'"),
         ({"target": "rtx-tensorrt", "toolchain": "1.7"}, "rtx-tensorrt 1.7 is prepared by another one"),
+        ({"target": BOARD, "toolchain": "1"}, "board 1 is prepared by another one"),
     ],
 )
 def test_what_prepares_is_there(board_plan: Write, prepared_by: Mapping[str, str], message: str) -> None:
@@ -147,21 +157,42 @@ def test_a_board_does_only_what_takes_a_board(board_plan: Write, run: Any) -> No
     """
     plan = board_plan()
     board, here = devices()
-    outcomes = run(plan, Placement(board, here))
+    outcomes = run(plan, Placement(board, here, {"bench"}))
     assert stages_of(plan, board) == {"evaluate", "compile", "benchmark"}
     assert stages_of(plan, here) == {"convert", "optimize", "predict"}
     assert {outcome.status for outcome in outcomes.values()} == {Status.DONE}
     assert records_by_variant(plan, outcomes)["half"].engine == "docker:board"
 
 
+def test_what_is_not_prepared_is_made_on_the_board(board_plan: Write, run: Any, second_target: str) -> None:
+    """A variant of a target that does all by itself is made, too, where it is measured: on the board."""
+    plan = board_plan(beside=[Optimization("baseline", target=second_target)])
+    board, here = devices()
+    run(plan, Placement(board, here, plan.preparers))
+    assert f"digits/convert/{second_target}-2" in board.ran
+    assert f"digits/baseline@{second_target}/optimize" in board.ran
+    assert {planned.job.target for planned in plan.jobs if planned.job.id in here.ran} == {
+        "bench",
+        "tensorflow",
+    }
+
+
 def test_a_reference_that_cannot_run_there_is_measured_here(board_plan: Write, run: Any) -> None:
     """Where the board has no image of the reference, this machine measures it, and its record says where."""
     plan = board_plan()
     board, here = devices()
-    outcomes = run(plan, Placement(board, here, no_reference="there is no image of it"))
+    outcomes = run(plan, Placement(board, here, {"bench"}, no_reference="there is no image of it"))
     assert not any("reference" in job_id for job_id in board.ran)
     records = records_by_variant(plan, outcomes)
     assert (records["reference"].engine, records["half"].engine) == ("docker", "docker:board")
+    assessments = judge(list(records.values()))
+    (half,) = [one for one in assessments if not one.is_reference]
+    assert half.verdict == Verdict.NOT_MEASURED
+    assert half.times
+    assert half.drop
+    assert half.speedup is None
+    assert why_nothing_is_measured(assessments).startswith("no speedup: it was measured on fake")
+    assert "none has a speedup, it was measured on fake" in headline(assessments)
 
 
 @pytest.mark.parametrize(("ahead_of_time", "made"), [(False, {"optimize"}), (True, {"optimize", "compile"})])
@@ -184,6 +215,26 @@ def test_without_its_device_it_is_compiled_only_ahead_of_time(
     assert kept.artifact.files
 
 
+def test_what_was_made_without_the_device_is_used_when_it_is_there(board_plan: Write, run: Any) -> None:
+    """The device joins: what was prepared while it was away is not prepared again, though it has a reference
+    of its own.
+    """
+    plan = board_plan()
+    board, here = devices()
+    run(plan, Placement(here, missing_device="no device 'board'"))
+
+    def other_outputs(job: Job, folder: Path) -> Any:
+        answer = good_answer(job, folder)
+        (folder / "outputs" / "reference.npz").write_bytes(b"outputs of the board")
+        return {**answer, "artifact": encode(artifact_of(folder / "outputs"))}
+
+    board.answers["digits/reference/evaluate"] = other_outputs
+    outcomes = run(plan, Placement(board, here, plan.preparers))
+    cached = {stage: outcomes[f"digits/half/{stage}"].cached for stage in ("optimize", "compile")}
+    assert cached == {"optimize": True, "compile": False}
+    assert not outcomes["digits/convert/board-1"].cached
+
+
 def test_a_record_has_what_both_steps_say(board_plan: Write, run: Any) -> None:
     """A record has the notes of the method and of the compilation, the time of both, and the bytes of the
     second, which are those that were measured; few calibration images are a warning.
@@ -200,7 +251,7 @@ def test_a_record_has_what_both_steps_say(board_plan: Write, run: Any) -> None:
 
     here.answers[OPTIMIZE] = say("quantized", calibration_images=4)
     board.answers[COMPILE] = say("compiled")
-    outcomes = run(plan, Placement(board, here))
+    outcomes = run(plan, Placement(board, here, {"bench"}))
     record = records_by_variant(plan, outcomes)["half"]
     assert record.status == RecordStatus.MEASURED
     assert record.notes["digits"].remarks == ("quantized", "compiled")
@@ -221,7 +272,7 @@ def test_a_failed_compilation_is_the_variants_failure(board_plan: Write, run: An
         "status": "failed",
         "reason": "no room",
     }
-    record = records_by_variant(plan, run(plan, Placement(board, here)))["half"]
+    record = records_by_variant(plan, run(plan, Placement(board, here, {"bench"})))["half"]
     assert (record.status, record.stage, record.reason) == (RecordStatus.FAILED, "compile", "no room")
 
 
@@ -242,10 +293,10 @@ def test_what_a_compilation_leaves_goes_to_the_next_on_its_device(
     board, here = devices()
     other = FakeExecutor({COMPILE: compiling}, name="docker:other", device="another board", is_local=False)
     board.answers[COMPILE] = compiling
-    run(plan, Placement(board, here))
+    run(plan, Placement(board, here, {"bench"}))
     shutil.rmtree(workspace.state / "artifacts")
-    run(plan, Placement(board, here))
-    run(plan, Placement(other, here))
+    run(plan, Placement(board, here, {"bench"}))
+    run(plan, Placement(other, here, {"bench"}))
     assert given == [[], ["timing.cache 1"], []]
     assert board.followed[COMPILE] is not None
 
@@ -256,7 +307,7 @@ def test_what_was_compiled_is_found_again_on_its_device_alone(board_plan: Write,
     board, here = devices()
     renamed = FakeExecutor(name="docker:b", device="a board", is_local=False)
     other = FakeExecutor(name="docker:board", device="another board", is_local=False)
-    found = [run(plan, Placement(device, here)) for device in (board, renamed, other)]
+    found = [run(plan, Placement(device, here, {"bench"})) for device in (board, renamed, other)]
     assert [outcomes[COMPILE].cached for outcomes in found] == [False, True, False]
     assert found[1][OPTIMIZE].cached
 

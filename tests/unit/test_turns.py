@@ -138,7 +138,7 @@ def test_what_is_made_here_waits_for_what_is_measured_here(build: Build) -> None
     first = build("near", Placement(FakeExecutor({"digits/int8/benchmark/1": measure})), QuietDisplay())
     assert begun.wait(PATIENCE_S)
     far = board()
-    second = build("far", Placement(far, maker), display)
+    second = build("far", Placement(far, maker, {"intel-openvino"}), display)
     first.join()
     second.join()
     assert maker.ran[0] == "digits/convert/intel-openvino-2026.4"
