@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
 
-from engine_wish import Shapes, Wish
+from engine_wish import Wish
 
 from shared.contract.errors import InputProblem, nearest
 
@@ -85,7 +85,7 @@ def build_command(program: str, release: str, wish: Wish, engine: Path, layers: 
     ]
     if wish.timing_cache is not None:
         command.append(f"--timingCacheFile={wish.timing_cache}")
-    return command if wish.shapes is None else command + _shape_flags(wish.shapes)
+    return command
 
 
 def _weak_typing(wish: Wish) -> List[str]:
@@ -110,30 +110,17 @@ def _in_float32(names: Sequence[str]) -> str:
     return ",".join(f"{name}:fp32" for name in names)
 
 
-def _shape_flags(shapes: Shapes) -> List[str]:
-    named = (("min", shapes.smallest), ("opt", shapes.usual), ("max", shapes.largest))
-    return [f"--{bound}Shapes={shape_of(shapes.tensor, shape)}" for bound, shape in named]
-
-
-def shape_of(tensor: str, shape: Tuple[int, ...]) -> str:
-    """Return a tensor's shape as trtexec takes it: `image:1x3x64x256`."""
-    return f"{tensor}:{'x'.join(map(str, shape))}"
-
-
-def clock_command(
-    program: str, release: str, engine: Path, times: Path, seconds: float, shape: Optional[str] = None
-) -> List[str]:
+def clock_command(program: str, release: str, engine: Path, times: Path, seconds: float) -> List[str]:
     """Return the command line that reads the three clocks of an engine: transfers, GPU and host.
 
     Args:
         times: a JSON file that is written (`trtexec_output.read_clocks`).
         seconds: that are timed, after 0.2 s of warm-up.
-        shape: of the input where its batch is free, as `shape_of` has it.
 
     Raises:
         InputProblem: the release's flags are not known.
     """
-    command = [
+    return [
         program,
         f"--loadEngine={engine}",
         *dialect_of(release).full_calls,
@@ -141,4 +128,3 @@ def clock_command(
         f"--duration={seconds:g}",
         f"--exportTimes={times}",
     ]
-    return command if shape is None else [*command, f"--shapes={shape}"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Sequence
 
-from engine_wish import FP16, INT8, Shapes, Wish
+from engine_wish import FP16, INT8, Wish
 from messages import plain
 
 
@@ -61,8 +61,6 @@ def build_plan(trt: Any, wish: Wish, adjust: Callable[[Any], None] = lambda conf
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if not is_strongly_typed:
         _allow(trt, config, network, wish)
-    if wish.shapes is not None:
-        config.add_optimization_profile(_profile(builder, wish.shapes))
     adjust(config)
     if wish.timing_cache is not None:
         _use_timings(config, wish.timing_cache)
@@ -105,12 +103,6 @@ def _layers(network: Any, names: Sequence[str]) -> Iterator[Any]:
     wanted = frozenset(names)
     layers = (network.get_layer(index) for index in range(network.num_layers))
     return (layer for layer in layers if layer.name in wanted)
-
-
-def _profile(builder: Any, shapes: Shapes) -> Any:
-    profile = builder.create_optimization_profile()
-    profile.set_shape(shapes.tensor, shapes.smallest, shapes.usual, shapes.largest)
-    return profile
 
 
 def _use_timings(config: Any, path: Path) -> None:

@@ -45,8 +45,6 @@ class EngineSession:
         feeds = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
         self._feed = own_name(spec.name, feeds)
         self._results = {name: own_name(name, names) for name in network.tensors}
-        # Of an engine that takes several shapes, this one.
-        self._context.set_input_shape(self._feed, spec.shape)
         self._host: Dict[str, Array] = {}
         self._device: Dict[str, int] = {}
         for name in names:

@@ -10,32 +10,17 @@ FP16, INT8 = "fp16", "int8"
 
 
 @dataclass(frozen=True)
-class Shapes:
-    """The shapes of an input whose batch is free.
-
-    Attributes:
-        tensor: the input's name.
-        smallest, usual, largest: the engine takes any shape between, and is tuned for `usual`.
-    """
-
-    tensor: str
-    smallest: Tuple[int, ...]
-    usual: Tuple[int, ...]
-    largest: Tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Wish:
     """An engine that is asked for.
 
     Attributes:
-        graph: an ONNX file, typed: each of its tensors has the type that it is to be computed in.
+        graph: an ONNX file of a fixed shape, typed: each of its tensors has the type that it is to be
+            computed in.
         workspace_mb: MiB that a layer may take for itself; on a Jetson all memory is shared with the host.
         types: FP16, INT8: what the graph computes in beside float32. A release that cannot type a network
             strongly is told so, and may round any layer to them.
         in_float32: names of the graph's nodes that such a release must leave in float32.
         timing_cache: read where it is there, and written; None for none.
-        shapes: None for a graph whose shape is fixed, which takes none.
     """
 
     graph: Path
@@ -43,4 +28,3 @@ class Wish:
     types: Tuple[str, ...] = ()
     in_float32: Tuple[str, ...] = ()
     timing_cache: Optional[Path] = None
-    shapes: Optional[Shapes] = None

@@ -117,7 +117,6 @@ class Config:
     def __init__(self) -> None:
         self.flags = {Flags.TF32}
         self.workspace = 0
-        self.profiles: list[Any] = []
         self.timings: Any = None
 
     def set_flag(self, flag: Flags) -> None:
@@ -128,9 +127,6 @@ class Config:
 
     def set_memory_pool_limit(self, pool: str, size: int) -> None:
         self.workspace = size
-
-    def add_optimization_profile(self, profile: Any) -> None:
-        self.profiles.append(profile.shapes)
 
     def create_timing_cache(self, earlier: bytes) -> Timings:
         return Timings(earlier)
@@ -145,11 +141,6 @@ class Config:
         return self.timings
 
 
-class Profile:
-    def set_shape(self, *shapes: Any) -> None:
-        self.shapes = shapes
-
-
 class _Builder:
     def __init__(self, trt: TensorRT, logger: Any) -> None:
         self._trt, self._logger = trt, logger
@@ -159,9 +150,6 @@ class _Builder:
 
     def create_builder_config(self) -> Config:
         return Config()
-
-    def create_optimization_profile(self) -> Profile:
-        return Profile()
 
     def build_serialized_network(self, network: Network, config: Config) -> Any:
         if NO_KERNEL in network.graph:
@@ -176,7 +164,6 @@ class _Builder:
             "strongly_typed": network.strongly_typed,
             "flags": sorted(flag.name for flag in config.flags),
             "workspace": config.workspace,
-            "profiles": config.profiles,
             "precisions": precisions,
         }
         return memoryview(self._trt.header() + json.dumps(asked).encode())
@@ -223,9 +210,6 @@ class Engine:
 class Context:
     def __init__(self) -> None:
         self._addresses: dict[str, int] = {}
-
-    def set_input_shape(self, name: str, shape: Any) -> bool:
-        return tuple(shape) == TENSORS[name]
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         return TENSORS[name]

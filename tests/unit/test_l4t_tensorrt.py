@@ -41,7 +41,7 @@ sys.path.insert(0, str(PRODUCT / "targets" / "l4t-tensorrt"))
 from compilation import l4t_release
 from cudart import CudaRuntime, open_library
 from engine_building import build_plan
-from engine_wish import Shapes, Wish
+from engine_wish import Wish
 from gpu import Gpu, GpuError
 from layer_info import precisions_of, read_layers
 from messages import error_summary
@@ -302,15 +302,6 @@ def test_the_python_api_compiles(network: Network, prepared: Path, on_path: Put,
     assert asked["workspace"] == 1024 << 20
     assert "of 2 operations with weights 1 fp16, 1 not found" in product.notes.remarks[1]
     assert product.settings["builder"] == "python"
-
-
-def test_a_free_batch_has_a_profile(tmp_path: Path) -> None:
-    """Where the batch is free the engine is built for the shapes that are asked for."""
-    graph = tmp_path / "model.onnx"
-    graph.write_bytes(b"\x08")
-    shapes = Shapes("image", (1, 1), (2, 1), (4, 1))
-    plan = build_plan(TensorRT("8.5.2.2"), Wish(graph, 1, shapes=shapes))
-    assert json.loads(plan[HEADER_BYTES:])["profiles"] == [["image", [1, 1], [2, 1], [4, 1]]]
 
 
 def test_times_of_another_device_are_left_aside(tmp_path: Path) -> None:

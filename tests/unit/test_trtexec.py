@@ -19,12 +19,11 @@ from tests.stand_ins.trtexec import CALLS, FLAGS, install
 
 sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
 sys.path.insert(0, str(PRODUCT / "targets" / "l4t-tensorrt"))
-from engine_wish import Shapes, Wish
+from engine_wish import Wish
 from layer_info import read_layers
-from trtexec_commands import DIALECTS, build_command, clock_command, dialect_of, shape_of
+from trtexec_commands import DIALECTS, build_command, clock_command, dialect_of
 from trtexec_output import KEYS, read_clocks, read_summary, why_failed
 
-SHAPES = Shapes("image", (1, 3, 64, 256), (8, 3, 64, 256), (16, 3, 64, 256))
 TYPES: dict[str, tuple[str, ...]] = {"fp32": (), "fp16": ("fp16",), "int8": ("int8", "fp16")}
 EVERY_BUILD = list(product(DIALECTS, TYPES))
 NAMES = ["decode", "boxes:0", "a/b [Mul]", "x=1"]
@@ -36,7 +35,7 @@ def wish(tmp_path: Path) -> Wish:
     """An engine in float16 of a graph that is there."""
     graph = tmp_path / "model.onnx"
     graph.write_bytes(b"\x08\x09 int8 fp16")
-    return Wish(graph, 1024, TYPES["fp16"], timing_cache=tmp_path / "timing.cache", shapes=SHAPES)
+    return Wish(graph, 1024, TYPES["fp16"], timing_cache=tmp_path / "timing.cache")
 
 
 def command_of(program: str, release: str, wish: Wish) -> list[str]:
@@ -66,8 +65,7 @@ def test_each_release_takes_its_command_lines(
     # A strongly typed network has its graph's types, whatever is asked; the graph is int8.
     assert convolution.reads == (precision if release == "8.5" else "int8",)
     times = tmp_path / "times.json"
-    shape = shape_of("image", SHAPES.usual)
-    timed = run(clock_command(program, release, engine, times, 3.0, shape))
+    timed = run(clock_command(program, release, engine, times, 3.0))
     assert timed.returncode == 0, timed.stdout
     clocks = read_clocks(times.read_text())
     assert clocks.to_gpu_ns == (250_000,) * CALLS
@@ -94,16 +92,14 @@ def test_no_release_takes_a_flag_of_another(wish: Wish, release: str, other: str
 
 def test_what_each_release_is_told(wish: Wish) -> None:
     """A release types the network as its graph is where it can; where it cannot, it is told what it may round
-    to, and in which nodes not. No TF32; a fixed shape has no flags.
+    to, and in which nodes not. No TF32.
     """
-    asked = replace(wish, types=TYPES["int8"], in_float32=("decode", "boxes:0"), shapes=None)
+    asked = replace(wish, types=TYPES["int8"], in_float32=("decode", "boxes:0"))
     lines = {release: command_of("trtexec", release, asked) for release in DIALECTS}
     held = ["--precisionConstraints=obey", "--layerPrecisions=decode:fp32,boxes:0:fp32"]
     assert lines["8.5"][3:9] == ["--buildOnly", "--int8", "--fp16", *held, "--noTF32"]
     assert lines["10.3"][3:6] == lines["10.16"][3:6] == ["--skipInference", "--stronglyTyped", "--noTF32"]
     assert lines["11.1"][3:5] == ["--skipInference", "--noTF32"]
-    assert not [flag for flag in lines["8.5"] if "Shapes" in flag]
-    assert "--optShapes=image:8x3x64x256" in command_of("trtexec", "8.5", wish)
     plain = command_of("trtexec", "8.5", replace(asked, types=()))
     assert plain[3:5] == ["--buildOnly", "--noTF32"]
 
