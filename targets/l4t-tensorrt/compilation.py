@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Optional, Protocol, Sequence, Tuple
 
+from engine_report import layer_table, precision_counts, told_precisions
 from engine_wish import FP16, INT8, Wish
 from gpu import Gpu
 from layer_info import EngineLayer, precisions_of, read_layers
@@ -19,7 +19,7 @@ from trtexec_program import ClockReading, read_engine_clocks
 from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.errors import JobFailed
 from shared.contract.model import Network
-from shared.contract.result import Notes, Table
+from shared.contract.result import Notes
 from shared.harness.toolchain import Options, Product
 from shared.inference.cpu import read_text
 
@@ -30,10 +30,6 @@ TIMING_FILE = "timing.cache"
 L4T_FILE = "/etc/nv_tegra_release"
 L4T = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
 """Its first line: `# R36 (release), REVISION: 4.3, GCID: ...`."""
-
-NOT_FOUND = "not found in the engine"
-MAX_NAMES, MAX_NAME = 4, 200
-"""Operations of a layer that are named, and characters of each."""
 
 
 class EngineBuilder(Protocol):
@@ -129,12 +125,13 @@ def _notes(
     size: int,
     seconds: float,
 ) -> Notes:
-    gpu, found = place.gpu, precisions_of(layers, weighted)
-    counts = Counter(found.get(name, NOT_FOUND) for name in weighted)
+    gpu, counts = place.gpu, precision_counts(precisions_of(layers, weighted), weighted)
+    rows = [(layer.operations, layer.kind, layer.reads, layer.writes) for layer in layers]
+    title = f"Layers of {network.name}, read from the engine"
     details: Dict[str, Any] = {
         "release": place.release,
         "layers": len(layers),
-        "precisions": dict(counts),
+        "precisions": counts,
         "trtexec": clocks.details,
         "engine_mb": round(size / 1e6, 2),
         "build_s": round(seconds, 2),
@@ -143,25 +140,9 @@ def _notes(
         remarks=(
             f"the engine of {network.name} is for {gpu.name}, compute capability {gpu.capability}, and runs "
             f"with TensorRT {place.release} alone",
-            f"read back from it: of {len(weighted)} operations with weights {_phrase(counts)}",
+            told_precisions(counts),
             *clocks.remarks,
         ),
-        tables=(_table(network, layers),) if layers else (),
+        tables=(layer_table(title, "layer", rows),) if rows else (),
         details=details,
     )
-
-
-def _phrase(counts: Dict[str, int]) -> str:
-    return ", ".join(f"{number} {where}" for where, number in sorted(counts.items()))
-
-
-def _table(network: Network, layers: Sequence[EngineLayer]) -> Table:
-    """Return the table of an engine's layers, in the order they run."""
-    rows: List[Tuple[str, ...]] = []
-    for layer in layers:
-        named = [name[:MAX_NAME] for name in layer.operations]
-        more = f" and {len(named) - MAX_NAMES} more" if len(named) > MAX_NAMES else ""
-        told = ", ".join(named[:MAX_NAMES]) + more
-        rows.append((told, layer.kind, ", ".join(layer.reads), ", ".join(layer.writes)))
-    columns = ("operations", "layer", "reads", "writes")
-    return Table(f"Layers of {network.name}, read from the engine", columns, tuple(rows), folded=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Iterator, Mapping, Sequence, Set
 
+from engine_report import Row, layer_table, precision_counts, told_precisions
 from plan_header import PlanHeader
 from plan_layers import EngineLayer, precisions_of, read_layers
 
 from shared.contract.model import Network
-from shared.contract.result import Notes, Table
-
-NOT_FOUND = "not found in the engine"
-MAX_NAMES, MAX_NAME = 4, 200
-"""Operations of a kernel that are named, and characters of each."""
+from shared.contract.result import Notes
 
 
 def engine_notes(
@@ -26,42 +22,33 @@ def engine_notes(
         settings: of the graph that it was made of: its `operations`, and those that are `weighted`.
         seconds: that building took.
     """
-    operations, with_weights = set(settings["operations"]), settings["weighted"]
+    with_weights = settings["weighted"]
     layers = read_layers(engine.read_bytes())
-    found = precisions_of(layers, with_weights)
+    counts = precision_counts(precisions_of(layers, with_weights), with_weights)
     capabilities = ", ".join(header.capabilities)
-    counts = Counter(found.get(name, NOT_FOUND) for name in with_weights)
+    rows = list(_rows(layers, set(settings["operations"])))
+    title = f"Kernels of {network.name}, read from the engine"
     return Notes(
         remarks=(
             f"the engine of {network.name} is for GPUs of compute capability {capabilities}, and runs with "
             f"TensorRT for RTX {header.release} alone",
-            f"read back from it: of {len(with_weights)} operations with weights {_phrase(counts)}",
+            told_precisions(counts),
         ),
-        tables=(_kernels(network, layers, operations),) if layers else (),
+        tables=(layer_table(title, "kernel", rows),) if rows else (),
         details={
             "release": header.release,
             "compute_capabilities": list(header.capabilities),
             "kernels": len(layers),
-            "precisions": dict(counts),
+            "precisions": counts,
             "engine_mb": round(header.size / 1e6, 2),
             "build_s": round(seconds, 2),
         },
     )
 
 
-def _phrase(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {where}" for where, number in sorted(counts.items()))
-
-
-def _kernels(network: Network, layers: Sequence[EngineLayer], operations: Set[str]) -> Table:
-    """Return the table of an engine's kernels, in the order they run."""
-    rows: List[Tuple[str, ...]] = []
+def _rows(layers: Sequence[EngineLayer], operations: Set[str]) -> Iterator[Row]:
     for layer in layers:
         # Casts and quantizers are seen in what is read and written.
         own = [name for name in layer.layers if name in operations] or list(layer.layers[:1])
-        more = f" and {len(own) - MAX_NAMES} more" if len(own) > MAX_NAMES else ""
         if own:
-            named = ", ".join(name[:MAX_NAME] for name in own[:MAX_NAMES]) + more
-            rows.append((named, layer.kind, ", ".join(layer.reads), ", ".join(layer.writes)))
-    columns = ("operations", "kernel", "reads", "writes")
-    return Table(f"Kernels of {network.name}, read from the engine", columns, tuple(rows), folded=True)
+            yield own, layer.kind, layer.reads, layer.writes
