@@ -129,7 +129,8 @@ def _is_report_old(workspace: Workspace) -> bool:
     report = workspace.results / "report.md"
     written = report.stat().st_mtime if report.is_file() else 0.0
     published = (workspace.results / "records").rglob("*.json")
-    return any(path.stat().st_mtime > written for path in published)
+    # When it came there, and not when it was written, which a copy keeps.
+    return any(path.stat().st_ctime > written for path in published)
 
 
 def _prefix(device: str) -> str:
