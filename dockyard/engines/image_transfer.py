@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -148,8 +149,13 @@ def _send(
                 else:
                     shutil.copyfileobj(save.stdout, progress, CHUNK)
                 load.stdin.close()
-            except (BrokenPipeError, tarfile.TarError):  # the reason is what `load`, or `save`, says
+            except BrokenPipeError:  # the reason is what `load` says
                 save.kill()
+            except tarfile.TarError:  # the reason is what `save` says, and `load` waits for the rest
+                save.kill()
+                load.kill()
+                with suppress(BrokenPipeError):
+                    load.stdin.close()
             except BaseException:
                 save.kill()
                 load.kill()
