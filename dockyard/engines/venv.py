@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from dockyard.engines import (
     entry_script,
     images,
 )
-from dockyard.engines.host_process import boot_id
+from dockyard.engines.host_process import machine_id
 from dockyard.engines.lifeline import lifeline
 from dockyard.engines.processes import stream
 from dockyard.engines.time_limit import time_limit
@@ -42,7 +41,7 @@ MARKER = "dockyard-lock"
 class VenvExecutor:
     """Runs jobs in `.dockyard/venvs/<target>-<toolchain>`, made with uv from the lock of the target's image.
 
-    Its device is this machine as it was booted.
+    Its device is this machine, the same after a restart: what was made on it is found again.
     """
 
     name = "venv"
@@ -50,7 +49,7 @@ class VenvExecutor:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.device = json_hash([self.name, platform.node(), boot_id()])[:16]
+        self.device = json_hash([self.name, machine_id()])[:16]
         self.place: Mapping[str, str] = {}
         self.memory_mb = int(min(psutil.virtual_memory().total, _memory_limit()) / 1e6)
 
