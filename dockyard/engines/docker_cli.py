@@ -40,7 +40,7 @@ class EngineAddress:
     """How the docker command line reaches an engine; by itself it takes the one in use.
 
     Attributes:
-        context: a Docker context that was named.
+        context: a Docker context; `default` is what the environment says, else this machine's engine.
         socket: of this machine, that leads to the engine, in the place of a context.
     """
 
@@ -48,7 +48,7 @@ class EngineAddress:
     socket: Path | None = None
 
     def __str__(self) -> str:
-        return f"context {self.context}" if self.context else ""
+        return f"context {self.context}" if self.context not in (None, "default") else ""
 
 
 HERE = EngineAddress()
@@ -115,7 +115,7 @@ class DockerCommand:
         """Return the builder within the engine: it builds on the engine's images and leaves its own there."""
         if self._context:
             return self._context
-        if "DOCKER_HOST" in self.environment():
+        if self.environment().get("DOCKER_HOST"):
             return "default"
         return self.ask("context", "show") or "default"
 
@@ -123,7 +123,7 @@ class DockerCommand:
     def _context(self) -> str | None:
         """The context to name; a socket, and what the environment makes of `default`, need none."""
         named = self.address.context
-        is_the_environments = named == "default" and "DOCKER_HOST" in os.environ
+        is_the_environments = named == "default" and bool(os.environ.get("DOCKER_HOST"))
         return None if self.address.socket or is_the_environments else named
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str] | None:

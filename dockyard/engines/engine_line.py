@@ -14,6 +14,7 @@ import docker.errors
 import requests
 import urllib3.exceptions
 from docker.tls import TLSConfig
+from docker.utils import kwargs_from_env
 
 import docker
 from dockyard.engines import LineLost, OnLine
@@ -174,16 +175,16 @@ class EngineLine:
     def _address(self) -> EngineAddress:
         if self._ssh is not None:
             return EngineAddress(socket=self._ssh.socket)
-        return EngineAddress(None if self.endpoint.context == DEFAULT else self.endpoint.context)
+        return EngineAddress(self.endpoint.context)
 
     def _make_client(self) -> docker.DockerClient:
         if self._ssh is not None:
             return docker.DockerClient(base_url=f"unix://{self._ssh.socket}", timeout=_TIMEOUT_S)
-        if self.endpoint.context == DEFAULT:
-            return docker.DockerClient.from_env(timeout=_TIMEOUT_S)
         folder = self.endpoint.tls
         tls: TLSConfig | bool = False
-        if folder is not None:
+        if self.endpoint.context == DEFAULT and not self.endpoint.is_local:
+            tls = kwargs_from_env().get("tls", False)
+        elif folder is not None:
             pair = (str(folder / "cert.pem"), str(folder / "key.pem"))
             tls = TLSConfig(pair, ca_cert=str(folder / "ca.pem"), verify=self.endpoint.is_verified)
         return docker.DockerClient(base_url=self.endpoint.host, tls=tls, timeout=_TIMEOUT_S)

@@ -1,0 +1,138 @@
+"""A stand-in for a Docker engine and for the docker command, as far as the host asks them before a job runs.
+
+The engine answers on a socket of this machine. The command knows the contexts `default`, which is that
+engine, and `jetson`, which leads nowhere, and takes the one in use as docker does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+NOWHERE = "tcp://127.0.0.1:9"
+"""Where the context `jetson` leads."""
+
+COMMAND = """#!/bin/sh
+named=
+if [ "$1" = --context ]; then named=$2; shift 2; fi
+current=$(sed -n 's/.*"currentContext": *"\\([a-z]*\\)".*/\\1/p' "$DOCKER_CONFIG/config.json" 2>/dev/null)
+context=${named:-${DOCKER_CONTEXT:-${current:-default}}}
+if [ -z "$named" ] && [ -n "$DOCKER_HOST" ]; then context=default; fi
+case "$*" in
+"context inspect "*) context=$3 ;;
+esac
+case "$context" in
+default) host=${DOCKER_HOST:-unix://@SOCKET@}; architecture=@ARCHITECTURE@ ;;
+jetson) host=@NOWHERE@; architecture=arm64 ;;
+*) echo "context not found" >&2; exit 1 ;;
+esac
+case "$*" in
+"context inspect"*) printf '[{"Name": "%s", "Endpoints": {"docker": {"Host": "%s"}}}]' $context "$host" ;;
+*Server.Arch*) echo $architecture ;;
+*"version"*) echo 27.5.1 ;;
+*"image inspect"*) cat "@FOLDER@/images" ;;
+*"build --help"*) echo "--secret stringArray" ;;
+*build*)
+    echo "$context: $*" >>"@FOLDER@/builds"
+    if [ -e "@FOLDER@/cannot-build" ]; then cat "@FOLDER@/cannot-build"; exit 1; fi
+    for argument; do
+        if [ "$previous" = --iidfile ]; then echo sha256:made >"$argument"; fi
+        previous=$argument
+    done ;;
+*) exit 1 ;;
+esac
+"""
+"""A file `images` beside it is what `docker image inspect` says; one `cannot-build` is why a build fails."""
+
+
+class StandInEngine:
+    """An engine that has what a test gives it.
+
+    Attributes:
+        folder: with `docker`, the command, and what that reads and writes.
+        told: what the engine says of itself, as `docker info` shows it.
+    """
+
+    def __init__(self, folder: Path, socket: Path, architecture: str) -> None:
+        self.folder, self.socket = folder, socket
+        self.told: dict[str, Any] = {
+            "Name": "stand-in",
+            "ID": "stand-in",
+            "Architecture": {"amd64": "x86_64", "arm64": "aarch64"}[architecture],
+            "MemTotal": 16_000_000_000,
+            "NCPU": 8,
+            "ServerVersion": "27.5.1",
+            "Runtimes": {"runc": {}},
+        }
+        (folder / "images").write_text("[]")
+        words = {"SOCKET": socket, "NOWHERE": NOWHERE, "ARCHITECTURE": architecture, "FOLDER": folder}
+        text = COMMAND
+        for word, value in words.items():
+            text = text.replace(f"@{word}@", str(value))
+        (folder / "docker").write_text(text)
+        (folder / "docker").chmod(0o755)
+
+    def builds(self) -> list[str]:
+        """Return the context and the arguments of each build."""
+        path = self.folder / "builds"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def cannot_build(self, said: str) -> None:
+        """Have builds fail, and say why."""
+        (self.folder / "cannot-build").write_text(f"ERROR: {said}\n")
+
+    def answer(self, path: str) -> Any:
+        """Return what the engine answers to a GET."""
+        answers: Mapping[str, Any] = {
+            "/_ping": "OK",
+            "/version": {"ApiVersion": "1.44", "MinAPIVersion": "1.24"},
+            "/info": self.told,
+            "/containers/json": [],
+        }
+        return next((answer for end, answer in answers.items() if path.endswith(end)), None)
+
+
+@contextmanager
+def stand_in_engine(folder: Path, architecture: str = "amd64") -> Iterator[StandInEngine]:
+    """Yield an engine that answers, and docker's configuration, with the context `jetson`, below a folder."""
+    socket = folder / "engine.sock"
+    engine = StandInEngine(folder, socket, architecture)
+    meta = folder / "config" / "contexts" / "meta" / hashlib.sha256(b"jetson").hexdigest()
+    meta.mkdir(parents=True)
+    described = {"Name": "jetson", "Metadata": {}, "Endpoints": {"docker": {"Host": NOWHERE}}}
+    (meta / "meta.json").write_text(json.dumps(described))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            found = engine.answer(urlsplit(self.path).path)
+            content = (found if isinstance(found, str) else json.dumps(found)).encode()
+            self.send_response(404 if found is None else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+
+    with Server(str(socket), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield engine
+        finally:
+            server.shutdown()
+            thread.join()
