@@ -49,6 +49,7 @@ from dockyard.engines.preflight import (
     examine_engine,
     examine_platform,
     free_bytes,
+    gpu_groups,
     observe,
 )
 from dockyard.engines.time_limit import time_limit
@@ -87,6 +88,7 @@ class DockerExecutor:
     ) -> None:
         self._workspace, self._fetch_s = workspace, fetch_s
         self._is_swept = self._has_collected = False
+        self._groups: tuple[int, ...] = ()
         endpoint = resolve(context)
         self.line = EngineLine(endpoint, patience_s)
         with engine_errors("no Docker engine answers"):
@@ -198,15 +200,21 @@ class DockerExecutor:
         command = ["python", LAUNCHER, entry_script(job.target), "--job", FOLDER]
         labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
         runtime = container_runtime(self._platform(job.target, job.toolchain), self._engine)
+        groups = self._gpu_groups() if runtime else ()
         placed: Mapping[str, str] = {}
         for attempt in range(_ATTEMPTS):
             is_kept = not self.is_local and attempt + 1 < _ATTEMPTS  # else somebody removes them each time
             placed = self._inputs.place(job.folder, image, job.on_line, given_up) if is_kept else {}
             mounts = [OWN_VOLUME, *(_kept_at(path, volume) for path, volume in placed.items())]
-            container.make(image, command, job.limits, labels, mounts, runtime)
+            container.make(image, command, job.limits, labels, mounts, runtime, groups)
             if self._inputs.are_there(placed, job.on_line, given_up):
                 break
         container.fill(job.folder, placed)
+
+    def _gpu_groups(self) -> tuple[int, ...]:
+        """Return what `preflight.gpu_groups` does, asked until there is an answer: a line may be down."""
+        self._groups = self._groups or gpu_groups(self.line.ask)
+        return self._groups
 
     def _leftover(self, job: _Job, given_up: threading.Event) -> JobContainer | None:
         """Return the container of a killed host that does the same work, if there is one."""

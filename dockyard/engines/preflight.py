@@ -9,11 +9,13 @@ from typing import Any
 from dockyard.engines import Finding
 from dockyard.engines.device_facts import (
     ASK_DLA_COMPILER,
+    ASK_GPU_GROUPS,
     ASK_POWER_MODE,
     ASK_RELEASE,
     ASK_STATISTICS,
     DLA_COMPILER,
     read_free_bytes,
+    read_groups,
     read_power_mode,
     read_release,
     read_sizes,
@@ -115,6 +117,7 @@ def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], a
         return  # what else it lacks is of no interest
     if platform.runtime:
         yield _runtime(name, platform.runtime, engine)
+        yield _gpu_groups(ask)
     if platform.l4t_from:
         yield _release(name, platform, ask)
         yield _power_mode(ask)
@@ -128,6 +131,19 @@ def _runtime(name: str, runtime: str, engine: Mapping[str, Any]) -> Finding:
     advice = f"there: apt-get install {runtime}-container-toolkit, "
     advice += f"{runtime}-ctk runtime configure --runtime=docker, systemctl restart docker"
     return Finding("bad", f"{name} needs the runtime '{runtime}', which the engine does not have", advice)
+
+
+def gpu_groups(ask: Ask) -> tuple[int, ...]:
+    """Return the ids of the machine's groups that may open its GPU; none where all may, or nobody knows."""
+    return read_groups(ask(ASK_GPU_GROUPS) or "")
+
+
+def _gpu_groups(ask: Ask) -> Finding:
+    groups = gpu_groups(ask)
+    if groups:
+        return Finding("ok", f"jobs open the GPU in the groups {', '.join(map(str, groups))}")
+    advice = "where no job finds the GPU, look there: ls -l /dev/nvmap /dev/nvhost-ctrl*"
+    return Finding("note", "which groups may open the GPU cannot be read, and jobs get none of them", advice)
 
 
 def _release(name: str, platform: Platform, ask: Ask) -> Finding:

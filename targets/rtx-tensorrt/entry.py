@@ -71,9 +71,7 @@ class RtxTensorRT:
 
 
 RTX_TENSORRT = RtxTensorRT()
-CAPABILITIES = Capabilities(
-    versions, loader=RTX_TENSORRT, compiler=RTX_TENSORRT, error_summary=error_summary
-)
+CAPABILITIES = Capabilities(versions, loader=RTX_TENSORRT, compiler=RTX_TENSORRT, error_summary=error_summary)
 
 if __name__ == "__main__":
     sys.exit(main(CAPABILITIES))

@@ -59,6 +59,7 @@ class StandInEngine:
     Attributes:
         folder: with `docker`, the command, and what that reads and writes.
         told: what the engine says of itself, as `docker info` shows it.
+        asked_for: what containers were to be made with; none is.
     """
 
     def __init__(self, folder: Path, socket: Path, architecture: str) -> None:
@@ -72,6 +73,7 @@ class StandInEngine:
             "ServerVersion": "27.5.1",
             "Runtimes": {"runc": {}},
         }
+        self.asked_for: list[Any] = []
         (folder / "images").write_text("[]")
         words = {"SOCKET": socket, "NOWHERE": NOWHERE, "ARCHITECTURE": architecture, "FOLDER": folder}
         text = COMMAND
@@ -115,8 +117,18 @@ def stand_in_engine(folder: Path, architecture: str = "amd64") -> Iterator[Stand
 
         def do_GET(self) -> None:
             found = engine.answer(urlsplit(self.path).path)
+            self.reply(404 if found is None else 200, found)
+
+        def do_DELETE(self) -> None:
+            self.reply(404, {"message": "there is no such container"})
+
+        def do_POST(self) -> None:
+            engine.asked_for.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.reply(500, {"message": "a stand-in makes no containers"})
+
+        def reply(self, status: int, found: Any) -> None:
             content = (found if isinstance(found, str) else json.dumps(found)).encode()
-            self.send_response(404 if found is None else 200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -1,19 +1,24 @@
-"""The engine of this machine is this machine's, whatever engine docker takes by itself."""
+"""What a Docker engine is asked before a job runs: which one it is, and what the job's container gets."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dockyard.engines import Limits
+from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, any_client, build_client
 from dockyard.engines.endpoint import DEFAULT, resolve
 from dockyard.engines.engine_line import EngineLine
+from dockyard.recipe.workspace import Workspace
+from shared.contract.errors import EnvironmentProblem
 from tests.stand_ins.engine import StandInEngine, stand_in_engine
 
 
@@ -68,3 +73,47 @@ def test_what_the_environment_says_is_the_default(
             assert line.client.info()["Name"] == "stand-in"
             environment = DockerCommand(any_client(), line.address).environment()
             assert environment["DOCKER_HOST"] == f"unix://{engine.socket}"
+
+
+TARGET = "shelf-gpu"
+
+
+def describe(workspace: Workspace, **platform: Any) -> None:
+    """Write the target.json of a target that asks something of the machine."""
+    folder = workspace.root / "targets" / TARGET
+    folder.mkdir(parents=True, exist_ok=True)
+    toolchains = {"1": {"platform": platform}}
+    document = {"description": "", "toolchains": toolchains, "sources": ["ONNX"], "methods": {}}
+    (folder / "target.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("platform", "runtimes", "groups"),
+    [
+        ({"runtime": "nvidia"}, ["runc", "nvidia"], ["44", "104"]),
+        ({"optional_runtime": "nvidia"}, ["runc", "nvidia"], ["44", "104"]),
+        ({"optional_runtime": "nvidia"}, ["runc"], None),
+        ({}, ["runc", "nvidia"], None),
+    ],
+)
+def test_a_container_is_in_the_groups_of_the_gpu(
+    engine: StandInEngine,
+    workspace: Workspace,
+    tmp_path: Path,
+    platform: Mapping[str, str],
+    runtimes: Sequence[str],
+    groups: Sequence[str] | None,
+) -> None:
+    """A container with a runtime that hands on the GPU is in the groups that may open it; others are not."""
+    describe(workspace, **platform)
+    engine.told["Runtimes"] = {name: {} for name in runtimes}
+    (engine.folder / "stat").write_text("#!/bin/sh\necho 104; echo 44; echo 44; exit 1\n")
+    (engine.folder / "stat").chmod(0o755)
+    with (
+        closing(DockerExecutor(workspace, DEFAULT)) as executor,
+        pytest.raises(EnvironmentProblem, match="makes no containers"),
+    ):
+        executor.run(TARGET, "1", tmp_path, Limits(time_s=1, memory_mb=100), [].append)
+    (asked,) = engine.asked_for
+    assert asked["HostConfig"].get("GroupAdd") == groups
+    assert asked["User"] == "10001:10001"
