@@ -115,6 +115,10 @@ class DockerExecutor:
 
     def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         yield from examine_engine(self._engine, self.line.ask)
+        yield from self.examine_platforms(toolchains)
+
+    def examine_platforms(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        """Yield findings on what toolchains, each with its target, ask of the engine's machine."""
         for pair in toolchains:
             yield from examine_platform(" ".join(pair), self._platform(*pair), self._engine, self.line.ask)
 

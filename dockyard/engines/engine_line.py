@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import docker
 from dockyard.engines import LineLost, OnLine
 from dockyard.engines.docker_cli import EngineAddress
 from dockyard.engines.endpoint import DEFAULT, Endpoint
+from dockyard.engines.processes import ask_here
 from dockyard.engines.ssh_line import SshLine
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import PROGRESS_KEY
@@ -141,10 +141,7 @@ class EngineLine:
         """
         if self._ssh is not None:
             return self._ssh.ask(command)
-        if not self.endpoint.is_local:
-            return None
-        answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-        return answer.stdout if answer.returncode == 0 else None
+        return ask_here(command) if self.endpoint.is_local else None
 
     def close(self) -> None:
         """End the line."""

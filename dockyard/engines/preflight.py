@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dockyard.engines import Finding
@@ -109,7 +110,11 @@ def container_runtime(platform: Platform, engine: Mapping[str, Any]) -> str | No
 
 
 def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
-    """Yield whether a machine is one that a toolchain, of that name, runs on."""
+    """Yield whether a machine is one that a toolchain, of that name, runs on.
+
+    Args:
+        engine: what its engine says of itself; of a machine without one, its `Architecture`.
+    """
     architecture = str(engine.get("Architecture", ""))
     if platform.architecture and architecture != platform.architecture:
         text = f"{name} needs {platform.architecture}, and the engine is {architecture}"
@@ -123,6 +128,22 @@ def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], a
         yield _power_mode(ask)
     if platform.dla_compiler:
         yield _dla_compiler(name, ask)
+
+
+def examine_machine(name: str, platform: Platform, architecture: str, ask: Ask) -> Iterator[Finding]:
+    """Yield whether a machine runs a toolchain, of that name, without its image and without an engine.
+
+    Args:
+        architecture: the machine's, as `uname -m` has it.
+    """
+    if platform.base and platform.architecture in (None, architecture):
+        advice = "--engine docker, where the engine has the image or can make it"
+        yield Finding(
+            "bad", f"{name} comes with its vendor's image, and a virtual environment has none", advice
+        )
+        return
+    alone = replace(platform, runtime=None, optional_runtime=None)
+    yield from examine_platform(name, alone, {"Architecture": architecture}, ask)
 
 
 def _runtime(name: str, runtime: str, engine: Mapping[str, Any]) -> Finding:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from dockyard.engines import (
 )
 from dockyard.engines.host_process import machine_id
 from dockyard.engines.lifeline import lifeline
-from dockyard.engines.processes import stream
+from dockyard.engines.preflight import examine_machine
+from dockyard.engines.processes import ask_here, stream
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.targets import load_target
@@ -56,8 +58,10 @@ class VenvExecutor:
     def close(self) -> None:
         pass
 
-    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
-        return ()
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        for target, toolchain in toolchains:
+            wanted = load_target(self._workspace, target, "venv").toolchains[toolchain].platform
+            yield from examine_machine(f"{target} {toolchain}", wanted, platform.machine(), ask_here)
 
     def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
         return {}

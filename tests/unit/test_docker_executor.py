@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dockyard.engines import Limits
+from dockyard.engines.choice import choose_executor
 from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, any_client, build_client
 from dockyard.engines.endpoint import DEFAULT, resolve
@@ -73,6 +74,18 @@ def test_what_the_environment_says_is_the_default(
             assert line.client.info()["Name"] == "stand-in"
             environment = DockerCommand(any_client(), line.address).environment()
             assert environment["DOCKER_HOST"] == f"unix://{engine.socket}"
+
+
+def test_a_machine_that_a_recipe_is_not_for(engine: StandInEngine, workspace: Workspace) -> None:
+    """With `auto`, what is for other machines is refused in one line: no image is made for it, and no virtual
+    environments are tried.
+    """
+    toolchains = [("tensorflow", "2.21"), ("l4t-tensorrt", "10.3")]
+    with pytest.raises(EnvironmentProblem) as caught:
+        choose_executor(workspace, "auto", None, toolchains, [].append)
+    assert caught.value.what == "l4t-tensorrt 10.3 needs aarch64, and the engine is x86_64"
+    assert "--context" in caught.value.advice
+    assert engine.builds() == []
 
 
 TARGET = "shelf-gpu"

@@ -77,6 +77,13 @@ def test_auto_without_an_engine(workspace: Workspace) -> None:
     assert "\n" not in why
 
 
+def test_virtual_environments_have_no_vendors_image(workspace: Workspace) -> None:
+    """What a toolchain asks of a machine is asked without Docker, too, before the work begins."""
+    pairs = [("tensorflow", "2.21"), ("l4t-tensorrt", "10.3")]
+    (finding,) = VenvExecutor(workspace).examine(pairs)
+    assert (finding.level, finding.what.startswith("l4t-tensorrt 10.3 ")) == ("bad", True)
+
+
 @pytest.mark.usefixtures("no_docker")
 def test_docker_without_an_engine(workspace: Workspace) -> None:
     """Docker asked for where no engine answers is a problem of the environment, with what to do."""

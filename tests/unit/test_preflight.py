@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from dockyard.engines.preflight import (
     Ask,
     container_runtime,
     examine_engine,
+    examine_machine,
     examine_platform,
     gpu_groups,
     refuse,
@@ -138,6 +140,35 @@ def test_a_device_that_does_not_fit(
     assert wanted in caught.value.what
     assert advice in caught.value.advice
     assert caught.value.where == "docker:jetson"
+
+
+@pytest.mark.parametrize(
+    ("platform", "architecture", "wanted"),
+    [
+        (
+            replace(L4T36, base="vendor/tools:1"),
+            "x86_64",
+            ["trt 10.3 needs aarch64, and the engine is x86_64"],
+        ),
+        (
+            replace(L4T36, base="vendor/tools:1"),
+            "aarch64",
+            ["trt 10.3 comes with its vendor's image, and a virtual environment has none"],
+        ),
+        (
+            replace(L4T36, l4t_from="38", l4t_before=None),
+            "aarch64",
+            ["trt 10.3 needs L4T 38 or later, and the device has 36.4.3"],
+        ),
+        (L4T36, "aarch64", []),
+        (Platform(optional_runtime="nvidia"), "x86_64", []),
+    ],
+    ids=["architecture", "vendor's image", "L4T", "fits", "asks nothing"],
+)
+def test_a_machine_without_an_engine(platform: Platform, architecture: str, wanted: list[str]) -> None:
+    """Without Docker a toolchain runs on a machine that is for it, and that has no need of its image."""
+    found = examine_machine("trt 10.3", platform, architecture, asked())
+    assert [finding.what for finding in found if finding.level == "bad"] == wanted
 
 
 def test_what_is_only_noted() -> None:
