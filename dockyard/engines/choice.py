@@ -71,18 +71,22 @@ def choose_executor(
     return _choose(workspace, toolchains, on_line)
 
 
-def engine_of_this_machine(workspace: Workspace) -> tuple[Executor, str]:
-    """Return what runs jobs on this machine, whatever engine docker takes, and the reason for it."""
-    from dockyard.engines.docker import DockerExecutor
+def engine_of_this_machine(
+    workspace: Workspace, toolchains: Sequence[tuple[str, str]], on_line: OnLine
+) -> tuple[Executor, str]:
+    """Return what runs jobs on this machine, whatever engine docker takes, and the reason for it.
 
+    Args:
+        toolchains: (target, toolchain) pairs that will be needed.
+        on_line: takes the lines of an image build.
+    """
     try:
-        executor = DockerExecutor(workspace, DEFAULT)
+        is_elsewhere = not resolve(DEFAULT).is_local
     except EnvironmentProblem as problem:
         return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
-    if executor.is_local:
-        return executor, "Docker"
-    executor.close()
-    return VenvExecutor(workspace), "virtual environments, because docker takes an engine elsewhere"
+    if is_elsewhere:
+        return VenvExecutor(workspace), "virtual environments, because docker takes an engine elsewhere"
+    return _on_this_machine(workspace, DEFAULT, toolchains, on_line)
 
 
 def _choose(
@@ -100,13 +104,16 @@ def _choose(
     if is_elsewhere:  # where that does not answer, this machine is not what was asked for
         executor = DockerExecutor(workspace)
         return executor, f"Docker at {executor.place['engine_host']}, which docker takes"
-    return _on_this_machine(workspace, toolchains, on_line)
+    return _on_this_machine(workspace, None, toolchains, on_line)
 
 
 def _on_this_machine(
-    workspace: Workspace, toolchains: Sequence[tuple[str, str]], on_line: OnLine
+    workspace: Workspace, context: str | None, toolchains: Sequence[tuple[str, str]], on_line: OnLine
 ) -> tuple[Executor, str]:
     """Return Docker where an engine answers and has or can make the images, else virtual environments.
+
+    Args:
+        context: that leads to this machine's engine; None where docker takes that by itself.
 
     Raises:
         EnvironmentProblem: it is no machine for the toolchains, whatever engine runs them.
@@ -114,7 +121,7 @@ def _on_this_machine(
     from dockyard.engines.docker import DockerExecutor
 
     try:
-        executor = DockerExecutor(workspace)
+        executor = DockerExecutor(workspace, context)
     except EnvironmentProblem as problem:
         return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,19 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from dockyard.engines.base_image import (
+    BASE_LABEL,
+    LOCAL_DEBIAN,
+    LOCK_LABEL,
+    PYTHON_IMAGE,
+    TOOLS_IMAGE,
+    base_digest,
+)
+from dockyard.recipe.hashing import file_hash
+from dockyard.recipe.workspace import Workspace
+
+_TAG = re.compile(r"^(\w+:).* --tag (\S+) .*$")
 
 NOWHERE = "tcp://127.0.0.1:9"
 """Where the context `jetson` leads."""
@@ -82,10 +96,22 @@ class StandInEngine:
         (folder / "docker").write_text(text)
         (folder / "docker").chmod(0o755)
 
+    def has_base(self, workspace: Workspace) -> None:
+        """Have the engine what all images are made on, of today's files."""
+        debian = {LOCK_LABEL: file_hash(workspace.docker("base") / "make-base.sh")}
+        base = {LOCK_LABEL: base_digest(workspace), BASE_LABEL: f"sha256:{LOCAL_DEBIAN}"}
+        labels = {LOCAL_DEBIAN: debian, PYTHON_IMAGE: base, TOOLS_IMAGE: base}
+        there = [
+            {"Id": f"sha256:{tag}", "RepoTags": [tag], "Config": {"Labels": its}}
+            for tag, its in labels.items()
+        ]
+        (self.folder / "images").write_text(json.dumps(there))
+
     def builds(self) -> list[str]:
-        """Return the context and the arguments of each build."""
+        """Return the context and the tag of each build, as `default: dockyard/tensorflow:2.21`."""
         path = self.folder / "builds"
-        return path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [_TAG.sub(r"\1 \2", line) for line in lines]
 
     def cannot_build(self, said: str) -> None:
         """Have builds fail, and say why."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,40 +13,12 @@ import pytest
 from dockyard.engines import Limits
 from dockyard.engines.choice import choose_executor
 from dockyard.engines.docker import DockerExecutor
-from dockyard.engines.docker_cli import DockerCommand, any_client, build_client
+from dockyard.engines.docker_cli import DockerCommand, any_client
 from dockyard.engines.endpoint import DEFAULT, resolve
 from dockyard.engines.engine_line import EngineLine
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem
-from tests.stand_ins.engine import StandInEngine, stand_in_engine
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInEngine]:
-    """This machine's engine; docker takes it unless it is told otherwise."""
-    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    build_client.cache_clear()
-    with (
-        tempfile.TemporaryDirectory(prefix="engine-") as name,  # a socket's path has room for 100 characters
-        stand_in_engine(Path(name)) as found,
-    ):
-        monkeypatch.setenv("PATH", f"{found.folder}:{os.defpath}")
-        monkeypatch.setenv("DOCKER_CONFIG", str(found.folder / "config"))
-        yield found
-    build_client.cache_clear()
-
-
-@pytest.fixture(params=["DOCKER_CONTEXT", "docker context use"])
-def engine_elsewhere(
-    request: pytest.FixtureRequest, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
-) -> StandInEngine:
-    """This machine's engine; docker takes one elsewhere."""
-    if request.param == "DOCKER_CONTEXT":
-        monkeypatch.setenv("DOCKER_CONTEXT", "jetson")
-    else:
-        (engine.folder / "config" / "config.json").write_text(json.dumps({"currentContext": "jetson"}))
-    return engine
+from tests.stand_ins.engine import StandInEngine
 
 
 def test_the_default_context_is_named(engine_elsewhere: StandInEngine) -> None:
@@ -65,18 +35,18 @@ def test_the_default_context_is_named(engine_elsewhere: StandInEngine) -> None:
 
 
 def test_what_the_environment_says_is_the_default(
-    engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+    this_engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`DOCKER_HOST` is what the context `default` means, named or not, for the client and the command."""
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{this_engine.socket}")
     for context in (None, DEFAULT):
         with closing(EngineLine(resolve(context))) as line:
             assert line.client.info()["Name"] == "stand-in"
             environment = DockerCommand(any_client(), line.address).environment()
-            assert environment["DOCKER_HOST"] == f"unix://{engine.socket}"
+            assert environment["DOCKER_HOST"] == f"unix://{this_engine.socket}"
 
 
-def test_a_machine_that_a_recipe_is_not_for(engine: StandInEngine, workspace: Workspace) -> None:
+def test_a_machine_that_a_recipe_is_not_for(this_engine: StandInEngine, workspace: Workspace) -> None:
     """With `auto`, what is for other machines is refused in one line: no image is made for it, and no virtual
     environments are tried.
     """
@@ -85,7 +55,7 @@ def test_a_machine_that_a_recipe_is_not_for(engine: StandInEngine, workspace: Wo
         choose_executor(workspace, "auto", None, toolchains, [].append)
     assert caught.value.what == "l4t-tensorrt 10.3 needs aarch64, and the engine is x86_64"
     assert "--context" in caught.value.advice
-    assert engine.builds() == []
+    assert this_engine.builds() == []
 
 
 TARGET = "shelf-gpu"
@@ -110,7 +80,7 @@ def describe(workspace: Workspace, **platform: Any) -> None:
     ],
 )
 def test_a_container_is_in_the_groups_of_the_gpu(
-    engine: StandInEngine,
+    this_engine: StandInEngine,
     workspace: Workspace,
     tmp_path: Path,
     platform: Mapping[str, str],
@@ -119,14 +89,14 @@ def test_a_container_is_in_the_groups_of_the_gpu(
 ) -> None:
     """A container with a runtime that hands on the GPU is in the groups that may open it; others are not."""
     describe(workspace, **platform)
-    engine.told["Runtimes"] = {name: {} for name in runtimes}
-    (engine.folder / "stat").write_text("#!/bin/sh\necho 104; echo 44; echo 44; exit 1\n")
-    (engine.folder / "stat").chmod(0o755)
+    this_engine.told["Runtimes"] = {name: {} for name in runtimes}
+    (this_engine.folder / "stat").write_text("#!/bin/sh\necho 104; echo 44; echo 44; exit 1\n")
+    (this_engine.folder / "stat").chmod(0o755)
     with (
         closing(DockerExecutor(workspace, DEFAULT)) as executor,
         pytest.raises(EnvironmentProblem, match="makes no containers"),
     ):
         executor.run(TARGET, "1", tmp_path, Limits(time_s=1, memory_mb=100), [].append)
-    (asked,) = engine.asked_for
+    (asked,) = this_engine.asked_for
     assert asked["HostConfig"].get("GroupAdd") == groups
     assert asked["User"] == "10001:10001"
