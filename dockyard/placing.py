@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from dockyard.engines import Executor, OnLine
+from dockyard.engines import Executor, NoImage, OnLine
 from dockyard.engines.choice import choose_executor, engine_of_this_machine
 from dockyard.engines.preflight import refuse
 from dockyard.engines.venv import VenvExecutor
@@ -97,12 +97,15 @@ def beside_a_device(plan: Plan, device: Executor, display: Display) -> Placement
 
     Args:
         device: which compiles and measures.
+
+    Raises:
+        EnvironmentProblem: the device, or the line to it, is gone, or its disk is full.
     """
     no_reference = ""
     try:
         with Turns(plan.workspace, display).on([device]):
             device.prepare(REFERENCE_TARGET, plan.reference_toolchain, _shown(display))
-    except EnvironmentProblem as problem:
+    except NoImage as problem:  # all else ends the run: it is nothing that the reference lacks
         no_reference = f"the reference cannot run on {device.name} ({problem.what})"
     toolchains = _made_here(plan, device, no_reference)
     with Turns(plan.workspace, display).here():

@@ -24,6 +24,7 @@ from dockyard.engines import (
     FollowedFolder,
     JobExit,
     Limits,
+    LineLost,
     OnLine,
     OnStarted,
     entry_script,
@@ -136,14 +137,8 @@ class DockerExecutor:
                 if not self.is_local:
                     self._inputs.tidy(on_line)
             self._is_swept = True
-        wanted = (self._workspace, target, toolchain)
-        address = self.line.address
-        image = images.current_image(*wanted, address=address)
-        if image is None and not self.is_local:
-            image = image_from_here(*wanted, self.line, on_line)
-        if image is None:
-            image = images.build_image(*wanted, address=address, on_line=on_line)
-        return {"lock": images.lock_digest(*wanted), "image_digest": image}
+        image = self._image(target, toolchain, on_line)
+        return {"lock": images.lock_digest(self._workspace, target, toolchain), "image_digest": image}
 
     def run(
         self,
@@ -167,6 +162,29 @@ class DockerExecutor:
                 on_line("the job ended with its engine, and is done anew")
         what = f"the Docker engine went away {_ATTEMPTS} times while the job ran"
         raise EnvironmentProblem(what, folder.name)
+
+    def _image(self, target: str, toolchain: str, on_line: OnLine) -> str:
+        """Return the id of a toolchain's image, which is sent there or built where it is not current.
+
+        The docker command does that, whose answer is another where the line dropped meanwhile: then anew.
+        """
+        wanted, address = (self._workspace, target, toolchain), self.line.address
+        for _ in range(_ATTEMPTS):
+            seen = self.line.outages
+            try:
+                image = images.current_image(*wanted, address=address)
+                if image is None and not self.is_local:
+                    image = image_from_here(*wanted, self.line, on_line)
+                return image or images.build_image(*wanted, address=address, on_line=on_line)
+            except LineLost:
+                raise
+            except EnvironmentProblem:
+                with engine_errors("the Docker engine is gone"):
+                    self.line.again(self.line.client.ping, on_line)
+                if self.line.outages == seen:
+                    raise
+        what = f"the line dropped each time that the image of {target} {toolchain} was made there"
+        raise LineLost(what, self.name, "build it again, over a steadier line")
 
     def _run(self, job: _Job) -> JobExit | None:
         """Run a job, or go on with one that a killed host has left; None where it ended with the engine."""

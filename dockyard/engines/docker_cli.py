@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dockyard.engines import NoImage
 from shared.contract.errors import EnvironmentProblem
 
 _ANSWER_S = 30  # an engine elsewhere is slow to greet
@@ -142,6 +143,13 @@ class DockerCommand:
             return None
 
 
+def refuse_full_disk(said: str, where: str = "") -> None:
+    """Raise EnvironmentProblem where an engine says that its disk is full."""
+    if "no space left on device" in said.lower():
+        advice = "make room there: docker system df, docker system prune"
+        raise EnvironmentProblem("the disk of the Docker engine is full", where, advice) from None
+
+
 def any_client() -> str:
     """Return the first docker command line of this machine. Raises EnvironmentProblem when there is none."""
     clients = _clients()
@@ -158,7 +166,7 @@ def build_client() -> str:
     where several are installed the one that builds is not always the first.
 
     Raises:
-        EnvironmentProblem: there is none.
+        EnvironmentProblem: there is none, or (NoImage) none that builds.
     """
     any_client()
     for client in _clients():
@@ -171,7 +179,7 @@ def build_client() -> str:
         ).stdout
         if "--secret" in help_text:
             return client
-    raise EnvironmentProblem(
+    raise NoImage(
         "no docker command here can build with BuildKit",
         ", ".join(_clients()),
         "install Docker's buildx (package docker-buildx or docker-buildx-plugin), or use --engine venv",

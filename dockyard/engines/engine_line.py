@@ -17,7 +17,7 @@ from docker.utils import kwargs_from_env
 
 import docker
 from dockyard.engines import LineLost, OnLine
-from dockyard.engines.docker_cli import EngineAddress
+from dockyard.engines.docker_cli import EngineAddress, refuse_full_disk
 from dockyard.engines.endpoint import DEFAULT, Endpoint
 from dockyard.engines.processes import ask_here
 from dockyard.engines.ssh_line import SshLine
@@ -197,13 +197,6 @@ def engine_errors(what: str) -> Iterator[None]:
         refuse_full_disk(reason)
         advice = "look at 'docker version', or use --engine venv"
         raise EnvironmentProblem(f"{what} ({reason})", "", advice) from None
-
-
-def refuse_full_disk(said: str, where: str = "") -> None:
-    """Raise EnvironmentProblem where an engine says that its disk is full."""
-    if "no space left on device" in said.lower():
-        advice = "make room there: docker system df, docker system prune"
-        raise EnvironmentProblem("the disk of the Docker engine is full", where, advice) from None
 
 
 def _one_line(error: Exception) -> str:

@@ -12,10 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from dockyard.engines import OnLine, images
+from dockyard.engines import NoImage, OnLine, images
 from dockyard.engines.archives import CHUNK
-from dockyard.engines.docker_cli import DockerCommand, EngineAddress, ImageOnEngine, any_client
-from dockyard.engines.engine_line import EngineLine, refuse_full_disk
+from dockyard.engines.docker_cli import (
+    DockerCommand,
+    EngineAddress,
+    ImageOnEngine,
+    any_client,
+    refuse_full_disk,
+)
+from dockyard.engines.engine_line import EngineLine
 from dockyard.engines.image_archive import (
     UnknownArchive,
     copy_without,
@@ -24,7 +30,6 @@ from dockyard.engines.image_archive import (
     read_archive,
 )
 from dockyard.recipe.workspace import Workspace
-from shared.contract.errors import EnvironmentProblem
 
 LOCAL_SOCKET = Path("/var/run/docker.sock")
 
@@ -42,7 +47,8 @@ def image_from_here(
     its own, on which it builds.
 
     Raises:
-        EnvironmentProblem: it cannot be sent, or there is no room.
+        NoImage: it cannot be sent.
+        EnvironmentProblem: there is no room there, or (LineLost) no line any more.
     """
     if not LOCAL_SOCKET.exists():
         return None
@@ -68,7 +74,8 @@ def send_image(
     It is sent from the start again where the line drops, and whole where it is refused without those layers.
 
     Raises:
-        EnvironmentProblem: it cannot be sent, or there is no room.
+        NoImage: it cannot be sent.
+        EnvironmentProblem: there is no room there, or (LineLost) no line any more.
     """
     source = DockerCommand(any_client(), here)
     is_refused = False
@@ -89,7 +96,7 @@ def send_image(
                 break
             is_refused = True
     advice = "or build it there: ./inv images --context ..."
-    raise EnvironmentProblem(f"image {tag} could not be sent: {problem}", line.endpoint.name, advice)
+    raise NoImage(f"image {tag} could not be sent: {problem}", line.endpoint.name, advice)
 
 
 def _not_needed(

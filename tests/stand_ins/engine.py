@@ -56,6 +56,9 @@ case "$*" in
 *"build --help"*) echo "--secret stringArray" ;;
 *build*)
     echo "$context: $*" >>"@FOLDER@/builds"
+    if [ -e "@FOLDER@/drops" ]; then
+        mv "@FOLDER@/drops" "@FOLDER@/away"; echo "ERROR: connection reset"; exit 1
+    fi
     if [ -e "@FOLDER@/cannot-build" ]; then cat "@FOLDER@/cannot-build"; exit 1; fi
     for argument; do
         if [ "$previous" = --iidfile ]; then echo sha256:made >"$argument"; fi
@@ -117,6 +120,18 @@ class StandInEngine:
         """Have builds fail, and say why."""
         (self.folder / "cannot-build").write_text(f"ERROR: {said}\n")
 
+    def drop_a_build(self, calls: int) -> None:
+        """Have the line drop in the next build, for so many of the calls that come after."""
+        (self.folder / "drops").write_text(str(calls))
+
+    def is_away(self) -> bool:
+        """Tell whether a call meets a line that is down."""
+        away = self.folder / "away"
+        left = int(away.read_text()) if away.exists() else 0
+        if left:
+            away.write_text(str(left - 1))
+        return left > 0
+
     def answer(self, path: str) -> Any:
         """Return what the engine answers to a GET."""
         answers: Mapping[str, Any] = {
@@ -142,6 +157,9 @@ def stand_in_engine(folder: Path, architecture: str = "amd64") -> Iterator[Stand
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if engine.is_away():
+                self.close_connection = True
+                return
             found = engine.answer(urlsplit(self.path).path)
             self.reply(404 if found is None else 200, found)
 

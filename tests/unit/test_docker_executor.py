@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dockyard.engines import Limits
+from dockyard.engines import Limits, LineLost, NoImage
 from dockyard.engines.choice import choose_executor
 from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, any_client
@@ -56,6 +56,50 @@ def test_a_machine_that_a_recipe_is_not_for(this_engine: StandInEngine, workspac
     assert caught.value.what == "l4t-tensorrt 10.3 needs aarch64, and the engine is x86_64"
     assert "--context" in caught.value.advice
     assert this_engine.builds() == []
+
+
+REFERENCE = ("tensorflow", "2.21")
+BUILT = "default: dockyard/tensorflow:2.21"
+
+
+@pytest.fixture
+def executor(this_engine: StandInEngine, workspace: Workspace) -> Iterator[DockerExecutor]:
+    """An executor on this machine's engine, which has what images are made on."""
+    this_engine.has_base(workspace)
+    with closing(DockerExecutor(workspace, DEFAULT)) as found:
+        yield found
+
+
+def test_an_image_is_built_anew_where_the_line_dropped(
+    this_engine: StandInEngine, executor: DockerExecutor
+) -> None:
+    """A build that failed because the line dropped says nothing of the image: it is built again."""
+    this_engine.drop_a_build(calls=1)
+    assert executor.prepare(*REFERENCE, [].append)["image_digest"] == "sha256:made"
+    assert this_engine.builds() == [BUILT, BUILT]
+
+
+def test_a_line_that_stays_down_is_told_as_that(this_engine: StandInEngine, executor: DockerExecutor) -> None:
+    """Where the line drops in a build and does not come back, that is the reason, and not the image."""
+    this_engine.drop_a_build(calls=99)
+    with pytest.raises(LineLost):
+        executor.prepare(*REFERENCE, [].append)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_image"),
+    [("no such package", True), ("write /var/lib/docker/x: no space left on device", False)],
+)
+def test_why_an_image_is_not_there(
+    this_engine: StandInEngine, executor: DockerExecutor, said: str, is_image: bool
+) -> None:
+    """An image that cannot be built is told from a disk that is full."""
+    this_engine.cannot_build(said)
+    with pytest.raises(EnvironmentProblem) as caught:
+        executor.prepare(*REFERENCE, [].append)
+    assert isinstance(caught.value, NoImage) == is_image
+    assert ("the disk of the Docker engine is full" in caught.value.what) != is_image
+    assert this_engine.builds() == [BUILT]
 
 
 TARGET = "shelf-gpu"
