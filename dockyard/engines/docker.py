@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -44,7 +44,7 @@ from dockyard.engines.job_container import (
     moment,
 )
 from dockyard.engines.kept_inputs import KeptInputs
-from dockyard.engines.leftovers import find_leftover, sweep
+from dockyard.engines.leftovers import find_leftovers, held, sweep
 from dockyard.engines.preflight import (
     container_runtime,
     examine_engine,
@@ -189,7 +189,11 @@ class DockerExecutor:
     def _run(self, job: _Job) -> JobExit | None:
         """Run a job, or go on with one that a killed host has left; None where it ended with the engine."""
         given_up = threading.Event()
-        container = self._leftover(job, given_up)
+        with ExitStack() as stack:
+            return self._run_in(self._leftover(job, given_up, stack), job, given_up)
+
+    def _run_in(self, container: JobContainer | None, job: _Job, given_up: threading.Event) -> JobExit | None:
+        """Run a job in a container of its own where there is none to go on with."""
         is_new = container is None
         container = container or JobContainer(self.line, f"dockyard-{uuid4().hex}", job.on_line, given_up)
         try:
@@ -238,17 +242,24 @@ class DockerExecutor:
         self._groups = self._groups or gpu_groups(self.line.ask)
         return self._groups
 
-    def _leftover(self, job: _Job, given_up: threading.Event) -> JobContainer | None:
-        """Return the container of a killed host that does the same work, if there is one."""
+    def _leftover(self, job: _Job, given_up: threading.Event, stack: ExitStack) -> JobContainer | None:
+        """Return the container of a killed host that does the same work, if there is one, held by a stack."""
+        for name in self._leftovers(job):
+            with ExitStack() as holding:
+                is_held = holding.enter_context(held(self._root, name))
+                if is_held and name in self._leftovers(job):  # another build may just have removed it
+                    stack.push(holding.pop_all())
+                    job.on_line(f"going on with container {name}, which a killed host has left")
+                    return JobContainer(self.line, name, job.on_line, given_up)
+        return None
+
+    def _leftovers(self, job: _Job) -> list[str]:
         if not job.key:
-            return None
-        found = self.line.again(
-            lambda: find_leftover(self.line.client, identify(os.getpid()), self._root, job.key), job.on_line
+            return []
+        here = identify(os.getpid())
+        return self.line.again(
+            lambda: find_leftovers(self.line.client, here, self._root, job.key), job.on_line
         )
-        if not found:
-            return None
-        job.on_line(f"going on with container {found}, which a killed host has left")
-        return JobContainer(self.line, found, job.on_line, given_up)
 
     def _collect_no_more(self) -> None:
         """Remove what is left of killed hosts, which would disturb whatever is timed."""

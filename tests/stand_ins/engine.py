@@ -11,7 +11,7 @@ import json
 import re
 import socketserver
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -77,6 +77,8 @@ class StandInEngine:
         folder: with `docker`, the command, and what that reads and writes.
         told: what the engine says of itself, as `docker info` shows it.
         asked_for: what containers were to be made with; none is.
+        labels: of the containers that run there, by name.
+        on_call: is told the path of each call.
     """
 
     def __init__(self, folder: Path, socket: Path, architecture: str) -> None:
@@ -91,6 +93,8 @@ class StandInEngine:
             "Runtimes": {"runc": {}},
         }
         self.asked_for: list[Any] = []
+        self.labels: dict[str, Mapping[str, str]] = {}
+        self.on_call: Callable[[str], None] = lambda path: None
         (folder / "images").write_text("[]")
         words = {"SOCKET": socket, "NOWHERE": NOWHERE, "ARCHITECTURE": architecture, "FOLDER": folder}
         text = COMMAND
@@ -138,8 +142,13 @@ class StandInEngine:
             "/_ping": "OK",
             "/version": {"ApiVersion": "1.44", "MinAPIVersion": "1.24"},
             "/info": self.told,
-            "/containers/json": [],
+            "/containers/json": [{"Id": name} for name in self.labels],
         }
+        for name, labels in self.labels.items():
+            if path.endswith(f"/containers/{name}/json"):
+                state = {"Status": "running", "Running": True}
+                settings = {"Labels": labels, "Tty": False}
+                return {"Id": name, "Name": f"/{name}", "Config": settings, "State": state}
         return next((answer for end, answer in answers.items() if path.endswith(end)), None)
 
 
@@ -160,8 +169,12 @@ def stand_in_engine(folder: Path, architecture: str = "amd64") -> Iterator[Stand
             if engine.is_away():
                 self.close_connection = True
                 return
+            engine.on_call(self.path)
             found = engine.answer(urlsplit(self.path).path)
-            self.reply(404 if found is None else 200, found)
+            if found is None:
+                self.reply(404, {"message": "there is no such thing"})
+            else:
+                self.reply(200, found)
 
         def do_DELETE(self) -> None:
             self.reply(404, {"message": "there is no such container"})

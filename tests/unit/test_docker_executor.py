@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, any_client
 from dockyard.engines.endpoint import DEFAULT, resolve
 from dockyard.engines.engine_line import EngineLine
+from dockyard.engines.host_process import identify
+from dockyard.engines.job_container import HOST_LABEL, KEY_LABEL, WORKSPACE_LABEL
+from dockyard.engines.leftovers import held
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem
 from tests.stand_ins.engine import StandInEngine
@@ -100,6 +105,30 @@ def test_why_an_image_is_not_there(
     assert isinstance(caught.value, NoImage) == is_image
     assert ("the disk of the Docker engine is full" in caught.value.what) != is_image
     assert this_engine.builds() == [BUILT]
+
+
+def test_what_is_gone_on_with_is_held(
+    this_engine: StandInEngine, executor: DockerExecutor, workspace: Workspace, tmp_path: Path
+) -> None:
+    """While a job goes on in what a killed host has left, no other build of the workspace may remove it."""
+    owner = replace(identify(os.getpid()), started="1").to_text()
+    root = str(workspace.root)
+    this_engine.labels["left"] = {HOST_LABEL: owner, KEY_LABEL: "k", WORKSPACE_LABEL: root}
+    seen: list[bool] = []
+
+    def look(path: str) -> None:
+        if "/logs" in path:
+            with held(root, "left") as is_free:
+                seen.append(is_free)
+
+    this_engine.on_call = look
+    lines: list[str] = []
+    with pytest.raises(EnvironmentProblem):  # a stand-in's container prints nothing
+        executor.run(*REFERENCE, tmp_path, Limits(time_s=1, memory_mb=100), lines.append, key="k")
+    assert lines == ["going on with container left, which a killed host has left"]
+    assert seen == [False]
+    with held(root, "left") as is_free:
+        assert is_free
 
 
 TARGET = "shelf-gpu"
