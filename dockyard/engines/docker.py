@@ -51,6 +51,7 @@ from dockyard.engines.preflight import (
     examine_platform,
     free_bytes,
     gpu_groups,
+    has_release,
     observe,
 )
 from dockyard.engines.time_limit import time_limit
@@ -129,6 +130,10 @@ class DockerExecutor:
     def is_for(self, target: str, toolchain: str) -> bool:
         """Tell whether a toolchain is for machines of this architecture."""
         return self._platform(target, toolchain).architecture in (None, self._engine.get("Architecture"))
+
+    def has_release_for(self, target: str, toolchain: str) -> bool:
+        """Tell whether the machine has a release of L4T that a toolchain is for, where it is for any."""
+        return has_release(self._platform(target, toolchain), self.line.ask)
 
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         if not self._is_swept:

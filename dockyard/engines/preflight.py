@@ -167,6 +167,11 @@ def _gpu_groups(ask: Ask) -> Finding:
     return Finding("note", "which groups may open the GPU cannot be read, and jobs get none of them", advice)
 
 
+def has_release(platform: Platform, ask: Ask) -> bool:
+    """Tell whether a machine has a release of L4T that a toolchain is for, where it is for any."""
+    return not platform.l4t_from or _release("", platform, ask).level == "ok"
+
+
 def _release(name: str, platform: Platform, ask: Ask) -> Finding:
     found = read_tegra_release(ask(ASK_RELEASE) or "")
     assert platform.l4t_from is not None
