@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -286,14 +286,22 @@ def images(
     bootstrap: bool = False,
     debug: bool = False,
 ) -> None:
-    """Build the targets' images, the small runtime stage and the build stage."""
+    """Build the targets' images, the small runtime stage and the build stage; on this machine, in turn."""
+    from rich.console import Console
+
     from dockyard.engines import images as builder
     from dockyard.engines.endpoint import resolve
     from dockyard.engines.engine_line import EngineLine
     from dockyard.recipe.targets import load_target
     from dockyard.recipe.workspace import find_workspace
+    from dockyard.run.live_display import LiveDisplay
+    from dockyard.run.turns import Turns
 
     found = find_workspace(workspace)
+    display = LiveDisplay(
+        Console()
+    )  # it says what is waited for; an image's own lines are printed as they are
+    turns = Turns(found, display)
     with closing(EngineLine(resolve(context or None))) as line:
         for name in [target] if target else builder.targets(found):
             for toolchain in load_target(found, name, "--target").toolchains:
@@ -302,15 +310,16 @@ def images(
                     print(f"left out: {not_there}")
                     continue
                 for stage in builder.IMAGE_STAGES:
-                    image = builder.build_image(
-                        found,
-                        name,
-                        toolchain,
-                        address=line.address,
-                        bootstrap=bootstrap,
-                        stage=stage,
-                        on_line=lambda line: print(f"  {line}", flush=True),
-                    )
+                    with turns.here() if line.endpoint.is_local else nullcontext():
+                        image = builder.build_image(
+                            found,
+                            name,
+                            toolchain,
+                            address=line.address,
+                            bootstrap=bootstrap,
+                            stage=stage,
+                            on_line=lambda line: print(f"  {line}", flush=True),
+                        )
                     print(f"{builder.image_tag(name, toolchain, stage)}: {image}")
 
 

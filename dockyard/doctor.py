@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -90,24 +90,39 @@ def _engine(workspace: Workspace, context: str | None) -> Iterator[Finding]:
             yield Finding("note", f"{where}: {problem.what}", "virtual environments are used instead")
         return
     with closing(executor):
-        yield from _device(workspace, executor, where)
+        yield from examine_device(workspace, executor, where)
 
 
-def _device(workspace: Workspace, executor: DockerExecutor, where: str) -> Iterator[Finding]:
+def examine_device(workspace: Workspace, executor: DockerExecutor, where: str) -> Iterator[Finding]:
     """Yield findings on an engine that answers, its machine and its images."""
     yield Finding("ok", f"{where}: an engine answers at {executor.place['engine_host']}")
-    every = list(_toolchains(workspace))
-    wanted = [pair for pair in every if executor.is_for(*pair)]
+    every = [pair for pair in _toolchains(workspace) if executor.is_local or _has_methods(workspace, pair[0])]
+    of_its_kind = [pair for pair in every if executor.is_for(*pair)]
+    wanted = _fitting(of_its_kind, executor)
     yield from executor.examine(wanted)
     for pair in every:
-        if pair not in wanted:
+        if pair not in of_its_kind:
             yield Finding("note", f"{' '.join(pair)} is for other machines than this one")
+        elif pair not in wanted:
+            yield Finding("note", f"{' '.join(pair)} is for other JetPacks than this one")
     try:
         yield Finding("ok", f"images are built with {build_client()}")
     except EnvironmentProblem as problem:
         yield Finding("note", problem.what, problem.advice)
     for target, toolchain in wanted:
         yield _image(executor, target, toolchain)
+
+
+def _fitting(pairs: Sequence[tuple[str, str]], executor: DockerExecutor) -> list[tuple[str, str]]:
+    """Return of each target's toolchains those for the machine's release of L4T; without any, the first.
+
+    That one says what is missing.
+    """
+    found = []
+    for target in dict.fromkeys(target for target, _ in pairs):
+        own = [pair for pair in pairs if pair[0] == target]
+        found += [pair for pair in own if executor.has_release_for(*pair)] or own[:1]
+    return found
 
 
 def _image(executor: DockerExecutor, target: str, toolchain: str) -> Finding:
@@ -133,6 +148,11 @@ def _toolchains(workspace: Workspace) -> Iterator[tuple[str, str]]:
     for target in workspace.names("targets", "target.json"):
         for toolchain in load_target(workspace, target, "doctor").toolchains:
             yield target, toolchain
+
+
+def _has_methods(workspace: Workspace, target: str) -> bool:
+    """Tell whether a target is measured itself; one that only prepares for others runs on this machine."""
+    return bool(load_target(workspace, target, "doctor").methods)
 
 
 def _models(workspace: Workspace) -> Iterator[Finding]:

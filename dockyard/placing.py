@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from dockyard.engines import Executor, OnLine
+from dockyard.engines import Executor, NoImage, OnLine
 from dockyard.engines.choice import choose_executor, engine_of_this_machine
 from dockyard.engines.preflight import refuse
+from dockyard.engines.venv import VenvExecutor
 from dockyard.plan.plan import Plan
 from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.display import Display
@@ -44,7 +45,7 @@ def place(
         advice = "leave --engine out, or take --context default for the engine of this machine"
         raise InputProblem(what, f"{plan.recipe.file}: $.device", advice)
     try:
-        executor, why = _choose(plan, engine, context or device, plan.device_toolchains, display)
+        executor, why = _choose(plan, engine, context or device, plan.toolchains, display)
     except EnvironmentProblem as problem:
         if device is None:
             raise
@@ -63,7 +64,7 @@ def place(
         _examine(plan, executor, display)
         if executor.is_local or not plan.preparers:
             return Placement(executor)
-        return _beside_a_device(plan, executor, display)
+        return beside_a_device(plan, executor, display)
     except BaseException:
         executor.close()
         raise
@@ -85,26 +86,42 @@ def _examine(plan: Plan, executor: Executor, display: Display) -> None:
     Raises:
         EnvironmentProblem: it cannot do what the plan asks of it.
     """
-    for finding in refuse(executor.examine(plan.device_toolchains), executor.name):
+    toolchains = plan.toolchains if executor.is_local else plan.device_toolchains
+    for finding in refuse(executor.examine(toolchains), executor.name):
         if finding.level != "ok":
             display.say(f"  {finding.what}: {finding.advice}")
 
 
-def _beside_a_device(plan: Plan, device: Executor, display: Display) -> Placement:
-    """Return the placement of a plan of which this machine does what needs no device."""
-    maker, why = engine_of_this_machine(plan.workspace)
-    display.say(f"  prepared here by {why}, compiled and measured by {device.name}")
+def beside_a_device(plan: Plan, device: Executor, display: Display) -> Placement:
+    """Return the placement of a plan of which this machine does what needs no device.
+
+    Args:
+        device: which compiles and measures.
+
+    Raises:
+        EnvironmentProblem: the device, or the line to it, is gone, or its disk is full.
+    """
     no_reference = ""
     try:
         with Turns(plan.workspace, display).on([device]):
             device.prepare(REFERENCE_TARGET, plan.reference_toolchain, _shown(display))
-    except EnvironmentProblem as problem:
+    except NoImage as problem:  # all else ends the run: it is nothing that the reference lacks
         no_reference = f"the reference cannot run on {device.name} ({problem.what})"
+    toolchains = _made_here(plan, device, no_reference)
+    with Turns(plan.workspace, display).here():
+        maker, why = engine_of_this_machine(plan.workspace, toolchains, _shown(display))
+    display.say(f"  prepared here by {why}, compiled and measured by {device.name}")
+    if no_reference:
         display.say(f"  {no_reference}: it is measured here, and no speedup is told")
-    except BaseException:
-        maker.close()
-        raise
     return Placement(device, maker, plan.preparers, no_reference)
+
+
+def _made_here(plan: Plan, device: Executor, no_reference: str) -> list[tuple[str, str]]:
+    """Return the toolchains of the jobs that whatever prepares for a device does, each with its target."""
+    anything = VenvExecutor(plan.workspace)  # a placement knows them once it has a maker, and any will do
+    placement = Placement(device, anything, plan.preparers, no_reference)
+    jobs = [planned.job for planned in plan.jobs if placement.executor_of(planned.job) is anything]
+    return list(dict.fromkeys((job.target, job.toolchain) for job in jobs))
 
 
 def _shown(display: Display) -> OnLine:

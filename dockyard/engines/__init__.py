@@ -82,6 +82,10 @@ class JobExit:
     expired: bool = False
 
 
+class NoImage(EnvironmentProblem):
+    """A toolchain's image is not on an engine, and cannot be had there: built, pulled or sent."""
+
+
 class LineLost(EnvironmentProblem):
     """The line to the engine dropped and did not come back."""
 
@@ -121,7 +125,9 @@ class Executor(Protocol):
         """Make a toolchain ready; return what identifies it (`lock`, and `image_digest` for an image).
 
         Raises:
-            EnvironmentProblem: it cannot be made ready.
+            NoImage: its image cannot be had there.
+            LineLost: the line to the engine dropped and did not come back.
+            EnvironmentProblem: it cannot be made ready, for a full disk or another reason.
         """
 
     def run(

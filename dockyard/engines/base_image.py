@@ -10,8 +10,14 @@ import platform
 import shutil
 from collections.abc import Mapping
 
-from dockyard.engines import OnLine
-from dockyard.engines.docker_cli import DockerCommand, EngineAddress, ImageOnEngine, any_client
+from dockyard.engines import NoImage, OnLine
+from dockyard.engines.docker_cli import (
+    DockerCommand,
+    EngineAddress,
+    ImageOnEngine,
+    any_client,
+    refuse_full_disk,
+)
 from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.engines.processes import stream
 from dockyard.recipe.hashing import file_hash, tree_hash
@@ -55,7 +61,8 @@ def make_base(workspace: Workspace, address: EngineAddress, bootstrap: bool, on_
         bootstrap: make Debian from its packages, without a registry.
 
     Raises:
-        EnvironmentProblem: no engine answers, Debian can neither be pulled nor made, or a build fails.
+        NoImage: Debian can neither be pulled nor made, or a build fails.
+        EnvironmentProblem: no engine answers, or its disk is full.
     """
     docker = DockerCommand(any_client(), address)
     if docker.ask("version", "--format", "{{.Server.Version}}") is None:
@@ -86,7 +93,8 @@ def fetch_vendor_base(tag: str, address: EngineAddress, on_line: OnLine) -> str:
     """Return the ID of a vendor's image on an engine, which pulls it where it has none of that tag.
 
     Raises:
-        EnvironmentProblem: it is not there and cannot be pulled.
+        NoImage: it is not there and cannot be pulled.
+        EnvironmentProblem: the engine's disk is full.
     """
     docker = DockerCommand(any_client(), address)
     found = docker.images(tag)
@@ -98,8 +106,9 @@ def fetch_vendor_base(tag: str, address: EngineAddress, on_line: OnLine) -> str:
     if code == 0 and tag in found:
         return found[tag].id
     reason = last[-1] if last else "no reason given"
+    refuse_full_disk(reason, str(docker.address))
     architecture = docker.ask("version", "--format", "{{.Server.Arch}}")
-    raise EnvironmentProblem(
+    raise NoImage(
         f"the base image {tag} is not there and cannot be pulled ({reason})",
         str(address),
         f"where a registry is in reach: docker pull --platform linux/{architecture} {tag}, "
@@ -134,7 +143,8 @@ def _fetch_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) 
         _make_debian(workspace, docker, on_line)
         return LOCAL_DEBIAN
     reason = last[-1] if last else "no reason given"
-    raise EnvironmentProblem(
+    refuse_full_disk(reason, str(docker.address))
+    raise NoImage(
         f"there is no base image: {PUBLIC_DEBIAN} cannot be pulled ({reason})",
         str(docker.address),
         "without a registry: apt-get install mmdebstrap, then ./inv images --bootstrap",
@@ -146,7 +156,7 @@ def _make_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) -
     script = workspace.docker(FOLDER) / "make-base.sh"
     where = workspace.display_path(script)
     if shutil.which("mmdebstrap") is None:
-        raise EnvironmentProblem(
+        raise NoImage(
             "mmdebstrap is not installed; it makes the base image where no registry is in reach",
             where,
             "Debian and Ubuntu: apt-get install mmdebstrap",
@@ -154,7 +164,7 @@ def _make_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) -
     engine = docker.ask("version", "--format", "{{.Server.Arch}}")
     here = DOCKER_NAMES.get(platform.machine(), platform.machine())
     if engine is not None and engine != here:
-        raise EnvironmentProblem(
+        raise NoImage(
             f"the base image is made for {here}, and the engine is {engine}",
             str(docker.address),
             f"run {where} on a machine of that kind, or load {PUBLIC_DEBIAN} on the engine",
@@ -162,4 +172,5 @@ def _make_debian(workspace: Workspace, docker: DockerCommand, on_line: OnLine) -
     code, last = stream([str(script)], docker.environment(), on_line)
     if code != 0:
         reason = "\n  ".join(last[-4:])
-        raise EnvironmentProblem(f"the base image could not be made (exit code {code})", where, reason)
+        refuse_full_disk(reason, where)
+        raise NoImage(f"the base image could not be made (exit code {code})", where, reason)

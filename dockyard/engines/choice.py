@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from dockyard.engines import Executor, OnLine
 from dockyard.engines.endpoint import DEFAULT, NoSuchContext, resolve
+from dockyard.engines.preflight import refuse
 from dockyard.engines.venv import VenvExecutor
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
@@ -52,7 +53,8 @@ def choose_executor(
 
     Raises:
         InputProblem: there is no such engine.
-        EnvironmentProblem: `docker` was asked for and no engine answers.
+        EnvironmentProblem: `docker` was asked for and no engine answers; or, with `auto`, this machine is
+            none that the toolchains run on.
     """
     if wanted not in ENGINES:
         raise InputProblem(f"there is no engine '{wanted}'", "--engine", nearest(wanted, ENGINES))
@@ -69,24 +71,28 @@ def choose_executor(
     return _choose(workspace, toolchains, on_line)
 
 
-def engine_of_this_machine(workspace: Workspace) -> tuple[Executor, str]:
-    """Return what runs jobs on this machine, whatever engine docker takes, and the reason for it."""
-    from dockyard.engines.docker import DockerExecutor
+def engine_of_this_machine(
+    workspace: Workspace, toolchains: Sequence[tuple[str, str]], on_line: OnLine
+) -> tuple[Executor, str]:
+    """Return what runs jobs on this machine, whatever engine docker takes, and the reason for it.
 
+    Args:
+        toolchains: (target, toolchain) pairs that will be needed.
+        on_line: takes the lines of an image build.
+    """
     try:
-        executor = DockerExecutor(workspace, DEFAULT)
+        is_elsewhere = not resolve(DEFAULT).is_local
     except EnvironmentProblem as problem:
         return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
-    if executor.is_local:
-        return executor, "Docker"
-    executor.close()
-    return VenvExecutor(workspace), "virtual environments, because docker takes an engine elsewhere"
+    if is_elsewhere:
+        return VenvExecutor(workspace), "virtual environments, because docker takes an engine elsewhere"
+    return _on_this_machine(workspace, DEFAULT, toolchains, on_line)
 
 
 def _choose(
     workspace: Workspace, toolchains: Sequence[tuple[str, str]], on_line: OnLine
 ) -> tuple[Executor, str]:
-    """Return Docker where an engine answers and has or can make the images, else virtual environments."""
+    """Return what docker takes by itself; where that is of this machine, as `_on_this_machine` does."""
     from dockyard.engines.docker import DockerExecutor
 
     try:
@@ -98,18 +104,38 @@ def _choose(
     if is_elsewhere:  # where that does not answer, this machine is not what was asked for
         executor = DockerExecutor(workspace)
         return executor, f"Docker at {executor.place['engine_host']}, which docker takes"
+    return _on_this_machine(workspace, None, toolchains, on_line)
+
+
+def _on_this_machine(
+    workspace: Workspace, context: str | None, toolchains: Sequence[tuple[str, str]], on_line: OnLine
+) -> tuple[Executor, str]:
+    """Return Docker where an engine answers and has or can make the images, else virtual environments.
+
+    Args:
+        context: that leads to this machine's engine; None where docker takes that by itself.
+
+    Raises:
+        EnvironmentProblem: it is no machine for the toolchains, whatever engine runs them.
+    """
+    from dockyard.engines.docker import DockerExecutor
+
     try:
-        executor = DockerExecutor(workspace)
-        missing = [pair for pair in toolchains if not executor.has_image(*pair)]
+        executor = DockerExecutor(workspace, context)
     except EnvironmentProblem as problem:
         return VenvExecutor(workspace), f"virtual environments, because {problem.what[:120]}"
+    with ExitStack() as stack:
+        stack.callback(executor.close)
+        refuse(executor.examine_platforms(toolchains), executor.name)
+        try:
+            missing = [pair for pair in toolchains if not executor.has_image(*pair)]
+            for target, toolchain in missing:
+                executor.prepare(target, toolchain, on_line)
+        except EnvironmentProblem as problem:
+            reason = f"because the image could not be made: {problem.what[:160]}"
+            return VenvExecutor(workspace), f"virtual environments, {reason}"
+        stack.pop_all()  # it is taken
     if not missing:
         return executor, "Docker, because an engine answers and has the images"
-    try:
-        for target, toolchain in missing:
-            executor.prepare(target, toolchain, on_line)
-    except EnvironmentProblem as problem:
-        reason = f"because the image could not be made: {problem.what[:160]}"
-        return VenvExecutor(workspace), f"virtual environments, {reason}"
     made = ", ".join(f"{target} {toolchain}" for target, toolchain in missing)
     return executor, f"Docker, because an engine answers; made the images of {made}"

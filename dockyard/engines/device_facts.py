@@ -18,6 +18,19 @@ ASK_STATISTICS = "timeout 5 tegrastats --interval 100 | head -n 1"
 ASK_DLA_COMPILER = (
     "stat -L -c %s " + " ".join(f"{folder}/{DLA_COMPILER}" for folder in _DLA_FOLDERS) + "; true"
 )
+_GPU_FILES = (
+    "/dev/nvmap",
+    "/dev/nvhost-ctrl",
+    "/dev/nvhost-ctrl-gpu",
+    "/dev/nvgpu/*/ctrl",
+    "/dev/nvidiactl",
+    "/dev/dri/renderD*",
+)
+ASK_GPU_GROUPS = f"stat -L -c %g {' '.join(_GPU_FILES)}; true"
+"""The groups of the files that open the GPU, by number: `video`, on some boards also `render`."""
+
+MAX_GROUPS = 8
+_LAST_GROUP = 2**31 - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +63,12 @@ def read_power_mode(text: str) -> str | None:
 def read_sizes(text: str) -> list[int]:
     """Return the sizes that `stat` printed, one a line; its complaints are no sizes."""
     return [int(line) for line in text.split() if line.isdigit()]
+
+
+def read_groups(text: str) -> tuple[int, ...]:
+    """Return the ids of groups that `stat` printed, one a line, at most MAX_GROUPS, and never root's."""
+    ids = {int(line) for line in text.split() if line.isascii() and line.isdigit() and len(line) <= 10}
+    return tuple(sorted(one for one in ids if 0 < one <= _LAST_GROUP))[:MAX_GROUPS]
 
 
 def read_free_bytes(text: str) -> int | None:

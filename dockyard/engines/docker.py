@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from dockyard.engines import (
     FollowedFolder,
     JobExit,
     Limits,
+    LineLost,
     OnLine,
     OnStarted,
     entry_script,
@@ -43,12 +44,14 @@ from dockyard.engines.job_container import (
     moment,
 )
 from dockyard.engines.kept_inputs import KeptInputs
-from dockyard.engines.leftovers import find_leftover, sweep
+from dockyard.engines.leftovers import find_leftovers, held, sweep
 from dockyard.engines.preflight import (
     container_runtime,
     examine_engine,
     examine_platform,
     free_bytes,
+    gpu_groups,
+    has_release,
     observe,
 )
 from dockyard.engines.time_limit import time_limit
@@ -87,6 +90,7 @@ class DockerExecutor:
     ) -> None:
         self._workspace, self._fetch_s = workspace, fetch_s
         self._is_swept = self._has_collected = False
+        self._groups: tuple[int, ...] = ()
         endpoint = resolve(context)
         self.line = EngineLine(endpoint, patience_s)
         with engine_errors("no Docker engine answers"):
@@ -113,6 +117,10 @@ class DockerExecutor:
 
     def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
         yield from examine_engine(self._engine, self.line.ask)
+        yield from self.examine_platforms(toolchains)
+
+    def examine_platforms(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        """Yield findings on what toolchains, each with its target, ask of the engine's machine."""
         for pair in toolchains:
             yield from examine_platform(" ".join(pair), self._platform(*pair), self._engine, self.line.ask)
 
@@ -123,6 +131,10 @@ class DockerExecutor:
         """Tell whether a toolchain is for machines of this architecture."""
         return self._platform(target, toolchain).architecture in (None, self._engine.get("Architecture"))
 
+    def has_release_for(self, target: str, toolchain: str) -> bool:
+        """Tell whether the machine has a release of L4T that a toolchain is for, where it is for any."""
+        return has_release(self._platform(target, toolchain), self.line.ask)
+
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         if not self._is_swept:
             with engine_errors("the Docker engine is gone"):
@@ -130,14 +142,8 @@ class DockerExecutor:
                 if not self.is_local:
                     self._inputs.tidy(on_line)
             self._is_swept = True
-        wanted = (self._workspace, target, toolchain)
-        address = self.line.address
-        image = images.current_image(*wanted, address=address)
-        if image is None and not self.is_local:
-            image = image_from_here(*wanted, self.line, on_line)
-        if image is None:
-            image = images.build_image(*wanted, address=address, on_line=on_line)
-        return {"lock": images.lock_digest(*wanted), "image_digest": image}
+        image = self._image(target, toolchain, on_line)
+        return {"lock": images.lock_digest(self._workspace, target, toolchain), "image_digest": image}
 
     def run(
         self,
@@ -162,10 +168,37 @@ class DockerExecutor:
         what = f"the Docker engine went away {_ATTEMPTS} times while the job ran"
         raise EnvironmentProblem(what, folder.name)
 
+    def _image(self, target: str, toolchain: str, on_line: OnLine) -> str:
+        """Return the id of a toolchain's image, which is sent there or built where it is not current.
+
+        The docker command does that, whose answer is another where the line dropped meanwhile: then anew.
+        """
+        wanted, address = (self._workspace, target, toolchain), self.line.address
+        for _ in range(_ATTEMPTS):
+            seen = self.line.outages
+            try:
+                image = images.current_image(*wanted, address=address)
+                if image is None and not self.is_local:
+                    image = image_from_here(*wanted, self.line, on_line)
+                return image or images.build_image(*wanted, address=address, on_line=on_line)
+            except LineLost:
+                raise
+            except EnvironmentProblem:
+                with engine_errors("the Docker engine is gone"):
+                    self.line.again(self.line.client.ping, on_line)
+                if self.line.outages == seen:
+                    raise
+        what = f"the line dropped each time that the image of {target} {toolchain} was made there"
+        raise LineLost(what, self.name, "build it again, over a steadier line")
+
     def _run(self, job: _Job) -> JobExit | None:
         """Run a job, or go on with one that a killed host has left; None where it ended with the engine."""
         given_up = threading.Event()
-        container = self._leftover(job, given_up)
+        with ExitStack() as stack:
+            return self._run_in(self._leftover(job, given_up, stack), job, given_up)
+
+    def _run_in(self, container: JobContainer | None, job: _Job, given_up: threading.Event) -> JobExit | None:
+        """Run a job in a container of its own where there is none to go on with."""
         is_new = container is None
         container = container or JobContainer(self.line, f"dockyard-{uuid4().hex}", job.on_line, given_up)
         try:
@@ -198,27 +231,40 @@ class DockerExecutor:
         command = ["python", LAUNCHER, entry_script(job.target), "--job", FOLDER]
         labels = {JOB_LABEL: job.folder.name, KEY_LABEL: job.key, WORKSPACE_LABEL: self._root}
         runtime = container_runtime(self._platform(job.target, job.toolchain), self._engine)
+        groups = self._gpu_groups() if runtime else ()
         placed: Mapping[str, str] = {}
         for attempt in range(_ATTEMPTS):
             is_kept = not self.is_local and attempt + 1 < _ATTEMPTS  # else somebody removes them each time
             placed = self._inputs.place(job.folder, image, job.on_line, given_up) if is_kept else {}
             mounts = [OWN_VOLUME, *(_kept_at(path, volume) for path, volume in placed.items())]
-            container.make(image, command, job.limits, labels, mounts, runtime)
+            container.make(image, command, job.limits, labels, mounts, runtime, groups)
             if self._inputs.are_there(placed, job.on_line, given_up):
                 break
         container.fill(job.folder, placed)
 
-    def _leftover(self, job: _Job, given_up: threading.Event) -> JobContainer | None:
-        """Return the container of a killed host that does the same work, if there is one."""
+    def _gpu_groups(self) -> tuple[int, ...]:
+        """Return what `preflight.gpu_groups` does, asked until there is an answer: a line may be down."""
+        self._groups = self._groups or gpu_groups(self.line.ask)
+        return self._groups
+
+    def _leftover(self, job: _Job, given_up: threading.Event, stack: ExitStack) -> JobContainer | None:
+        """Return the container of a killed host that does the same work, if there is one, held by a stack."""
+        for name in self._leftovers(job):
+            with ExitStack() as holding:
+                is_held = holding.enter_context(held(self._root, name))
+                if is_held and name in self._leftovers(job):  # another build may just have removed it
+                    stack.push(holding.pop_all())
+                    job.on_line(f"going on with container {name}, which a killed host has left")
+                    return JobContainer(self.line, name, job.on_line, given_up)
+        return None
+
+    def _leftovers(self, job: _Job) -> list[str]:
         if not job.key:
-            return None
-        found = self.line.again(
-            lambda: find_leftover(self.line.client, identify(os.getpid()), self._root, job.key), job.on_line
+            return []
+        here = identify(os.getpid())
+        return self.line.again(
+            lambda: find_leftovers(self.line.client, here, self._root, job.key), job.on_line
         )
-        if not found:
-            return None
-        job.on_line(f"going on with container {found}, which a killed host has left")
-        return JobContainer(self.line, found, job.on_line, given_up)
 
     def _collect_no_more(self) -> None:
         """Remove what is left of killed hosts, which would disturb whatever is timed."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dockyard.engines import NoImage
 from shared.contract.errors import EnvironmentProblem
 
 _ANSWER_S = 30  # an engine elsewhere is slow to greet
@@ -40,7 +41,7 @@ class EngineAddress:
     """How the docker command line reaches an engine; by itself it takes the one in use.
 
     Attributes:
-        context: a Docker context that was named.
+        context: a Docker context; `default` is what the environment says, else this machine's engine.
         socket: of this machine, that leads to the engine, in the place of a context.
     """
 
@@ -48,7 +49,7 @@ class EngineAddress:
     socket: Path | None = None
 
     def __str__(self) -> str:
-        return f"context {self.context}" if self.context else ""
+        return f"context {self.context}" if self.context not in (None, "default") else ""
 
 
 HERE = EngineAddress()
@@ -115,7 +116,7 @@ class DockerCommand:
         """Return the builder within the engine: it builds on the engine's images and leaves its own there."""
         if self._context:
             return self._context
-        if "DOCKER_HOST" in self.environment():
+        if self.environment().get("DOCKER_HOST"):
             return "default"
         return self.ask("context", "show") or "default"
 
@@ -123,7 +124,7 @@ class DockerCommand:
     def _context(self) -> str | None:
         """The context to name; a socket, and what the environment makes of `default`, need none."""
         named = self.address.context
-        is_the_environments = named == "default" and "DOCKER_HOST" in os.environ
+        is_the_environments = named == "default" and bool(os.environ.get("DOCKER_HOST"))
         return None if self.address.socket or is_the_environments else named
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str] | None:
@@ -142,6 +143,13 @@ class DockerCommand:
             return None
 
 
+def refuse_full_disk(said: str, where: str = "") -> None:
+    """Raise EnvironmentProblem where an engine says that its disk is full."""
+    if "no space left on device" in said.lower():
+        advice = "make room there: docker system df, docker system prune"
+        raise EnvironmentProblem("the disk of the Docker engine is full", where, advice) from None
+
+
 def any_client() -> str:
     """Return the first docker command line of this machine. Raises EnvironmentProblem when there is none."""
     clients = _clients()
@@ -158,7 +166,7 @@ def build_client() -> str:
     where several are installed the one that builds is not always the first.
 
     Raises:
-        EnvironmentProblem: there is none.
+        EnvironmentProblem: there is none, or (NoImage) none that builds.
     """
     any_client()
     for client in _clients():
@@ -171,7 +179,7 @@ def build_client() -> str:
         ).stdout
         if "--secret" in help_text:
             return client
-    raise EnvironmentProblem(
+    raise NoImage(
         "no docker command here can build with BuildKit",
         ", ".join(_clients()),
         "install Docker's buildx (package docker-buildx or docker-buildx-plugin), or use --engine venv",

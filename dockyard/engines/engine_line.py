@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +13,13 @@ import docker.errors
 import requests
 import urllib3.exceptions
 from docker.tls import TLSConfig
+from docker.utils import kwargs_from_env
 
 import docker
 from dockyard.engines import LineLost, OnLine
-from dockyard.engines.docker_cli import EngineAddress
+from dockyard.engines.docker_cli import EngineAddress, refuse_full_disk
 from dockyard.engines.endpoint import DEFAULT, Endpoint
+from dockyard.engines.processes import ask_here
 from dockyard.engines.ssh_line import SshLine
 from shared.contract.errors import EnvironmentProblem
 from shared.contract.job import PROGRESS_KEY
@@ -140,10 +141,7 @@ class EngineLine:
         """
         if self._ssh is not None:
             return self._ssh.ask(command)
-        if not self.endpoint.is_local:
-            return None
-        answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-        return answer.stdout if answer.returncode == 0 else None
+        return ask_here(command) if self.endpoint.is_local else None
 
     def close(self) -> None:
         """End the line."""
@@ -174,16 +172,16 @@ class EngineLine:
     def _address(self) -> EngineAddress:
         if self._ssh is not None:
             return EngineAddress(socket=self._ssh.socket)
-        return EngineAddress(None if self.endpoint.context == DEFAULT else self.endpoint.context)
+        return EngineAddress(self.endpoint.context)
 
     def _make_client(self) -> docker.DockerClient:
         if self._ssh is not None:
             return docker.DockerClient(base_url=f"unix://{self._ssh.socket}", timeout=_TIMEOUT_S)
-        if self.endpoint.context == DEFAULT:
-            return docker.DockerClient.from_env(timeout=_TIMEOUT_S)
         folder = self.endpoint.tls
         tls: TLSConfig | bool = False
-        if folder is not None:
+        if self.endpoint.context == DEFAULT and not self.endpoint.is_local:
+            tls = kwargs_from_env().get("tls", False)
+        elif folder is not None:
             pair = (str(folder / "cert.pem"), str(folder / "key.pem"))
             tls = TLSConfig(pair, ca_cert=str(folder / "ca.pem"), verify=self.endpoint.is_verified)
         return docker.DockerClient(base_url=self.endpoint.host, tls=tls, timeout=_TIMEOUT_S)
@@ -199,13 +197,6 @@ def engine_errors(what: str) -> Iterator[None]:
         refuse_full_disk(reason)
         advice = "look at 'docker version', or use --engine venv"
         raise EnvironmentProblem(f"{what} ({reason})", "", advice) from None
-
-
-def refuse_full_disk(said: str, where: str = "") -> None:
-    """Raise EnvironmentProblem where an engine says that its disk is full."""
-    if "no space left on device" in said.lower():
-        advice = "make room there: docker system df, docker system prune"
-        raise EnvironmentProblem("the disk of the Docker engine is full", where, advice) from None
 
 
 def _one_line(error: Exception) -> str:

@@ -66,6 +66,11 @@ def boot_id() -> str:
     return _read("/proc/sys/kernel/random/boot_id")
 
 
+def machine_id() -> str:
+    """Return what tells this machine from others through its restarts, as far as the system gives it any."""
+    return json_hash([platform.node(), _read("/etc/machine-id")])[:16]
+
+
 def _host() -> str:
     """Return what names this host: names are shared, machine ids copied, containers have own processes."""
     namespace = os.readlink("/proc/self/ns/pid") if Path("/proc/self/ns/pid").is_symlink() else ""

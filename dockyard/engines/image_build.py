@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockyard import package_index
-from dockyard.engines import OnLine
-from dockyard.engines.docker_cli import DockerCommand, EngineAddress, build_client
+from dockyard.engines import NoImage, OnLine
+from dockyard.engines.docker_cli import DockerCommand, EngineAddress, build_client, refuse_full_disk
 from dockyard.engines.processes import stream
-from shared.contract.errors import EnvironmentProblem
 
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -43,7 +42,8 @@ def run_build(build: ImageBuild, address: EngineAddress, where: str, on_line: On
         where: the Dockerfile as a user knows it, for messages.
 
     Raises:
-        EnvironmentProblem: it cannot be built, or no docker command can build.
+        NoImage: it cannot be built, or no docker command can build.
+        EnvironmentProblem: the engine's disk is full.
     """
     docker = DockerCommand(build_client(), address)
     with tempfile.TemporaryDirectory(prefix="dockyard-build-") as scratch:
@@ -63,7 +63,8 @@ def run_build(build: ImageBuild, address: EngineAddress, where: str, on_line: On
             advice = (
                 "its output is above; packages come from where pip takes them (pip config, PIP_* variables)"
             )
-            raise EnvironmentProblem(f"image {build.tag} could not be built: {_reason(last)}", where, advice)
+            refuse_full_disk("\n".join(last), str(address))
+            raise NoImage(f"image {build.tag} could not be built: {_reason(last)}", where, advice)
         return id_file.read_text(encoding="utf-8").strip()
 
 

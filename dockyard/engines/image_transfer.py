@@ -8,13 +8,20 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from dockyard.engines import OnLine, images
+from dockyard.engines import NoImage, OnLine, images
 from dockyard.engines.archives import CHUNK
-from dockyard.engines.docker_cli import DockerCommand, EngineAddress, ImageOnEngine, any_client
-from dockyard.engines.engine_line import EngineLine, refuse_full_disk
+from dockyard.engines.docker_cli import (
+    DockerCommand,
+    EngineAddress,
+    ImageOnEngine,
+    any_client,
+    refuse_full_disk,
+)
+from dockyard.engines.engine_line import EngineLine
 from dockyard.engines.image_archive import (
     UnknownArchive,
     copy_without,
@@ -23,7 +30,6 @@ from dockyard.engines.image_archive import (
     read_archive,
 )
 from dockyard.recipe.workspace import Workspace
-from shared.contract.errors import EnvironmentProblem
 
 LOCAL_SOCKET = Path("/var/run/docker.sock")
 
@@ -41,7 +47,8 @@ def image_from_here(
     its own, on which it builds.
 
     Raises:
-        EnvironmentProblem: it cannot be sent, or there is no room.
+        NoImage: it cannot be sent.
+        EnvironmentProblem: there is no room there, or (LineLost) no line any more.
     """
     if not LOCAL_SOCKET.exists():
         return None
@@ -67,7 +74,8 @@ def send_image(
     It is sent from the start again where the line drops, and whole where it is refused without those layers.
 
     Raises:
-        EnvironmentProblem: it cannot be sent, or there is no room.
+        NoImage: it cannot be sent.
+        EnvironmentProblem: there is no room there, or (LineLost) no line any more.
     """
     source = DockerCommand(any_client(), here)
     is_refused = False
@@ -88,7 +96,7 @@ def send_image(
                 break
             is_refused = True
     advice = "or build it there: ./inv images --context ..."
-    raise EnvironmentProblem(f"image {tag} could not be sent: {problem}", line.endpoint.name, advice)
+    raise NoImage(f"image {tag} could not be sent: {problem}", line.endpoint.name, advice)
 
 
 def _not_needed(
@@ -148,8 +156,13 @@ def _send(
                 else:
                     shutil.copyfileobj(save.stdout, progress, CHUNK)
                 load.stdin.close()
-            except (BrokenPipeError, tarfile.TarError):  # the reason is what `load`, or `save`, says
+            except BrokenPipeError:  # the reason is what `load` says
                 save.kill()
+            except tarfile.TarError:  # the reason is what `save` says, and `load` waits for the rest
+                save.kill()
+                load.kill()
+                with suppress(BrokenPipeError):
+                    load.stdin.close()
             except BaseException:
                 save.kill()
                 load.kill()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from dockyard.engines import OnLine
+from dockyard.engines import NoImage, OnLine
 from dockyard.engines.base_image import (
     BASE_LABEL,
     DOCKER_NAMES,
@@ -27,7 +27,7 @@ from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
-from shared.contract.errors import EnvironmentProblem, InputProblem, nearest
+from shared.contract.errors import InputProblem, nearest
 
 ImageStage = Literal["runtime", "build"]
 IMAGE_STAGES: tuple[ImageStage, ...] = ("runtime", "build")
@@ -141,14 +141,15 @@ def build_image(
 
     Raises:
         InputProblem: there is no such image.
-        EnvironmentProblem: no engine answers, it is of another architecture than the toolchain, the vendor's
-            base is out of reach, or a build fails.
+        NoImage: the engine is of another architecture than the toolchain, the vendor's base is out of reach,
+            or a build fails.
+        EnvironmentProblem: no engine answers, or its disk is full.
     """
     tag = image_tag(target, toolchain, stage)
     lock = lock_digest(workspace, target, toolchain)
     not_there = why_not_there(workspace, target, toolchain, address)
     if not_there:
-        raise EnvironmentProblem(not_there, str(address), "name the device: --context")
+        raise NoImage(not_there, str(address), "name the device: --context")
     python = make_base(workspace, address, bootstrap, on_line)
     base_name = base_tag(workspace, target, toolchain)
     base = python if base_name == PYTHON_IMAGE else fetch_vendor_base(base_name, address, on_line)

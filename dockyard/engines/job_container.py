@@ -63,10 +63,17 @@ class JobContainer:
         labels: Mapping[str, str],
         mounts: Sequence[docker.types.Mount],
         runtime: str | None = None,
+        groups: Sequence[int] = (),
     ) -> None:
-        """Make it."""
+        """Make it.
+
+        Args:
+            groups: ids of groups of the engine's machine that its user is in, beside the image's own.
+        """
         self._line.again(
-            lambda: self._make(image, command, limits, labels, mounts, runtime), self._on_line, self._given_up
+            lambda: self._make(image, command, limits, labels, mounts, runtime, groups),
+            self._on_line,
+            self._given_up,
         )
 
     def fill(self, folder: Path, left_out: Collection[str] = ()) -> None:
@@ -171,6 +178,7 @@ class JobContainer:
         labels: Mapping[str, str],
         mounts: Sequence[docker.types.Mount],
         runtime: str | None,
+        groups: Sequence[int],
     ) -> None:
         with suppress(docker.errors.NotFound):  # of a call whose answer was lost
             self._line.client.api.remove_container(self.name, v=True, force=True)
@@ -180,6 +188,7 @@ class JobContainer:
             name=self.name,
             runtime=runtime,
             user=f"{images.USER}:{images.USER}",
+            group_add=list(groups),
             working_dir=FOLDER,
             environment={"PYTHONPATH": f"{FOLDER}/code"},
             network_mode="host" if limits.host_network else "none",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import docker.errors
@@ -12,6 +15,8 @@ import docker
 from dockyard.engines import OnLine
 from dockyard.engines.host_process import HostProcess, from_text
 from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL
+from dockyard.recipe.hashing import json_hash
+from dockyard.recipe.workspace import Workspace
 
 _COLLECTABLE = ("running", "exited")
 
@@ -20,7 +25,7 @@ def sweep(client: docker.DockerClient, here: HostProcess, on_line: OnLine, endin
     """Remove the containers, with their volumes, that processes of this host have left which were killed.
 
     Those of living processes and of other hosts are left alone, and what has no such label. So are those that
-    a build may collect.
+    a build may collect, or has collected.
 
     Args:
         here: this process.
@@ -29,22 +34,51 @@ def sweep(client: docker.DockerClient, here: HostProcess, on_line: OnLine, endin
     for container in _of_killed_hosts(client, here):
         if _may_be_collected(container, ending):
             continue
-        with suppress(docker.errors.APIError):  # somebody else removes it as well
-            container.remove(v=True, force=True)
-            job = container.labels.get(JOB_LABEL, "")
-            on_line(
-                f"removed container {container.name} of job {job}: the process that started it was killed"
-            )
+        is_own = bool(ending) and container.labels.get(WORKSPACE_LABEL) == ending
+        with held(ending, str(container.name)) if is_own else nullcontext(True) as is_free:
+            if is_free:
+                _remove(container, on_line)
 
 
-def find_leftover(client: docker.DockerClient, here: HostProcess, workspace: str, key: str) -> str:
-    """Return the name of a killed host's container that does, or did, a key's work; empty without one."""
+def _remove(container: Container, on_line: OnLine) -> None:
+    with suppress(docker.errors.APIError):  # somebody else removes it as well
+        container.remove(v=True, force=True)
+        job = container.labels.get(JOB_LABEL, "")
+        on_line(f"removed container {container.name} of job {job}: the process that started it was killed")
+
+
+def find_leftovers(client: docker.DockerClient, here: HostProcess, workspace: str, key: str) -> list[str]:
+    """Return the names of killed hosts' containers that do, or did, a key's work."""
+    found = []
     for container in _of_killed_hosts(client, here):
         labels = container.labels
         is_same = labels.get(KEY_LABEL) == key and labels.get(WORKSPACE_LABEL) == workspace
         if is_same and container.status in _COLLECTABLE:
-            return str(container.name)
-    return ""
+            found.append(str(container.name))
+    return found
+
+
+@contextmanager
+def held(workspace: str, name: str) -> Iterator[bool]:
+    """Hold a leftover, and yield whether that is so: another build of its workspace may hold it.
+
+    Its label goes on naming the host that died. What a build held that dies, the system takes back.
+    """
+    path = Workspace(Path(workspace)).state / "locks" / f"container-{json_hash([name])[:16]}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        # Whoever held it a moment ago has removed the file, and a third may have made it anew.
+        is_there = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+        try:
+            yield is_there
+        finally:
+            if is_there:
+                path.unlink(missing_ok=True)
 
 
 def _of_killed_hosts(client: docker.DockerClient, here: HostProcess) -> list[Container]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dockyard.engines import Finding
 from dockyard.engines.device_facts import (
     ASK_DLA_COMPILER,
+    ASK_GPU_GROUPS,
     ASK_POWER_MODE,
     ASK_RELEASE,
     ASK_STATISTICS,
     DLA_COMPILER,
     read_free_bytes,
+    read_groups,
     read_power_mode,
     read_release,
     read_sizes,
@@ -107,7 +110,11 @@ def container_runtime(platform: Platform, engine: Mapping[str, Any]) -> str | No
 
 
 def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
-    """Yield whether a machine is one that a toolchain, of that name, runs on."""
+    """Yield whether a machine is one that a toolchain, of that name, runs on.
+
+    Args:
+        engine: what its engine says of itself; of a machine without one, its `Architecture`.
+    """
     architecture = str(engine.get("Architecture", ""))
     if platform.architecture and architecture != platform.architecture:
         text = f"{name} needs {platform.architecture}, and the engine is {architecture}"
@@ -115,11 +122,28 @@ def examine_platform(name: str, platform: Platform, engine: Mapping[str, Any], a
         return  # what else it lacks is of no interest
     if platform.runtime:
         yield _runtime(name, platform.runtime, engine)
+        yield _gpu_groups(ask)
     if platform.l4t_from:
         yield _release(name, platform, ask)
         yield _power_mode(ask)
     if platform.dla_compiler:
         yield _dla_compiler(name, ask)
+
+
+def examine_machine(name: str, platform: Platform, architecture: str, ask: Ask) -> Iterator[Finding]:
+    """Yield whether a machine runs a toolchain, of that name, without its image and without an engine.
+
+    Args:
+        architecture: the machine's, as `uname -m` has it.
+    """
+    if platform.base and platform.architecture in (None, architecture):
+        advice = "--engine docker, where the engine has the image or can make it"
+        yield Finding(
+            "bad", f"{name} comes with its vendor's image, and a virtual environment has none", advice
+        )
+        return
+    alone = replace(platform, runtime=None, optional_runtime=None)
+    yield from examine_platform(name, alone, {"Architecture": architecture}, ask)
 
 
 def _runtime(name: str, runtime: str, engine: Mapping[str, Any]) -> Finding:
@@ -128,6 +152,24 @@ def _runtime(name: str, runtime: str, engine: Mapping[str, Any]) -> Finding:
     advice = f"there: apt-get install {runtime}-container-toolkit, "
     advice += f"{runtime}-ctk runtime configure --runtime=docker, systemctl restart docker"
     return Finding("bad", f"{name} needs the runtime '{runtime}', which the engine does not have", advice)
+
+
+def gpu_groups(ask: Ask) -> tuple[int, ...]:
+    """Return the ids of the machine's groups that may open its GPU; none where all may, or nobody knows."""
+    return read_groups(ask(ASK_GPU_GROUPS) or "")
+
+
+def _gpu_groups(ask: Ask) -> Finding:
+    groups = gpu_groups(ask)
+    if groups:
+        return Finding("ok", f"jobs open the GPU in the groups {', '.join(map(str, groups))}")
+    advice = "where no job finds the GPU, look there: ls -l /dev/nvmap /dev/nvhost-ctrl*"
+    return Finding("note", "which groups may open the GPU cannot be read, and jobs get none of them", advice)
+
+
+def has_release(platform: Platform, ask: Ask) -> bool:
+    """Tell whether a machine has a release of L4T that a toolchain is for, where it is for any."""
+    return not platform.l4t_from or _release("", platform, ask).level == "ok"
 
 
 def _release(name: str, platform: Platform, ask: Ask) -> Finding:

@@ -9,6 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 LAST_LINES = 15
 
 
+def ask_here(command: str) -> str | None:
+    """Return what a command prints on this machine; None where it fails.
+
+    Args:
+        command: for a shell; nothing of a user's is in it.
+    """
+    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    return answer.stdout if answer.returncode == 0 else None
+
+
 def stream(
     command: Sequence[str], environment: Mapping[str, str] | None, on_line: Callable[[str], None]
 ) -> tuple[int, list[str]]:

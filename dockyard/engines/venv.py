@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,9 +27,10 @@ from dockyard.engines import (
     entry_script,
     images,
 )
-from dockyard.engines.host_process import boot_id
+from dockyard.engines.host_process import machine_id
 from dockyard.engines.lifeline import lifeline
-from dockyard.engines.processes import stream
+from dockyard.engines.preflight import examine_machine
+from dockyard.engines.processes import ask_here, stream
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.targets import load_target
@@ -42,7 +43,7 @@ MARKER = "dockyard-lock"
 class VenvExecutor:
     """Runs jobs in `.dockyard/venvs/<target>-<toolchain>`, made with uv from the lock of the target's image.
 
-    Its device is this machine as it was booted.
+    Its device is this machine, the same after a restart: what was made on it is found again.
     """
 
     name = "venv"
@@ -50,15 +51,17 @@ class VenvExecutor:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.device = json_hash([self.name, platform.node(), boot_id()])[:16]
+        self.device = json_hash([self.name, machine_id()])[:16]
         self.place: Mapping[str, str] = {}
         self.memory_mb = int(min(psutil.virtual_memory().total, _memory_limit()) / 1e6)
 
     def close(self) -> None:
         pass
 
-    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterable[Finding]:
-        return ()
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        for target, toolchain in toolchains:
+            wanted = load_target(self._workspace, target, "venv").toolchains[toolchain].platform
+            yield from examine_machine(f"{target} {toolchain}", wanted, platform.machine(), ask_here)
 
     def observe(self, toolchains: Iterable[tuple[str, str]]) -> Mapping[str, str]:
         return {}

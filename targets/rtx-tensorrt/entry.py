@@ -10,6 +10,7 @@ from typing import Dict
 
 from engine import build_engine
 from engine_notes import engine_notes
+from messages import error_summary
 
 from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.model import Network
@@ -70,7 +71,7 @@ class RtxTensorRT:
 
 
 RTX_TENSORRT = RtxTensorRT()
-CAPABILITIES = Capabilities(versions, loader=RTX_TENSORRT, compiler=RTX_TENSORRT)
+CAPABILITIES = Capabilities(versions, loader=RTX_TENSORRT, compiler=RTX_TENSORRT, error_summary=error_summary)
 
 if __name__ == "__main__":
     sys.exit(main(CAPABILITIES))

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from dockyard.plan.plan import Plan
 from dockyard.recipe.workspace import VARIABLE, Workspace
+from dockyard.run.turns import lock_file, locked
 from tests.conftest import ROOT
+from tests.stand_ins.engine import StandInEngine
 
 INVOKE = Path(sys.executable).with_name("invoke")
 
@@ -153,3 +156,23 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     imported = {line.rpartition("|")[2].strip() for line in lines}
     assert done.returncode == 0
     assert imported & {"numpy", "pandas", "matplotlib", "cv2", "docker", "PIL", "scipy", "rich"} == set()
+
+
+def test_images_wait_for_what_is_measured_here(workspace: Workspace, this_engine: StandInEngine) -> None:
+    """Images of this machine's engine are built in this machine's turn, not beside a job that is timed."""
+    this_engine.has_base(workspace)
+    command = [str(INVOKE), "--search-root", str(ROOT), "images", "--target", "tensorflow"]
+    command += ["--workspace", str(workspace.root)]
+    with ExitStack() as job:
+        job.enter_context(locked(lock_file(workspace, "device-here")))
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as building:
+            assert building.stdout is not None
+            try:
+                assert "waiting for this machine" in building.stdout.readline()
+                assert this_engine.builds() == []
+                job.close()
+                assert building.wait(60) == 0
+            finally:
+                building.kill()
+    tags = ["dockyard/tensorflow:2.21-runtime", "dockyard/tensorflow:2.21"]
+    assert this_engine.builds() == [f"default: {tag}" for tag in tags]

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from dockyard.doctor import examine
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import pytest
+
+from dockyard.doctor import examine, examine_device
+from dockyard.engines import Finding
+from dockyard.engines.docker import DockerExecutor
+from dockyard.engines.preflight import examine_platform, has_release
+from dockyard.recipe.targets import Platform, load_target
 from dockyard.recipe.workspace import Workspace
+from tests.unit.test_preflight import JETSON, asked
 
 
 def test_what_is_looked_at(workspace: Workspace) -> None:
@@ -24,3 +34,58 @@ def test_what_is_looked_at(workspace: Workspace) -> None:
     assert level("environment .dockyard/venvs/tensorflow") == "note"
     assert level("Python") in ("ok", "note")
     assert all(finding.advice for what, finding in found.items() if what.startswith("environment"))
+
+
+class Board:
+    """A Jetson elsewhere, of some release of L4T, that has all images."""
+
+    def __init__(self, workspace: Workspace, release: str | None) -> None:
+        self.is_local, self.place = False, {"engine_host": "ssh://orin"}
+        self._workspace, self._ask = workspace, asked(release=release)
+
+    def _platform(self, target: str, toolchain: str) -> Platform:
+        return load_target(self._workspace, target, "test").toolchains[toolchain].platform
+
+    def is_for(self, target: str, toolchain: str) -> bool:
+        return self._platform(target, toolchain).architecture in (None, "aarch64")
+
+    def has_release_for(self, target: str, toolchain: str) -> bool:
+        return has_release(self._platform(target, toolchain), self._ask)
+
+    def examine(self, toolchains: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+        for pair in toolchains:
+            yield from examine_platform(" ".join(pair), self._platform(*pair), JETSON, self._ask)
+
+    def has_image(self, target: str, toolchain: str) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("release", "shown", "bad"),
+    [
+        ("# R36 (release), REVISION: 4.3", "10.3", []),
+        ("# R35 (release), REVISION: 4.1", "8.5", []),
+        (
+            None,
+            "10.3",
+            ["l4t-tensorrt 10.3 needs L4T 36.4 or later, before 37, and the device has no L4T release"],
+        ),
+    ],
+    ids=["JetPack 6", "JetPack 5", "no release"],
+)
+def test_a_jetson_is_asked_for_its_own_toolchain(
+    workspace: Workspace, release: str | None, shown: str, bad: list[str]
+) -> None:
+    """Of toolchains for several JetPacks the device's own is shown, the others are noted; one is bad where
+    none fits. What only prepares for others is nothing that a device elsewhere has to have.
+    """
+    board = cast(DockerExecutor, Board(workspace, release))
+    found = list(examine_device(workspace, board, "Docker context jetson"))
+    assert [finding.what for finding in found if finding.level == "bad"] == bad
+    others = [f"l4t-tensorrt {one} is for other JetPacks than this one" for one in ("10.3", "8.5", "10.16")]
+    others.remove(f"l4t-tensorrt {shown} is for other JetPacks than this one")
+    assert [finding.what for finding in found if "JetPack" in finding.what] == others
+    images = [finding.what for finding in found if finding.what.startswith("image dockyard/")]
+    assert f"image dockyard/l4t-tensorrt:{shown}" in images
+    assert "image dockyard/tensorflow:2.21" in images
+    assert not any("tensorrt-onnx" in finding.what for finding in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -21,9 +22,11 @@ from dockyard.engines import FollowedFolder, JobExit, Limits, entry_script, imag
 from dockyard.engines.archives import receive
 from dockyard.engines.choice import choose_executor
 from dockyard.engines.docker import fetch_followed
+from dockyard.engines.host_process import machine_id
 from dockyard.engines.job_container import MAX_LINE, log_lines
 from dockyard.engines.time_limit import time_limit
 from dockyard.engines.venv import VenvExecutor
+from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.workspace import PRODUCT, SHARED, Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
 from tests.unit.test_unpack import archive
@@ -72,6 +75,13 @@ def test_auto_without_an_engine(workspace: Workspace) -> None:
     assert executor.name == "venv"
     assert why.startswith("virtual environments, because no Docker engine answers")
     assert "\n" not in why
+
+
+def test_virtual_environments_have_no_vendors_image(workspace: Workspace) -> None:
+    """What a toolchain asks of a machine is asked without Docker, too, before the work begins."""
+    pairs = [("tensorflow", "2.21"), ("l4t-tensorrt", "10.3")]
+    (finding,) = VenvExecutor(workspace).examine(pairs)
+    assert (finding.level, finding.what.startswith("l4t-tensorrt 10.3 ")) == ("bad", True)
 
 
 @pytest.mark.usefixtures("no_docker")
@@ -252,6 +262,18 @@ def test_device_is_this_machine(workspace: Workspace, tmp_path: Path) -> None:
     device = VenvExecutor(workspace).device
     assert device == VenvExecutor(Workspace(tmp_path)).device
     assert device
+
+
+def test_device_outlives_a_restart(workspace: Workspace) -> None:
+    """It follows from what names the machine alone, not from its boot: what is kept for it is found again."""
+    assert VenvExecutor(workspace).device == json_hash(["venv", machine_id()])[:16]
+    assert machine_id() == json_hash([platform.node(), machine_file()])[:16]
+
+
+def machine_file() -> str:
+    """Return what the system wrote when it was installed, if anything."""
+    path = Path("/etc/machine-id")
+    return path.read_text().strip() if path.is_file() else ""
 
 
 def test_time_limit_that_is_kept() -> None:

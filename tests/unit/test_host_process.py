@@ -16,7 +16,7 @@ import pytest
 
 from dockyard.engines.host_process import HostProcess, from_text, identify
 from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL
-from dockyard.engines.leftovers import find_leftover, sweep
+from dockyard.engines.leftovers import find_leftovers, held, sweep
 
 HERE = identify(os.getpid())
 
@@ -142,9 +142,25 @@ def test_what_can_be_collected_is_kept(tmp_path: Path) -> None:
     kept = [FakeContainer("mine", mine), FakeContainer("another workspace's", others)]
     removed = [FakeContainer("gone", gone), FakeContainer("never started", mine, status="created")]
     client = FakeClient(*kept, *removed)
-    assert find_leftover(client, HERE, str(tmp_path), "k") == "mine"
-    assert find_leftover(client, HERE, str(tmp_path), "other work") == ""
+    assert find_leftovers(client, HERE, str(tmp_path), "k") == ["mine"]
+    assert find_leftovers(client, HERE, str(tmp_path), "other work") == []
     sweep(client, HERE, [].append)
     assert [bool(container.removed) for container in (*kept, *removed)] == [False, False, True, True]
     sweep(client, HERE, [].append, str(tmp_path))
     assert [bool(container.removed) for container in kept] == [True, False]
+
+
+def test_what_another_build_has_collected_is_spared(tmp_path: Path) -> None:
+    """A build that collects no more removes nothing under another one of its workspace that goes on with it,
+    and two do not go on with the same; it is free again when that build ends.
+    """
+    dead = {**labels_of(replace(HERE, started="1")), KEY_LABEL: "k", WORKSPACE_LABEL: str(tmp_path)}
+    one = FakeContainer("one", dead)
+    with held(str(tmp_path), "one") as is_held:
+        sweep(FakeClient(one), HERE, [].append, str(tmp_path))
+        with held(str(tmp_path), "one") as is_held_too, held(str(tmp_path), "two") as is_other_held:
+            assert (is_held, is_held_too, is_other_held) == (True, False, True)
+    assert one.removed is None
+    sweep(FakeClient(one), HERE, [].append, str(tmp_path))
+    assert one.removed
+    assert list((tmp_path / ".dockyard" / "locks").iterdir()) == []

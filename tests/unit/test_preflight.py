@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dockyard.engines.device_facts import (
     ASK_DLA_COMPILER,
+    ASK_GPU_GROUPS,
     ASK_POWER_MODE,
     ASK_RELEASE,
+    MAX_GROUPS,
     Release,
     read_free_bytes,
+    read_groups,
     read_power_mode,
     read_sizes,
     read_tegra_release,
 )
-from dockyard.engines.preflight import Ask, container_runtime, examine_engine, examine_platform, refuse
+from dockyard.engines.preflight import (
+    Ask,
+    container_runtime,
+    examine_engine,
+    examine_machine,
+    examine_platform,
+    gpu_groups,
+    refuse,
+)
 from dockyard.engines.ssh_errors import ssh_problem
 from dockyard.recipe.targets import Platform
 from shared.contract.errors import EnvironmentProblem
@@ -44,8 +58,18 @@ L4T36 = Platform("aarch64", "36.4", "37", "nvidia", True)
 
 def asked(**changed: str | None) -> Ask:
     """Return a Jetson's answers to what it is asked, some of them changed."""
-    answers = {ASK_RELEASE: ORIN, ASK_POWER_MODE: "NV Power Mode: MAXN\n0\n", ASK_DLA_COMPILER: "0\n9\n"}
-    names = {"release": ASK_RELEASE, "mode": ASK_POWER_MODE, "compiler": ASK_DLA_COMPILER}
+    answers = {
+        ASK_RELEASE: ORIN,
+        ASK_POWER_MODE: "NV Power Mode: MAXN\n0\n",
+        ASK_DLA_COMPILER: "0\n9\n",
+        ASK_GPU_GROUPS: "44\n44\n104\n",
+    }
+    names = {
+        "release": ASK_RELEASE,
+        "mode": ASK_POWER_MODE,
+        "compiler": ASK_DLA_COMPILER,
+        "groups": ASK_GPU_GROUPS,
+    }
     known: dict[str, str | None] = {**answers, **{names[name]: text for name, text in changed.items()}}
     return lambda command: DF if command.startswith("df ") else known[command]
 
@@ -61,6 +85,25 @@ def test_texts_of_a_jetson_are_read() -> None:
     assert read_free_bytes(DF) == 363507336 * 1024
     assert read_free_bytes("df: no such folder") is None
     assert Release((36, 4)) < Release((36, 4, 3)) < Release((37,))
+
+
+@given(st.one_of(st.text(), st.lists(st.integers(), max_size=30).map(lambda ids: "\n".join(map(str, ids)))))
+def test_whatever_is_said_of_groups(text: str) -> None:
+    """Of whatever a device says, a few ids of groups are taken, in their order, and root's never."""
+    found = read_groups(text)
+    assert list(found) == sorted({one for one in found if 0 < one < 2**31})
+    assert len(found) <= MAX_GROUPS
+
+
+def test_who_may_open_the_gpu() -> None:
+    """The groups of the GPU's files are read by number, each once; where none can be, that is noted."""
+    assert read_groups(NO_STAT + "44\n0\n44\n104\n") == (44, 104)
+    assert gpu_groups(asked()) == (44, 104)
+    for said in (None, "", "0\n"):
+        assert gpu_groups(asked(groups=said)) == ()
+        found = list(examine_platform("trt 10.3", L4T36, JETSON, asked(groups=said)))
+        (note,) = [finding for finding in found if finding.level == "note"]
+        assert "which groups may open the GPU" in note.what
 
 
 def test_a_jetson_that_fits() -> None:
@@ -97,6 +140,35 @@ def test_a_device_that_does_not_fit(
     assert wanted in caught.value.what
     assert advice in caught.value.advice
     assert caught.value.where == "docker:jetson"
+
+
+@pytest.mark.parametrize(
+    ("platform", "architecture", "wanted"),
+    [
+        (
+            replace(L4T36, base="vendor/tools:1"),
+            "x86_64",
+            ["trt 10.3 needs aarch64, and the engine is x86_64"],
+        ),
+        (
+            replace(L4T36, base="vendor/tools:1"),
+            "aarch64",
+            ["trt 10.3 comes with its vendor's image, and a virtual environment has none"],
+        ),
+        (
+            replace(L4T36, l4t_from="38", l4t_before=None),
+            "aarch64",
+            ["trt 10.3 needs L4T 38 or later, and the device has 36.4.3"],
+        ),
+        (L4T36, "aarch64", []),
+        (Platform(optional_runtime="nvidia"), "x86_64", []),
+    ],
+    ids=["architecture", "vendor's image", "L4T", "fits", "asks nothing"],
+)
+def test_a_machine_without_an_engine(platform: Platform, architecture: str, wanted: list[str]) -> None:
+    """Without Docker a toolchain runs on a machine that is for it, and that has no need of its image."""
+    found = examine_machine("trt 10.3", platform, architecture, asked())
+    assert [finding.what for finding in found if finding.level == "bad"] == wanted
 
 
 def test_what_is_only_noted() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -179,3 +182,21 @@ def test_any_message_stays_one_line(message: str) -> None:
     line = plain(message)
     assert len(line.splitlines()) <= 1
     assert bool(line) == bool(message.strip())
+
+
+SUMMARY = "import sys, entry; print(entry.CAPABILITIES.error_summary(sys.argv[1]))"
+
+
+def test_a_failed_build_has_tensorrts_line(tmp_path: Path) -> None:
+    """The entry script reads TensorRT's messages as what it has in common with the Jetsons' does."""
+    (tmp_path / "tensorrt_rtx_bindings.py").touch()
+    targets = PRODUCT / "targets"
+    paths = [PRODUCT, targets / "rtx-tensorrt", targets / "tensorrt-engines", tmp_path]
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", SUMMARY, f"\n{MYELIN}\nmore"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == plain(MYELIN), done.stderr
