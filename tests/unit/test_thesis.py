@@ -267,3 +267,4 @@ def test_a_device_that_is_not_there_has_its_column() -> None:
     assert row(table, "detector: TensorRT, float16") == ["-", "-", "-", absent, "-"]
     assert row(table, "detector: TensorRT, no precision named") == ["-", "-", "5.16", "-", "-"]
     assert row(table, "reader: OpenVINO, accuracy-aware") == ["47.95", "18.39", "-", "-", "-"]
+    assert table.footnotes == ()

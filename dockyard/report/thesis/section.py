@@ -11,7 +11,7 @@ from dockyard.judge.assessment import Assessment
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.report.content import Table, TableSection
 from dockyard.report.headline import runtime_of
-from dockyard.report.thesis.choosing import beside, column_of, run_of
+from dockyard.report.thesis.choosing import beside, column_of, is_measured, run_of
 from dockyard.report.thesis.figures import our_cells, their_cell
 from dockyard.report.toolchains import release_order
 
@@ -33,7 +33,7 @@ def thesis_section(assessments: Sequence[Assessment]) -> TableSection | None:
     tables = tuple(table for table in found if table is not None)
     if not tables:
         return None
-    hardware = " and ".join(f"{short} is an {name}" for short, name in thesis["hardware"].items())
+    hardware = ", ".join(f"{short} is an {name}" for short, name in thesis["hardware"].items())
     source = f"{thesis['source']}. Its models, data and hardware are its own: {hardware}."
     return TableSection("The thesis's tables, ours beside theirs", (source, EXPLANATION), tables)
 
@@ -65,7 +65,7 @@ def _table(
                 (label, *_their_cells(theirs, model, method), *_our_cells(theirs, own, method, columns))
             )
             for toolchain, column in columns.items():
-                if method in column:
+                if method in column and is_measured(column[method]):
                     sources.setdefault(_source(column[method]), []).append(f"{label} {toolchain}")
     title = f"Table {_numbers(theirs['numbers'])}: {theirs['name']}"
     return Table(_heads(theirs, toolchains), tuple(rows), title, footnotes=tuple(_footnotes(sources)))
