@@ -110,7 +110,7 @@ def beside_a_device(plan: Plan, device: Executor, display: Display) -> Placement
     toolchains = _made_here(plan, device, no_reference)
     with Turns(plan.workspace, display).here():
         maker, why = engine_of_this_machine(plan.workspace, toolchains, _shown(display))
-    display.say(f"  prepared here by {why}, compiled and measured by {device.name}")
+    display.say(f"  prepared here by {why}; compiled and measured by {device.name}")
     if no_reference:
         display.say(f"  {no_reference}: it is measured here, and no speedup is told")
     return Placement(device, maker, plan.preparers, no_reference)
