@@ -24,6 +24,7 @@ from dockyard.judge.verdicts import judge, requirement_met, why_nothing_is_measu
 from dockyard.placing import place
 from dockyard.plan.make import make_plan
 from dockyard.published import this_cpu, why_data_outdated, why_outdated
+from dockyard.recipe.locks import lock_file, locked, locked_if_free
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.terminal import print_summary
@@ -33,7 +34,7 @@ from dockyard.run.display import Display
 from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
 from dockyard.run.runner import run_plan
-from dockyard.run.turns import Turns, lock_file, locked, locked_if_free, results_lock
+from dockyard.run.turns import Turns, results_lock
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -16,6 +15,7 @@ from dockyard.engines import OnLine
 from dockyard.engines.host_process import HostProcess, from_text
 from dockyard.engines.job_container import HOST_LABEL, JOB_LABEL, KEY_LABEL, WORKSPACE_LABEL
 from dockyard.recipe.hashing import json_hash
+from dockyard.recipe.locks import lock_file, locked_if_free
 from dockyard.recipe.workspace import Workspace
 
 _COLLECTABLE = ("running", "exited")
@@ -64,20 +64,14 @@ def held(workspace: str, name: str) -> Iterator[bool]:
 
     Its label goes on naming the host that died. What a build held that dies, the system takes back.
     """
-    path = Workspace(Path(workspace)).state / "locks" / f"container-{json_hash([name])[:16]}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    path = lock_file(Workspace(Path(workspace)), f"container-{json_hash([name])[:16]}")
+    with locked_if_free(path) as (file, is_held):
         # Whoever held it a moment ago has removed the file, and a third may have made it anew.
-        is_there = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+        is_own = is_held and path.exists() and os.path.samestat(os.fstat(file), path.stat())
         try:
-            yield is_there
+            yield is_own
         finally:
-            if is_there:
+            if is_own:
                 path.unlink(missing_ok=True)
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.record_files import read_records
 from dockyard.judge.verdicts import judge
+from dockyard.recipe.locks import locked
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.csv import write_csv
 from dockyard.report.markdown import markdown
 from dockyard.report.model_section import Pictures
 from dockyard.report.sections import report_of
-from dockyard.run.turns import locked, results_lock
+from dockyard.run.turns import results_lock
 from shared.contract.measurement import Scope
 from shared.contract.record import RecordStatus
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dockyard.plan.plan import Plan
+from dockyard.recipe.locks import lock_file, locked
 from dockyard.recipe.workspace import VARIABLE, Workspace
-from dockyard.run.turns import lock_file, locked
 from tests.conftest import ROOT
 from tests.stand_ins.engine import StandInEngine
 

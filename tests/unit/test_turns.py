@@ -18,11 +18,12 @@ from rich.console import Console
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.placing import NoDevice
 from dockyard.plan.plan import Plan
+from dockyard.recipe.locks import lock_file, locked, locked_if_free
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.run.datasets import DataSet
 from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
-from dockyard.run.turns import Turns, device_key, lock_file, locked, locked_if_free
+from dockyard.run.turns import Turns, device_key
 from dockyard.workflow import build as build_recipe
 from shared.contract.job import Job
 from tests.fakes import Answer, FakeExecutor, QuietDisplay, good_answer, until_raised
@@ -223,7 +224,7 @@ def test_what_a_living_build_has_is_no_leftover(workspace: Workspace, far_recipe
 HOLDER = """
 import sys, time
 from pathlib import Path
-from dockyard.run.turns import locked
+from dockyard.recipe.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
