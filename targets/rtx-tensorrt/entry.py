@@ -27,14 +27,8 @@ PACKAGES = ("tensorrt-rtx-cu12-libs", "cuda-bindings", "numpy")
 
 
 def versions() -> Dict[str, str]:
-    """Return the releases of the packages that decide what comes out; what runs an engine has not all."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    """Return the releases of the packages that decide what comes out."""
+    return {package: metadata.version(package) for package in PACKAGES}
 
 
 class RtxTensorRT:
