@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar, Mapping, Optional, Tuple, Union
 
@@ -11,10 +11,15 @@ TOTAL = "total"
 
 
 class Scope(str, Enum):
-    """What a time covers: one call of a network, or a pipeline from the encoded image to its last output."""
+    """What a time covers.
+
+    One call of a network; a pipeline from the encoded image to its last output; or a stream, from the frame
+    that is asked for to the line that is written of it.
+    """
 
     NETWORK = "network"
     PIPELINE = "pipeline"
+    STREAM = "stream"
 
 
 class TimingProtocol(str, Enum):
@@ -45,21 +50,41 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Burst:
+    """So many frames in so many seconds."""
+
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Throughput:
     """What came through a stream.
 
     Attributes:
-        frames: processed to their end.
+        latency_ns: nanoseconds of each processed frame, from its arrival to its output, burst after burst.
+        bursts: frames processed to their end, and seconds from the first frame asked for to the last out.
         dropped: frames that were not processed.
-        seconds: from the first frame in to the last frame out.
-        latency_ns: nanoseconds of each processed frame, from its arrival to its output.
+        steps_ns: nanoseconds by step, of all frames and threads together (`StreamTotals.steps_ns`).
+        cpu_s: CPU seconds of the process in all bursts.
     """
 
     kind: ClassVar[str] = "throughput"
-    frames: int
-    dropped: int
-    seconds: float
     latency_ns: Tuple[int, ...]
+    bursts: Tuple[Burst, ...]
+    dropped: int = 0
+    steps_ns: Mapping[str, int] = field(default_factory=dict)
+    cpu_s: float = 0.0
+
+    @property
+    def frames(self) -> int:
+        """Processed to their end."""
+        return sum(burst.frames for burst in self.bursts)
+
+    @property
+    def seconds(self) -> float:
+        """Of all bursts."""
+        return sum(burst.seconds for burst in self.bursts)
 
     @property
     def fps(self) -> float:

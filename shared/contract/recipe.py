@@ -7,6 +7,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from .codec import decode, encode
 from .stages import Tracker
+from .streaming import Tracking
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,30 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """A pipeline's recipe that is for a video, and is measured on one in place of single images.
+
+    Attributes:
+        clip: a video file, relative to the workspace; None takes the pipeline's own.
+        frames: of the video that are judged, the first; 0 takes all.
+        interval, vote: as `Tracking` has them.
+        search_s: seconds in which its settings are searched, for each variant.
+        burst_s: seconds that a burst of a stream takes at least.
+    """
+
+    clip: Optional[str] = None
+    frames: int = 0
+    interval: int = 1
+    vote: bool = False
+    search_s: int = 60
+    burst_s: float = 1.0
+
+    @property
+    def tracking(self) -> Tracking:
+        return Tracking(self.interval, self.vote)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A recipe as it was read, defaults filled in.
 
@@ -103,6 +128,7 @@ class Recipe:
         conversion: how a network is converted; for a pipeline, by the name of the network.
         tracker: where the machines that are tuned on register; None tunes on this machine.
         device: the Docker context of the device that it is measured on; None for this machine.
+        stream: None where single images are measured.
         file: path in messages.
     """
 
@@ -119,6 +145,7 @@ class Recipe:
     conversion: Mapping[str, Any] = field(default_factory=dict)
     tracker: Optional[Tracker] = None
     device: Optional[str] = None
+    stream: Optional[Stream] = None
     file: str = "recipe"
 
     @staticmethod
@@ -144,6 +171,7 @@ class Recipe:
             conversion=document.get("conversion", {}),
             tracker=Tracker(tuning["tracker"], tuning["key"]) if tuning else None,
             device=document.get("device"),
+            stream=decode(Stream, document["stream"]) if "stream" in document else None,
             file=file,
         )
 
@@ -168,6 +196,8 @@ class Recipe:
             document["data"] = self.data
         if self.device is not None:
             document["device"] = self.device
+        if self.stream is not None:
+            document["stream"] = _without_none(encode(self.stream))
         return document
 
 

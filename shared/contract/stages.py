@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Mapping, Optional, Tuple, Union
 
 from .model import Network, PipelineNode
+from .streaming import Tracking
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,82 @@ class PipelineBenchmark:
     images: Optional[int] = None
 
 
+@dataclass(frozen=True)
+class StreamFiles:
+    """A pipeline that reads a video, and the video.
+
+    Attributes:
+        clip: folder below the job's with the video, and the file that says what is true of its frames where
+            there is one.
+        frames: the first so many; None takes all.
+    """
+
+    pipeline: PipelineFiles
+    clip: str
+    tracking: Tracking
+    frames: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class StreamConfigure:
+    """How a stream runs fastest on a device: its settings are tried, and the best are the artifact.
+
+    Attributes:
+        time_budget_s: seconds that it may take.
+    """
+
+    kind: ClassVar[str] = "stream configure"
+    stream: StreamFiles
+    time_budget_s: int
+
+
+@dataclass(frozen=True)
+class StreamEvaluate:
+    """The quality of a stream on the frames of its video, each once, beside the sequential pipeline's.
+
+    Attributes:
+        settings: folder below the job's with what `configure` left; None runs one frame after the other.
+        truth: file below the job's folder with what counts as true where the video has no truth of its own:
+            the reference's readings; None where it has, and for the reference.
+        is_reference: it is what others are compared with; its readings are left for them.
+    """
+
+    kind: ClassVar[str] = "stream evaluate"
+    stream: StreamFiles
+    settings: Optional[str] = None
+    truth: Optional[str] = None
+    is_reference: bool = False
+
+
+@dataclass(frozen=True)
+class StreamBenchmark:
+    """The clock of a stream; each burst goes on through the video, and begins it anew at its end.
+
+    Attributes:
+        settings: as of `StreamEvaluate`.
+        warmup: frames before the first burst, at least, and for as long as a burst.
+        burst_s: seconds in which frames are taken from the video; those taken are read to their end.
+    """
+
+    kind: ClassVar[str] = "stream benchmark"
+    stream: StreamFiles
+    warmup: int
+    burst_s: float
+    settings: Optional[str] = None
+
+
 Parameters = Union[
-    Convert, Optimize, Compile, Evaluate, Predict, PipelineEvaluate, NetworkBenchmark, PipelineBenchmark
+    Convert,
+    Optimize,
+    Compile,
+    Evaluate,
+    Predict,
+    PipelineEvaluate,
+    NetworkBenchmark,
+    PipelineBenchmark,
+    StreamConfigure,
+    StreamEvaluate,
+    StreamBenchmark,
 ]
 
 
@@ -234,6 +309,11 @@ COMPILE = Stage("compile", ("artifact",), is_cached=True)
 PREDICT = Stage("predict", ("quality",))
 EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))
+CONFIGURE = Stage("configure", ("artifact",), is_cached=True)
+STREAM = Stage("stream", ("measurement",))
+
+CLOCKED = (BENCHMARK.name, STREAM.name)
+"""The stages that measure in bursts."""
 
 STAGES: Mapping[type, Stage] = {
     Convert: CONVERT,
@@ -244,6 +324,9 @@ STAGES: Mapping[type, Stage] = {
     PipelineEvaluate: EVALUATE,
     NetworkBenchmark: BENCHMARK,
     PipelineBenchmark: BENCHMARK,
+    StreamConfigure: CONFIGURE,
+    StreamEvaluate: EVALUATE,
+    StreamBenchmark: STREAM,
 }
 """The stage of each kind of parameters."""
 
@@ -252,6 +335,8 @@ def artifacts_of(parameters: Parameters) -> Tuple[NetworkFiles, ...]:
     """Return the networks that a job is given, each with its files."""
     if isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
         return parameters.pipeline.artifacts
+    if isinstance(parameters, (StreamConfigure, StreamEvaluate, StreamBenchmark)):
+        return parameters.stream.pipeline.artifacts
     if isinstance(parameters, (Convert, Optimize, Compile)):
         return (parameters.source,)
     return (parameters.artifact,)

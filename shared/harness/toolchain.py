@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Optional, Protocol
+from typing import Any, Callable, Iterator, Mapping, Optional, Protocol, Sequence
 
 from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.model import InputSpec, Network
@@ -182,6 +182,32 @@ class Loader(Protocol):
         """
 
 
+class ParallelLoader(Protocol):
+    """Loads an artifact for several threads that call it at the same time."""
+
+    def load_parallel(
+        self,
+        network: Network,
+        artifact: Path,
+        manifest: Manifest,
+        *,
+        count: int,
+        threads: int,
+        batch: int,
+        folds: bool,
+    ) -> Sequence[Session]:
+        """Load the folder of an artifact once, and return a session for each of `count` threads.
+
+        Args:
+            threads: inference threads of each call.
+            batch: images in one call: the first axis of each session's input and outputs.
+            folds: the sessions take 8-bit pixels, and normalize them inside the network.
+
+        Raises:
+            Unsupported: it cannot run so.
+        """
+
+
 class GraphLoader(Protocol):
     """Loads a graph as it came, which only the reference must."""
 
@@ -202,6 +228,8 @@ class Capabilities:
 
     Attributes:
         versions: returns the releases of the vendor's packages by name.
+        parallel_loader: where the toolchain shares what it has loaded between threads; without one it is
+            loaded for each of them.
         predictor: loads an artifact where its device is not at hand, in a runtime that computes about the
             same: what comes out is a prediction of its quality, never its quality.
         error_summary: returns the line of the vendor's message that says what is wrong.
@@ -209,6 +237,7 @@ class Capabilities:
 
     versions: Callable[[], Mapping[str, str]]
     loader: Loader
+    parallel_loader: Optional[ParallelLoader] = None
     converter: Optional[Converter] = None
     optimizer: Optional[Optimizer] = None
     compiler: Optional[Compiler] = None
