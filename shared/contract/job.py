@@ -14,6 +14,9 @@ PROGRESS_KEY = "dockyard_progress"
 READY_KEY = "dockyard_ready"
 """The key of the line in which a benchmark says that it waits for a word: how many bursts it has done."""
 
+READING_KEY = "dockyard_reading"
+"""The key of a line that a stream has read: a `FrameReading`."""
+
 GO, END = signal.SIGUSR1, signal.SIGUSR2
 """The host's words to a benchmark that waits: run one burst; write the result and end."""
 

@@ -272,6 +272,26 @@ class StreamBenchmark:
     settings: Optional[str] = None
 
 
+@dataclass(frozen=True)
+class StreamRead:
+    """Sources that a stream reads at once, each line told as it comes (`READING_KEY`).
+
+    Attributes:
+        sources: files and folders below the job's, or addresses.
+        settings: as of `StreamEvaluate`.
+        seconds: after which it ends; None reads every source to its end.
+        is_annotated: what was read is drawn on the frames, a video for each source.
+    """
+
+    kind: ClassVar[str] = "stream read"
+    pipeline: PipelineFiles
+    sources: Tuple[str, ...]
+    tracking: Tracking
+    settings: Optional[str] = None
+    seconds: Optional[float] = None
+    is_annotated: bool = False
+
+
 Parameters = Union[
     Convert,
     Optimize,
@@ -284,6 +304,7 @@ Parameters = Union[
     StreamConfigure,
     StreamEvaluate,
     StreamBenchmark,
+    StreamRead,
 ]
 
 
@@ -311,6 +332,7 @@ EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))
 CONFIGURE = Stage("configure", ("artifact",), is_cached=True)
 STREAM = Stage("stream", ("measurement",))
+READ = Stage("read", ("measurement",))
 
 CLOCKED = (BENCHMARK.name, STREAM.name)
 """The stages that measure in bursts."""
@@ -327,13 +349,14 @@ STAGES: Mapping[type, Stage] = {
     StreamConfigure: CONFIGURE,
     StreamEvaluate: EVALUATE,
     StreamBenchmark: STREAM,
+    StreamRead: READ,
 }
 """The stage of each kind of parameters."""
 
 
 def artifacts_of(parameters: Parameters) -> Tuple[NetworkFiles, ...]:
     """Return the networks that a job is given, each with its files."""
-    if isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
+    if isinstance(parameters, (PipelineEvaluate, PipelineBenchmark, StreamRead)):
         return parameters.pipeline.artifacts
     if isinstance(parameters, (StreamConfigure, StreamEvaluate, StreamBenchmark)):
         return parameters.stream.pipeline.artifacts
