@@ -101,6 +101,52 @@ def build(
 
 @task(
     help={
+        "recipe": "a recipe that is for a stream, and was built: file, or name in recipes/",
+        "source": "a video, a folder of images, an address (rtsp://...), a camera; may be given several times",
+        "variant": "of the recipe; the recommended one by default",
+        "output": "file for what is read, JSON lines or, ending with .csv, CSV; standard output by default",
+        "seconds": "end after so many; by default when every source has ended",
+        "annotated": "folder for a video of each source, with what was read drawn on it",
+        "workspace": WORKSPACE,
+        "engine": "auto, docker or venv",
+        "context": "a Docker context, for a device elsewhere",
+        "debug": DEBUG,
+    },
+    iterable=["source"],
+)
+@guarded
+def stream(
+    _: Context,
+    recipe: str,
+    source: list[str],
+    variant: str = "",
+    output: str = "",
+    seconds: float = 0.0,
+    annotated: str = "",
+    workspace: str = "",
+    engine: str = "auto",
+    context: str = "",
+    debug: bool = False,
+) -> None:
+    """Read videos, cameras or folders of images with the variant that was measured, frame by frame."""
+    from rich.console import Console
+
+    from dockyard.reading import Asked, read_stream, summary
+    from dockyard.reading_output import writing
+    from dockyard.recipe.workspace import find_workspace
+    from dockyard.run.live_display import LiveDisplay
+
+    asked = Asked(source, variant or None, seconds or None, Path(annotated) if annotated else None)
+    found = find_workspace(workspace)
+    with LiveDisplay(Console(stderr=True)) as display, writing(output) as on_reading:
+        result = read_stream(
+            found, recipe, asked, on_reading, display, engine=engine, context=context or None
+        )
+    print(summary(result), file=sys.stderr)
+
+
+@task(
+    help={
         "recipe": "file, or name in recipes/",
         "workspace": WORKSPACE,
         "json": "machine-readable, for a CI matrix",

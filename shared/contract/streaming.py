@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
 from .measurement import Burst
+from .model import IMAGE, Network, Pipeline
+from .outputs import Task
 
 READINGS_VERSION = 1
 """Of the lines that a stream writes."""
@@ -182,3 +184,22 @@ class StreamTotals:
     @property
     def burst(self) -> Burst:
         return Burst(self.frames, self.seconds)
+
+
+def stream_problem(pipeline: Pipeline, networks: Mapping[str, Network]) -> str:
+    """Return why a stream cannot read frames with a pipeline; empty where it can.
+
+    It runs a detector on the whole frame, then networks that read or classify what the detector has found.
+
+    Args:
+        networks: those of the pipeline's nodes, by name.
+    """
+    first, *others = pipeline.nodes
+    if first.input != IMAGE or networks[first.network].task != Task.DETECTION:
+        return f"its first node, '{first.name}', is no detector on the whole frame"
+    for node in others:
+        if node.input != first.name:
+            return f"its node '{node.name}' is given '{node.input}', not what '{first.name}' has found"
+        if networks[node.network].task not in (Task.TEXT_RECOGNITION, Task.CLASSIFICATION):
+            return f"its node '{node.name}' neither reads a text nor names a class"
+    return ""

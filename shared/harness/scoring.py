@@ -16,8 +16,8 @@ from shared.contract.model import Network
 from shared.contract.outputs import ClassificationOutputs, DetectionOutputs, Task, TextOutputs
 from shared.harness.mask_scoring import both_masks, count_pixels, true_mask
 from shared.inference.arrays import Array
+from shared.inference.boxes import iou
 from shared.inference.decoding import FoundBox, FoundClass, FoundText, Prediction
-from shared.inference.preprocess import Box
 
 METRICS: Mapping[Task, Tuple[str, ...]] = {
     Task.DETECTION: ("iou",),
@@ -80,15 +80,6 @@ def text_scores(found: FoundText, sample: Sample) -> Dict[str, float]:
     if found.country is not None and sample.country:
         scores["country"] = float(found.country == sample.country)
     return scores
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (x_min, y_min, x_max, y_max); 0 where the union is empty."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    intersection = max(0.0, width) * max(0.0, height)
-    areas = sum(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (a, b))
-    return intersection / (areas - intersection) if areas > intersection else 0.0
 
 
 def pixel_iou(intersection: int, union: int) -> float:

@@ -16,9 +16,19 @@ from shared.contract.outputs import (
     TextOutputs,
 )
 from shared.inference.arrays import Array
+from shared.inference.boxes import Box, iou
 from shared.inference.mask_decoding import decode_mask
-from shared.inference.preprocess import Box, Placement
+from shared.inference.preprocess import Placement
 from shared.inference.session import Tensors
+
+MOST_BOXES = 100
+"""Of a frame: detectors with thousands of rows have no more above their minimum that mean anything."""
+
+SAME_OBJECT = 0.5
+"""The IoU of two boxes above which they are of one object."""
+
+SUM_OF_PROBABILITIES = 1e-2
+"""How far the sum of a row may be from 1 for its numbers to be probabilities."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +102,54 @@ def decode_box(
         input_size: height and width of the network's input in pixels.
         tensors: the box's has rows whose four numbers from column `first` are a box; a single row or many.
     """
+    found = decode_boxes(outputs, input_size, tensors, placement, most=1)
+    return found[0].box if found else None
+
+
+@dataclass(frozen=True)
+class ScoredBox:
+    """A box in pixels of the image, and its score; None where the network has none."""
+
+    box: Box
+    score: Optional[float]
+
+
+def decode_boxes(
+    outputs: DetectionOutputs,
+    input_size: Tuple[int, int],
+    tensors: Tensors,
+    placement: Placement,
+    most: int = MOST_BOXES,
+) -> List[ScoredBox]:
+    """Return the boxes of a detector, the surest first.
+
+    One that overlaps a surer one by more than SAME_OBJECT is of the same object and left out. Of rows without
+    a score the first is the one that counts.
+
+    Args:
+        input_size, tensors: as of `decode_box`.
+        most: boxes that are looked at.
+    """
     rows = np.asarray(tensors[outputs.box.tensor], np.float64)
     rows = rows.reshape(-1, rows.shape[-1])
     if not len(rows):
-        return None
-    best = 0
+        return []
     scores = _scores(outputs, rows, tensors)
-    if outputs.score is not None and scores is not None:
-        best = int(np.argmax(scores))
-        if scores[best] < outputs.score.minimum:
-            return None
-    x0, y0, x1, y1 = _corners(outputs.box, rows[best], input_size)
+    if outputs.score is None or scores is None:
+        return [ScoredBox(_in_image(outputs.box, rows[0], input_size, placement), None)]
+    found: List[ScoredBox] = []
+    for row in np.argsort(-scores, kind="stable")[:most]:
+        if scores[row] < outputs.score.minimum:
+            break
+        box = _in_image(outputs.box, rows[row], input_size, placement)
+        if all(iou(box, surer.box) <= SAME_OBJECT for surer in found):
+            found.append(ScoredBox(box, float(scores[row])))
+    return found
+
+
+def _in_image(spec: BoxOutput, row: Array, input_size: Tuple[int, int], placement: Placement) -> Box:
+    """Return the box of one row in pixels of the image."""
+    x0, y0, x1, y1 = _corners(spec, row, input_size)
     return (
         (x0 - placement.left) / placement.scale_x,
         (y0 - placement.top) / placement.scale_y,
@@ -158,3 +205,25 @@ def decode_text(outputs: TextOutputs, tensors: Tensors) -> FoundText:
 def decode_class(outputs: ClassificationOutputs, tensors: Tensors) -> str:
     """Return the name of the best class."""
     return outputs.classes.names[int(np.asarray(tensors[outputs.classes.tensor]).argmax())]
+
+
+def confidence_of(outputs: Union[TextOutputs, ClassificationOutputs], tensors: Tensors) -> float:
+    """Return how sure a network is of its answer, 0 to 1: of a text, that every position is right.
+
+    It is the product of the best probabilities. Rows that are no probabilities are taken through a softmax.
+    """
+    is_one_row = isinstance(outputs, ClassificationOutputs)
+    names = outputs.symbols.tensors if isinstance(outputs, TextOutputs) else (outputs.classes.tensor,)
+    best = []
+    for name in names:
+        best.append(_probabilities(np.asarray(tensors[name], np.float64), is_one_row).max(-1))
+    return float(np.concatenate(best).prod())
+
+
+def _probabilities(tensor: Array, is_one_row: bool) -> Array:
+    """Return the rows of a tensor as probabilities, [rows, classes]."""
+    rows = tensor.reshape(1, -1) if is_one_row else tensor.reshape(-1, tensor.shape[-1])
+    if rows.min() >= 0 and np.abs(rows.sum(-1) - 1).max() <= SUM_OF_PROBABILITIES:
+        return rows
+    grown = np.exp(rows - rows.max(-1, keepdims=True))
+    return np.asarray(grown / grown.sum(-1, keepdims=True))

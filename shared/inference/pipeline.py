@@ -9,6 +9,7 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 from shared.contract.measurement import TOTAL
 from shared.contract.model import IMAGE, Network, PipelineNode, steps_of
 from shared.inference.arrays import Array
+from shared.inference.boxes import moved
 from shared.inference.decoding import FoundBox, Prediction, predict
 from shared.inference.preprocess import Area, area_of, crop, decode, to_input
 from shared.inference.session import Session
@@ -42,8 +43,8 @@ class Passage:
     times_ns: Mapping[str, int]
 
 
-class _Clock:
-    """Takes the time of one step after the other."""
+class Clock:
+    """Takes the time of one step after the other; a step that comes several times has the sum."""
 
     def __init__(self) -> None:
         self._begun = self._last = perf_counter_ns()
@@ -52,7 +53,7 @@ class _Clock:
     def lap(self, step: str) -> None:
         """End a step: all that came after the one before it."""
         now = perf_counter_ns()
-        self.steps[step] = now - self._last
+        self.steps[step] = self.steps.get(step, 0) + now - self._last
         self._last = now
 
     @property
@@ -74,7 +75,7 @@ def run_pipeline(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> Pass
     Raises:
         UnreadableImage: the file cannot be decoded.
     """
-    clock = _Clock()
+    clock = Clock()
     image = decode(encoded, name)
     clock.lap("decode")
     height, width = image.shape[:2]
@@ -101,7 +102,7 @@ def _area(
     return area_of(found.box, node.crop_margin, width, height) if isinstance(found, FoundBox) else None
 
 
-def _run_node(loaded: LoadedNode, image: Array, area: Area, clock: _Clock) -> Optional[Prediction]:
+def _run_node(loaded: LoadedNode, image: Array, area: Area, clock: Clock) -> Optional[Prediction]:
     """Run one node on a part of the image and time its three steps."""
     prepare, call, read = loaded.node.steps
     tensor, placement = to_input(crop(image, area), loaded.session.input)
@@ -116,7 +117,4 @@ def _run_node(loaded: LoadedNode, image: Array, area: Area, clock: _Clock) -> Op
 
 
 def _moved(found: FoundBox, area: Area) -> FoundBox:
-    """Return a box that was found in a part of the image, in pixels of the whole."""
-    left, top, _, _ = area
-    x0, y0, x1, y1 = found.box
-    return FoundBox((x0 + left, y0 + top, x1 + left, y1 + top))
+    return FoundBox(moved(found.box, area[0], area[1]))

@@ -12,9 +12,7 @@ import numpy as np
 
 from shared.contract.model import InputSpec
 from shared.inference.arrays import Array
-
-Box = Tuple[float, float, float, float]
-"""x_min, y_min, x_max, y_max in pixels."""
+from shared.inference.boxes import Box
 
 Area = Tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels; the last two are outside."""

@@ -1,0 +1,246 @@
+"""What a stream that was measured reads of a user's own videos, cameras and folders of images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dockyard.deliver.find import measured_artifact
+from dockyard.engines import Limits
+from dockyard.engines.choice import choose_executor
+from dockyard.judge.assessment import Verdict
+from dockyard.judge.record_files import read_records
+from dockyard.judge.verdicts import judge
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import REFERENCE_VARIANT, Plan
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import Workspace
+from dockyard.run.check_result import read_result
+from dockyard.run.display import Display
+from dockyard.run.job_folder import place_code
+from dockyard.run.job_lines import read_progress
+from dockyard.run.turns import Turns
+from shared.contract.codec import DecodeError, decode, encode
+from shared.contract.errors import InputProblem, JobFailed, nearest
+from shared.contract.job import READING_KEY, Job
+from shared.contract.record import Record, RecordStatus
+from shared.contract.result import Result, Status
+from shared.contract.stages import NetworkFiles, PipelineFiles, StreamRead
+from shared.contract.streaming import FrameReading
+
+SETTINGS = "inputs/settings"
+
+FOREVER_S = 10 * 365 * 86400
+"""The time limit of a stream that ends with its sources, or when it is interrupted."""
+
+LOG_LINES = 20
+
+OnReading = Callable[[FrameReading], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be read, and how.
+
+    Attributes:
+        sources: files, folders of images, addresses (rtsp://...), cameras (/dev/video0).
+        variant: of the recipe's pipeline; None takes the recommended one.
+        seconds: after which it ends; None reads every source to its end.
+        annotated: the folder that gets a video for each source with what was read drawn on it; None for none.
+    """
+
+    sources: Sequence[str]
+    variant: str | None = None
+    seconds: float | None = None
+    annotated: Path | None = None
+
+
+def read_stream(
+    workspace: Workspace,
+    recipe_name: str,
+    asked: Asked,
+    on_reading: OnReading,
+    display: Display,
+    *,
+    engine: str = "auto",
+    context: str | None = None,
+) -> Result:
+    """Read sources with the bytes and the settings that were measured; each line is handed on as it comes.
+
+    Raises:
+        InputProblem: the recipe is for no stream, has no such variant or no published results, or a source
+            is not there.
+        EnvironmentProblem: no engine answers, or a camera is asked for in a container.
+        JobFailed: it ended otherwise than by the end of its sources; the lines before were handed on.
+    """
+    plan = make_plan(workspace, load_recipe(workspace, recipe_name))
+    if plan.recipe.stream is None or plan.pipeline is None:
+        raise InputProblem(
+            f"{plan.recipe.name} is not for a stream", f"{plan.recipe.file}: $", 'add `"stream": {}`'
+        )
+    record = _record(plan, asked.variant)
+    places = _places(asked.sources)
+    toolchain = (record.target, record.toolchain)
+    executor, why = choose_executor(workspace, engine, context, [toolchain], lambda line: None)
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    with closing(executor), tempfile.TemporaryDirectory(prefix="read-", dir=workspace.state) as name:
+        _refuse_cameras(places, executor.name)
+        display.say(f"{plan.recipe.name}: {record.variant} as measured in run {record.run}; engine: {why}")
+        folder = Path(name)
+        placed = [_placed(place, number, folder) for number, place in enumerate(places, 1)]
+        job = _fill(plan, record, asked, placed, folder)
+        log: deque[str] = deque(maxlen=LOG_LINES)
+        names = dict(zip(placed, map(str, asked.sources), strict=True))
+
+        def named(reading: FrameReading) -> None:
+            # An address has its user and password hidden by whoever wrote the line: it keeps that name.
+            is_copied = reading.source in names and not is_address(reading.source)
+            on_reading(replace(reading, source=names[reading.source]) if is_copied else reading)
+
+        limits = Limits(
+            FOREVER_S, plan.recipe.measure.memory_mb, host_network=any(map(is_address, asked.sources))
+        )
+        with Turns(workspace, display).on([executor]):
+            executor.prepare(*toolchain, on_line=lambda line: display.progress(line[:80], 0, 0))
+            left = executor.run(*toolchain, folder, limits, _listener(named, display, log))
+        result = read_result(folder, left, job.parameters)
+        if result.status != Status.DONE:
+            told = "\n  ".join(list(log)[-3:])
+            raise JobFailed(result.reason, job.id, told)
+        if asked.annotated is not None:
+            shutil.copytree(folder / "outputs", asked.annotated, dirs_exist_ok=True)
+    return result
+
+
+def is_address(source: str) -> bool:
+    """Tell whether a source is reached over a network."""
+    return bool(urlsplit(source).scheme) and "://" in source
+
+
+def _record(plan: Plan, variant: str | None) -> Record:
+    """Return the published record of the pipeline's variant, or of the recommended one."""
+    assert plan.pipeline is not None
+    name, workspace = plan.recipe.name, plan.workspace
+    records = read_records(workspace.results / "records" / name, workspace.display_path)
+    own = {one.record.variant: one for one in judge(records) if one.record.model == plan.pipeline.name}
+    own.pop(REFERENCE_VARIANT, None)
+    advice = f"measure it first: `./inv build --recipe {name}.json`"
+    if not own:
+        raise InputProblem(f"nothing is published of {name}", plan.recipe.file, advice)
+    if variant is not None:
+        if variant not in own:
+            raise InputProblem(f"there is no variant '{variant}'", "--variant", nearest(variant, own))
+        chosen = own[variant]
+    else:
+        recommended = [one for one in own.values() if one.verdict == Verdict.RECOMMENDED]
+        if not recommended:
+            what = f"no variant of {name} is recommended"
+            raise InputProblem(what, plan.recipe.file, f"choose one with --variant: {', '.join(own)}")
+        chosen = recommended[0]
+    if chosen.record.status != RecordStatus.MEASURED:
+        raise InputProblem(f"{chosen.record.variant} was not measured", plan.recipe.file, advice)
+    return chosen.record
+
+
+def _places(sources: Sequence[str]) -> list[Path | str]:
+    """Return each source as a path that is there, or as its address. Raises InputProblem."""
+    found: list[Path | str] = []
+    for source in sources:
+        if is_address(source):
+            found.append(source)
+            continue
+        path = Path(source)
+        if not path.exists():
+            beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise InputProblem("there is no such file, folder or camera", source, nearest(path.name, beside))
+        found.append(path)
+    return found
+
+
+def _refuse_cameras(places: Sequence[Path | str], executor: str) -> None:
+    """Refuse a camera where a container would read it: it is given no devices. Raises InputProblem."""
+    for place in places:
+        if isinstance(place, Path) and place.is_char_device() and executor != "venv":
+            what = "a camera of this machine is not given to a container"
+            raise InputProblem(
+                what, str(place), "take `--engine venv`, or the camera's address on the network"
+            )
+
+
+def _fill(plan: Plan, record: Record, asked: Asked, placed: Sequence[str], folder: Path) -> Job:
+    """Fill a job folder with the code and the bytes that were measured; the sources are in their places."""
+    assert plan.pipeline is not None
+    assert plan.recipe.stream is not None
+    for name in (*plan.networks, plan.pipeline.name):
+        place = SETTINGS if name == plan.pipeline.name else f"inputs/{name}"
+        shutil.copytree(measured_artifact(plan.workspace, record, name), folder / place)
+    networks = tuple(NetworkFiles(network, f"inputs/{name}") for name, network in plan.networks.items())
+    parameters = StreamRead(
+        PipelineFiles(plan.pipeline.nodes, networks),
+        tuple(placed),
+        plan.recipe.stream.tracking,
+        SETTINGS,
+        asked.seconds,
+        asked.annotated is not None,
+    )
+    job = Job(
+        id=f"{plan.pipeline.name}/{record.variant}/read",
+        model=plan.pipeline.name,
+        target=record.target,
+        toolchain=record.toolchain,
+        method=record.method,
+        threads=plan.recipe.measure.threads,
+        parameters=parameters,
+    )
+    (folder / "job.json").write_text(json.dumps(encode(job)))
+    (folder / "outputs").mkdir()
+    place_code(plan.workspace, job.target, folder)
+    return job
+
+
+def _placed(place: Path | str, number: int, folder: Path) -> str:
+    """Copy a source below the job's folder, and return its path there; an address or a camera stays one."""
+    if isinstance(place, str) or place.is_char_device():
+        return str(place)
+    relative = f"inputs/sources/{number}/{place.name}"
+    destination = folder / relative
+    destination.parent.mkdir(parents=True)
+    if place.is_dir():
+        shutil.copytree(place, destination)
+    else:
+        shutil.copyfile(place, destination)
+    return relative
+
+
+def _listener(on_reading: OnReading, display: Display, log: deque[str]) -> Callable[[str], None]:
+    def on_line(line: str) -> None:
+        step = read_progress(line)
+        if step is not None:
+            display.progress(*step)
+            return
+        reading = _reading(line)
+        if reading is not None:
+            on_reading(reading)
+        elif line.strip():
+            log.append(line)
+
+    return on_line
+
+
+def _reading(line: str) -> FrameReading | None:
+    """Return what a line says was read; None for any other line."""
+    if not line.startswith("{"):
+        return None
+    try:
+        document: Any = json.loads(line)
+        return decode(FrameReading, document[READING_KEY])
+    except (DecodeError, ValueError, KeyError, TypeError, RecursionError):
+        return None

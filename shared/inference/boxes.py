@@ -1,0 +1,21 @@
+"""Boxes: x_min, y_min, x_max, y_max in pixels."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+Box = Tuple[float, float, float, float]
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes; 0 where the union is empty."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    intersection = max(0.0, width) * max(0.0, height)
+    areas = sum(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (a, b))
+    return intersection / (areas - intersection) if areas > intersection else 0.0
+
+
+def moved(box: Box, left: float, top: float) -> Box:
+    """Return a box that was found in a part of an image, in pixels of the whole."""
+    return box[0] + left, box[1] + top, box[2] + left, box[3] + top
