@@ -16,7 +16,7 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import cv2
 
@@ -28,7 +28,7 @@ from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.result import Notes, Result, Status
 from shared.contract.stages import (
-    BENCHMARK,
+    CLOCKED,
     Compile,
     Convert,
     Evaluate,
@@ -39,6 +39,10 @@ from shared.contract.stages import (
     PipelineEvaluate,
     PipelineFiles,
     Predict,
+    StreamBenchmark,
+    StreamConfigure,
+    StreamEvaluate,
+    StreamRead,
     artifacts_of,
 )
 from shared.contract.unanswerable import unanswerable
@@ -62,6 +66,8 @@ OUTPUTS, TUNING = "outputs", "tuning"
 """Folders of a job that the harness fills."""
 
 C = TypeVar("C")
+
+StreamParameters = Union[StreamConfigure, StreamEvaluate, StreamBenchmark, StreamRead]
 
 
 def main(capabilities: Capabilities) -> int:
@@ -93,7 +99,7 @@ def run_folder(folder: Path, capabilities: Capabilities, words: Words = words_of
         output.mkdir(exist_ok=True)
         before = read_state()
         found = _run_stage(_Work(job, capabilities, folder, output, threads, words))
-        states = {BEFORE: before, AFTER: read_state()} if job.stage == BENCHMARK else {}
+        states = {BEFORE: before, AFTER: read_state()} if job.stage.name in CLOCKED else {}
         result = replace(
             found,
             device={**result.device, **states},
@@ -126,9 +132,13 @@ def read_job(folder: Path) -> Job:
 
 
 def _measured(job: Job, folder: Path) -> Dict[str, str]:
-    """Return the SHA-256 of what each network was loaded from."""
+    """Return the SHA-256 of what each network was loaded from; of a stream, that of its settings too."""
     given = artifacts_of(job.parameters)
-    return {files.network.name: describe_artifact(folder / files.folder).sha256 for files in given}
+    found = {files.network.name: describe_artifact(folder / files.folder).sha256 for files in given}
+    settings = getattr(job.parameters, "settings", None)
+    if settings is not None:
+        found[job.model] = describe_artifact(folder / settings).sha256
+    return found
 
 
 @dataclass(frozen=True)
@@ -166,8 +176,26 @@ def _run_stage(work: _Work) -> Result:
         return _evaluate_pipeline(work, parameters)
     if isinstance(parameters, NetworkBenchmark):
         return _benchmark_network(work, parameters)
-    assert isinstance(parameters, PipelineBenchmark)
-    return _benchmark_pipeline(work, parameters)
+    if isinstance(parameters, PipelineBenchmark):
+        return _benchmark_pipeline(work, parameters)
+    return _stream(work, parameters)
+
+
+def _stream(work: _Work, parameters: StreamParameters) -> Result:
+    """Do a stage of a stream, which alone needs what decodes videos."""
+    from shared.harness import stream_stages
+
+    cv2.setNumThreads(1)  # frames are at work side by side, each in its thread
+    own = stream_stages.StreamWork(
+        work.capabilities, work.folder, work.output, work.threads, lambda files: _load(files, work)
+    )
+    if isinstance(parameters, StreamConfigure):
+        return stream_stages.configure(own, parameters)
+    if isinstance(parameters, StreamEvaluate):
+        return stream_stages.evaluate_stream(own, parameters)
+    if isinstance(parameters, StreamBenchmark):
+        return stream_stages.benchmark_stream(own, parameters, work.words)
+    return stream_stages.read_sources(own, parameters)
 
 
 def _convert(work: _Work, parameters: Convert) -> Result:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 import openvino as ov
 from artifact import FORMAT, IR_FILE, CompiledSession, product, save
 from conversion_options import converted_input
 from errors import error_summary
+from parallel import load_parallel
 from quantized_graph import shrink
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
@@ -88,11 +89,25 @@ class IntelOpenvino:
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
         return CompiledSession(network, artifact, manifest, threads)
 
+    def load_parallel(
+        self,
+        network: Network,
+        artifact: Path,
+        manifest: Manifest,
+        *,
+        count: int,
+        threads: int,
+        batch: int,
+        folds: bool,
+    ) -> Sequence[Session]:
+        return load_parallel(network, artifact, manifest, count, threads, batch, folds)
+
 
 OPENVINO = IntelOpenvino()
 CAPABILITIES = Capabilities(
     versions,
     loader=OPENVINO,
+    parallel_loader=OPENVINO,
     converter=OPENVINO,
     optimizer=OPENVINO,
     error_summary=error_summary,

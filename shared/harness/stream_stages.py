@@ -1,0 +1,310 @@
+"""The stages of a stream: its settings found, its quality, its clock, and a user's own sources read."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from shared.contract.clips import find_video, read_truth, truth_beside
+from shared.contract.codec import encode
+from shared.contract.errors import JobFailed
+from shared.contract.job import GO, READING_KEY
+from shared.contract.measurement import Quality, Throughput
+from shared.contract.result import Notes, Result, Status, Table
+from shared.contract.stages import (
+    NetworkFiles,
+    PipelineFiles,
+    StreamBenchmark,
+    StreamConfigure,
+    StreamEvaluate,
+    StreamFiles,
+    StreamRead,
+)
+from shared.contract.streaming import (
+    SETTINGS_FILE,
+    FrameReading,
+    StreamSettings,
+    StreamTotals,
+    Tracking,
+    TrueFrame,
+)
+from shared.harness.bursts import LONGEST_UNREST_S, Words, come_to_rest
+from shared.harness.clip_scoring import different_frames, quality_of_frames, score_frame, truth_of
+from shared.harness.floors import MINIMUM
+from shared.harness.progress import report
+from shared.harness.stream_bounds import bounds_table
+from shared.harness.stream_run import (
+    LoadedStream,
+    OpenVideo,
+    StreamRunner,
+    Until,
+    load_one_by_one,
+    load_side_by_side,
+    read_once,
+    read_settings,
+    stream_session_settings,
+)
+from shared.harness.stream_settings import Found, described, find_settings
+from shared.harness.toolchain import Capabilities
+from shared.inference.frames import Frame, Source
+from shared.inference.session import Session
+from shared.inference.video import open_source
+
+TRUTH_FILE = "readings.truth.jsonl"
+"""What the reference read, which its `evaluate` leaves."""
+
+SHOWN = 3
+"""Frames that are named of those that differ."""
+
+
+@dataclass(frozen=True)
+class StreamWork:
+    """A job of a stream at work.
+
+    Attributes:
+        folder: the job's.
+        output: for what it leaves.
+        threads: the CPUs that it may use.
+        load: loads a network with all threads, an artifact or a graph as it came.
+    """
+
+    capabilities: Capabilities
+    folder: Path
+    output: Path
+    threads: int
+    load: Callable[[NetworkFiles], Session]
+
+    def stream(
+        self, pipeline: PipelineFiles, tracking: Tracking, settings: Optional[StreamSettings]
+    ) -> LoadedStream:
+        """Load a pipeline; without settings to read one frame after the other."""
+        if settings is None:
+            return load_one_by_one(pipeline, tracking, self.load)
+        return load_side_by_side(pipeline, tracking, settings, self.folder, self.capabilities)
+
+    def settings(self, place: Optional[str]) -> Optional[StreamSettings]:
+        """Return what `configure` left in a folder below the job's."""
+        return None if place is None else read_settings(self.folder / place)
+
+    def video(self, clip: str) -> OpenVideo:
+        """Return what opens the video of a folder below the job's."""
+        path = str(find_video(self.folder / clip))
+        return lambda decoders: open_source(path, decoders)
+
+
+def configure(work: StreamWork, parameters: StreamConfigure) -> Result:
+    """Find the settings that a stream is fastest with, and say what bounds it."""
+    stream = parameters.stream
+    open_video = work.video(stream.clip)
+
+    def load(settings: StreamSettings) -> StreamRunner:
+        return StreamRunner(work.stream(stream.pipeline, stream.tracking, settings), open_video)
+
+    found = find_settings(load, work.threads, parameters.time_budget_s)
+    (work.output / SETTINGS_FILE).write_text(json.dumps(encode(found.settings), indent=2) + "\n")
+    loaded = work.stream(stream.pipeline, stream.tracking, found.settings)
+    bounds = bounds_table(loaded, open_video, work.threads)
+    remarks = (
+        () if found.is_whole else ("the search for settings ended with its time, before it was through",)
+    )
+    return Result(Status.DONE, notes=Notes(remarks, (_trials_table(found), bounds)))
+
+
+def _trials_table(found: Found) -> Table:
+    rows: List[Tuple[str, ...]] = []
+    for trial in found.trials:
+        chosen = "chosen" if trial.settings == found.settings else ""
+        fps = "-" if trial.fps is None else f"{trial.fps:.1f}"
+        ratio = trial.reason if trial.ratio is None else f"{trial.ratio:.2f}"
+        rows.append((described(trial.settings), fps, ratio, chosen))
+    columns = ("settings", "frames a second", "over the best before", "")
+    return Table(
+        "Settings of the stream that were tried, in turn with the best so far", columns, tuple(rows), True
+    )
+
+
+def evaluate_stream(work: StreamWork, parameters: StreamEvaluate) -> Result:
+    """Read the video once, score each frame, and hold it against one frame after the other."""
+    stream, settings = parameters.stream, work.settings(parameters.settings)
+    node = stream.pipeline.nodes[-1].name
+    video = find_video(work.folder / stream.clip)
+    report("read the video", 0, 0)
+    loaded = work.stream(stream.pipeline, stream.tracking, settings)
+    readings, totals = read_once(loaded, work.video(stream.clip), stream.frames, _progress(stream.frames))
+    if not readings:
+        raise JobFailed("the video has no frame that can be decoded", video.name, "give another one")
+    truth = _truth(work, parameters, video, readings, node)
+    scores = [score_frame(one, truth.get(one.frame, TrueFrame(one.frame)), node) for one in readings]
+    quality = quality_of_frames(scores)
+    wrong = _what_is_wrong(quality, work.folder, parameters, truth) if parameters.is_reference else ""
+    if wrong:
+        return Result(Status.FAILED, wrong, settings=_described_run(loaded))
+    remarks = _source_remarks(totals)
+    if parameters.is_reference:
+        _leave_readings(work.output / TRUTH_FILE, readings, node)
+    if settings is not None:
+        remarks.append(_parity(work, stream, readings))
+    return Result(
+        Status.DONE,
+        settings=_described_run(loaded),
+        notes=Notes(tuple(remarks)),
+        quality=quality,
+        measurement=throughput_of([totals]),
+    )
+
+
+def _progress(frames: Optional[int]) -> Callable[[FrameReading, Frame], None]:
+    def told(reading: FrameReading, frame: Frame) -> None:
+        if reading.frame % 100 == 0:
+            report("frames of the video", reading.frame, frames or 0)
+
+    return told
+
+
+def _truth(
+    work: StreamWork,
+    parameters: StreamEvaluate,
+    video: Path,
+    readings: Sequence[FrameReading],
+    node: str,
+) -> Mapping[int, TrueFrame]:
+    """Return what counts as true: the video's own truth, or what the reference read."""
+    own = truth_beside(video)
+    if own is not None:
+        return read_truth(own)
+    if parameters.truth is not None and not parameters.is_reference:
+        return read_truth(work.folder / parameters.truth)
+    return truth_of(readings, node)
+
+
+def _what_is_wrong(
+    quality: Quality, folder: Path, parameters: StreamEvaluate, truth: Mapping[int, TrueFrame]
+) -> str:
+    """Return why nothing can be compared with a reference; empty where it can be."""
+    network = parameters.stream.pipeline.artifacts[-1].network
+    least = MINIMUM.get(network.task, 0.0)
+    telling = [one for one in quality.samples if int(one.id) in truth]
+    if not telling:
+        return "the reference cannot be what variants are compared with: it found nothing in the whole video"
+    value = sum(one.scores[quality.main] for one in telling) / len(telling)
+    if value >= least:
+        return ""
+    worst = telling[:SHOWN]
+    found = "; ".join(f"frame {int(one.id)}: found {one.prediction or 'nothing'}" for one in worst)
+    return (
+        f"the reference cannot be what variants are compared with: {quality.main} {value:.4f} on the "
+        f"{len(telling)} frames with an object is below {least:g}\n  {found}"
+    )
+
+
+def _source_remarks(totals: StreamTotals) -> List[str]:
+    if not totals.corrupt:
+        return []
+    return [f"{totals.corrupt} frames of the video could not be decoded, and were left out"]
+
+
+def _parity(work: StreamWork, stream: StreamFiles, readings: Sequence[FrameReading]) -> str:
+    """Return how the readings lie beside those of one frame after the other, in a sentence."""
+    report("one frame after the other", 0, 0)
+    alone = work.stream(stream.pipeline, stream.tracking, None)
+    others, _ = read_once(alone, work.video(stream.clip), stream.frames, _progress(stream.frames))
+    different = different_frames(readings, others)
+    if not different:
+        return f"parity: in all {len(readings)} frames it read what the sequential pipeline reads"
+    shown = ", ".join(map(str, different[:SHOWN]))
+    more = ", ..." if len(different) > SHOWN else ""
+    return (
+        f"parity: in {len(different)} of {len(readings)} frames it read something else than the sequential "
+        f"pipeline ({shown}{more})"
+    )
+
+
+def _leave_readings(path: Path, readings: Sequence[FrameReading], node: str) -> None:
+    lines = [json.dumps(encode(frame)) for frame in truth_of(readings, node).values() if frame.objects]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def benchmark_stream(work: StreamWork, parameters: StreamBenchmark, words: Words) -> Result:
+    """Run a burst of the stream at each word."""
+    stream = parameters.stream
+    loaded = work.stream(stream.pipeline, stream.tracking, work.settings(parameters.settings))
+    runner = StreamRunner(loaded, work.video(stream.clip))
+    report("warm up", 0, 0)
+    runner.burst(parameters.burst_s, parameters.warmup)
+    bursts: List[StreamTotals] = []
+    restless = 0
+    come_to_rest()
+    while words(len(bursts)) == GO:
+        bursts.append(runner.burst(parameters.burst_s))
+        restless += not come_to_rest()
+    runner.close()
+    notes = Notes()
+    if restless:
+        share = f"after {restless} of {len(bursts)} bursts"
+        notes = Notes((f"its threads still computed {LONGEST_UNREST_S:g} s {share}",))
+    if not bursts:
+        raise JobFailed("no burst was asked for", "")
+    return Result(
+        Status.DONE, settings=_described_run(loaded), measurement=throughput_of(bursts), notes=notes
+    )
+
+
+def throughput_of(bursts: Sequence[StreamTotals]) -> Throughput:
+    """Return bursts, at least one, as a measurement."""
+    steps: Dict[str, int] = {}
+    for one in bursts:
+        for step, spent in one.steps_ns.items():
+            steps[step] = steps.get(step, 0) + spent
+    latency: List[int] = []
+    for one in bursts:
+        latency += one.latency_ns
+    return Throughput(
+        latency_ns=tuple(latency),
+        bursts=tuple(one.burst for one in bursts),
+        dropped=sum(one.dropped for one in bursts),
+        steps_ns=steps,
+        cpu_s=sum(one.cpu_s for one in bursts),
+    )
+
+
+def _described_run(loaded: LoadedStream) -> Dict[str, Any]:
+    """Return what a stream runs with, as JSON: its own settings, and those of each network."""
+    settings = loaded.settings
+    own = {"one_by_one": True} if settings is None else encode(settings)
+    return {**stream_session_settings(loaded), "stream": own}
+
+
+def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
+    """Read a user's own sources; each line is printed as it comes."""
+    settings = work.settings(parameters.settings)
+    loaded = work.stream(parameters.pipeline, parameters.tracking, settings)
+    with ExitStack() as stack:
+        sources: List[Source] = []
+        for address in parameters.sources:
+            place = work.folder / address
+            name = str(place) if place.exists() else address
+            source = open_source(name, loaded.decoders)
+            stack.callback(source.close)
+            source.name = address if place.exists() else source.name
+            sources.append(source if parameters.seconds is None else Until(source, parameters.seconds))
+        drawn = None
+        if parameters.is_annotated:
+            from shared.inference.annotated_video import AnnotatedVideos
+
+            drawn = stack.enter_context(AnnotatedVideos(work.output, [one.name for one in sources]))
+
+        def told(reading: FrameReading, frame: Frame) -> None:
+            print(json.dumps({READING_KEY: encode(reading)}), flush=True)
+            if drawn is not None:
+                drawn.add(reading, frame)
+
+        totals = loaded.read(sources, told)
+    return Result(
+        Status.DONE,
+        settings=_described_run(loaded),
+        measurement=throughput_of([totals]),
+        notes=Notes(details={"corrupt": totals.corrupt, "reconnects": totals.reconnects}),
+    )
