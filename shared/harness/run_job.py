@@ -185,7 +185,6 @@ def _stream(work: _Work, parameters: StreamParameters) -> Result:
     """Do a stage of a stream, which alone needs what decodes videos."""
     from shared.harness import stream_stages
 
-    cv2.setNumThreads(1)  # frames are at work side by side, each in its thread
     own = stream_stages.StreamWork(
         work.capabilities, work.folder, work.output, work.threads, lambda files: _load(files, work)
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import cv2
+
 from shared.contract.clips import find_video, read_truth, truth_beside
 from shared.contract.codec import encode
 from shared.contract.errors import JobFailed
@@ -82,7 +84,9 @@ class StreamWork:
     ) -> LoadedStream:
         """Load a pipeline; without settings to read one frame after the other."""
         if settings is None:
+            cv2.setNumThreads(self.threads)
             return load_one_by_one(pipeline, tracking, self.load)
+        cv2.setNumThreads(1)  # several frames are at work at once, each in a thread of its own
         return load_side_by_side(pipeline, tracking, settings, self.folder, self.capabilities)
 
     def settings(self, place: Optional[str]) -> Optional[StreamSettings]:
