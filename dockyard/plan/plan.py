@@ -49,6 +49,13 @@ class DataInput:
 
 
 @dataclass(frozen=True)
+class ClipInput:
+    """The folder with the video that a pipeline reads, and what is true of its frames where that is known."""
+
+    model: str
+
+
+@dataclass(frozen=True)
 class TuningInput:
     """A network's tuning databases for a target."""
 
@@ -56,7 +63,7 @@ class TuningInput:
     target: str
 
 
-JobInput = GraphInput | OutputInput | DataInput | TuningInput
+JobInput = GraphInput | OutputInput | DataInput | ClipInput | TuningInput
 
 
 @dataclass(frozen=True)
