@@ -102,7 +102,7 @@ def build(
 @task(
     help={
         "recipe": "a recipe that is for a stream, and was built: file, or name in recipes/",
-        "source": "a video, a folder of images, an address (rtsp://...), a camera; may be given several times",
+        "source": "a video, folder of images, address (rtsp://...) or camera; may be given several times",
         "variant": "of the recipe; the recommended one by default",
         "output": "file for what is read, JSON lines or, ending with .csv, CSV; standard output by default",
         "seconds": "end after so many; by default when every source has ended",

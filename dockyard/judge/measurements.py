@@ -27,15 +27,22 @@ def call_times_ns(measured: Measurement) -> tuple[int, ...]:
 
 def burst_medians_ns(measured: Measurement) -> Figures:
     """Return the median time of each burst, in nanoseconds; what has no bursts counts as one."""
-    ends = np.cumsum(getattr(measured, "bursts", ()), dtype=np.int64)[:-1]
+    ends = np.cumsum(_calls_of_bursts(measured), dtype=np.int64)[:-1]
     bursts = np.split(np.asarray(call_times_ns(measured), np.float64), ends)
     return np.asarray([np.median(burst) for burst in bursts])
+
+
+def _calls_of_bursts(measured: Measurement) -> tuple[int, ...]:
+    """Return the number of calls, or of frames, of each burst."""
+    if isinstance(measured, Throughput):
+        return tuple(burst.frames for burst in measured.bursts)
+    return measured.bursts
 
 
 def burst_paces_ns(measured: Measurement) -> Figures:
     """Return nanoseconds from one frame to the next: of a stream by its rate, else the bursts' medians."""
     if isinstance(measured, Throughput):
-        return np.asarray([1e9 / measured.fps])
+        return np.asarray([1e9 * burst.seconds / burst.frames for burst in measured.bursts])
     return burst_medians_ns(measured)
 
 

@@ -20,7 +20,7 @@ from shared.contract.device import AFTER, BEFORE, ROUNDS
 from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
 from shared.contract.result import Notes, Status
-from shared.contract.stages import BENCHMARK
+from shared.contract.stages import BENCHMARK, STREAM
 
 RUN_ENDED = "the run ended before it was measured"
 
@@ -86,7 +86,8 @@ def _record(
     failure, measured_by = work.first_failure, work.representative_result
     stage = failure.stage if failure else None
     if failure is None and status == RecordStatus.FAILED:
-        stage = BENCHMARK.name  # every job was done; what the clock ran on was not what was made
+        # Every job was done, and what the clock ran on was not what was made.
+        stage = (STREAM if work.is_stream else BENCHMARK).name
     return Record(
         run=run,
         recipe={"name": plan.recipe.name, **plan.recipe.to_json()},
@@ -119,11 +120,17 @@ def _record(
         notes=dict(_notes(work)),
         quality=work.quality,
         predicted=work.predicted,
-        scope=Scope.PIPELINE if work.is_pipeline else Scope.NETWORK,
+        scope=_scope(work),
         rounds=work.rounds,
         dataset_ns=work.dataset_ns,
         optimize_s=work.optimize_s,
     )
+
+
+def _scope(work: Work) -> Scope:
+    if work.is_stream:
+        return Scope.STREAM
+    return Scope.PIPELINE if work.is_pipeline else Scope.NETWORK
 
 
 def _method_of(plan: Plan, work: Work) -> tuple[str, Mapping[str, Any], str, str]:
@@ -211,6 +218,8 @@ def _artifacts(plan: Plan, work: Work) -> Iterator[tuple[str, RecordedArtifact]]
             yield network, RecordedArtifact(Artifact((file,)))
         else:
             yield network, work.artifact_of(network) or RecordedArtifact(Artifact())
+    if work.settings_artifact is not None:
+        yield work.model, work.settings_artifact
 
 
 def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
@@ -229,6 +238,8 @@ def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
                 details={**details, **own.details},
             ),
         )
+    if work.configured is not None and work.configured.result is not None:
+        yield work.model, work.configured.result.notes
 
 
 def _method_notes(work: Work, network: str) -> Notes:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from dockyard.plan.jobs import compile_id, convert_id, evaluate_id, optimize_id, predict_id
+from dockyard.plan.jobs import compile_id, configure_id, convert_id, evaluate_id, optimize_id, predict_id
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.outcome import Outcome
-from shared.contract.measurement import Latency, Quality
+from shared.contract.measurement import Latency, Quality, Throughput
 from shared.contract.recipe import Optimization
 from shared.contract.record import RecordedArtifact, Round
 from shared.contract.result import OutputDifference, Result, Status
-from shared.contract.stages import BENCHMARK, EVALUATE
+from shared.contract.stages import CLOCKED, EVALUATE
 
 NO_RESULT = Result(Status.FAILED)
 """What is taken from an outcome that has no result."""
@@ -32,11 +32,13 @@ class Work:
         evaluated: None where it did not come so far.
         measured: the rounds that were measured.
         prediction: of its quality; None where there is none.
+        configured: how its stream runs; None where it has none.
     """
 
     model: str
     variant: str
     is_pipeline: bool
+    is_stream: bool
     optimizations: Mapping[str, Optimization]
     conversions: Mapping[str, Outcome]
     made: Mapping[str, tuple[Outcome, ...]]
@@ -44,6 +46,7 @@ class Work:
     evaluated: Outcome | None
     measured: tuple[Outcome, ...]
     prediction: Outcome | None = None
+    configured: Outcome | None = None
 
     @property
     def first_failure(self) -> Outcome | None:
@@ -104,7 +107,9 @@ class Work:
         for outcome in self.measured:
             planned, result = outcome.planned, outcome.result
             if planned.round is not None and result is not None and result.measurement is not None:
-                found.append(Round(planned.round, result.measurement, planned.group))
+                is_stream = isinstance(result.measurement, Throughput)
+                peak_mb = result.peak_mb if is_stream else None
+                found.append(Round(planned.round, result.measurement, planned.group, peak_mb))
         return tuple(found)
 
     @property
@@ -134,14 +139,24 @@ class Work:
         return None
 
     @property
+    def settings_artifact(self) -> RecordedArtifact | None:
+        """How its stream runs; None where it has none, or none was found."""
+        configured = self.configured
+        if configured is None or configured.status != Status.DONE or configured.result is None:
+            return None
+        return RecordedArtifact(configured.result.artifact, configured.cache_key)
+
+    @property
     def artifact_mismatch(self) -> str:
         """Which job measured other bytes than those of the artifact; empty where none did."""
-        for network in self.made:
-            artifact = self.artifact_of(network)
+        made = {network: self.artifact_of(network) for network in self.made}
+        if self.configured is not None:
+            made[self.model] = self.settings_artifact
+        for network, artifact in made.items():
             expected = artifact.artifact.sha256 if artifact else None
             for outcome in self.own:
                 loaded = outcome.result.measured.get(network) if outcome.result else None
-                is_measuring = outcome.planned.job.stage.name in (EVALUATE.name, BENCHMARK.name)
+                is_measuring = outcome.planned.job.stage.name in (EVALUATE.name, *CLOCKED)
                 if is_measuring and loaded != expected:
                     return f"{outcome.planned.job.id} measured {loaded}, not the artifact {expected}"
         return ""
@@ -168,6 +183,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         model=model,
         variant=variant,
         is_pipeline=plan.is_pipeline(model),
+        is_stream=plan.is_pipeline(model) and plan.has_stream,
         optimizations=optimizations,
         conversions=conversions,
         made=made,
@@ -175,6 +191,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         evaluated=done.get(evaluate_id(model, variant)),
         measured=tuple(outcome for outcome in own if _is_measured_round(outcome)),
         prediction=done.get(predict_id(model, variant)),
+        configured=done.get(configure_id(model, variant)),
     )
 
 
@@ -183,4 +200,4 @@ def _is_of(outcome: Outcome, model: str, variant: str) -> bool:
 
 
 def _is_measured_round(outcome: Outcome) -> bool:
-    return outcome.planned.job.stage.name == BENCHMARK.name and outcome.status == Status.DONE
+    return outcome.planned.job.stage.name in CLOCKED and outcome.status == Status.DONE

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dockyard.plan.plan import (
     REFERENCE_VARIANT,
+    ClipInput,
     DataInput,
     GraphInput,
     JobInput,
@@ -25,8 +26,9 @@ from dockyard.recipe.targets import (
 )
 from shared.contract.job import Job
 from shared.contract.model import Network
-from shared.contract.recipe import Optimization
+from shared.contract.recipe import Optimization, Stream
 from shared.contract.stages import (
+    STREAM,
     Compile,
     Convert,
     Evaluate,
@@ -38,6 +40,10 @@ from shared.contract.stages import (
     PipelineEvaluate,
     PipelineFiles,
     Predict,
+    StreamBenchmark,
+    StreamConfigure,
+    StreamEvaluate,
+    StreamFiles,
     Tolerance,
     Tuning,
 )
@@ -50,6 +56,18 @@ REFERENCE_OUTPUTS = "reference.npz"
 
 REFERENCE_INPUT = f"data/reference/{REFERENCE_OUTPUTS}"
 """Where jobs have it, below their inputs: in a folder of its own, as what an engine may keep for the next."""
+
+REFERENCE_READINGS = "readings.truth.jsonl"
+"""What the reference's stream read, as its `evaluate` leaves it: true for others where nothing else is."""
+
+READINGS_INPUT = f"data/readings/{REFERENCE_READINGS}"
+"""Where jobs have it, below their inputs."""
+
+CLIP = "data/clip"
+"""Where jobs have the video that a stream reads, below their inputs."""
+
+SETTINGS = "settings"
+"""Where they have how it is run."""
 
 OPSET = "opset"
 """The key of a conversion that is for the reference, which makes the ONNX."""
@@ -103,6 +121,11 @@ def benchmark_id(model: str, variant: str, number: int) -> str:
     return f"{model}/{variant}/benchmark/{number}"
 
 
+def configure_id(pipeline: str, variant: str) -> str:
+    """Return the id of the job that finds how a pipeline's variant reads a video fastest."""
+    return f"{pipeline}/{variant}/configure"
+
+
 def prepare_reference(plan: Plan, network: Network) -> list[PlannedJob]:
     """Return the jobs that all variants of a network need: the reference evaluated, and conversions."""
     jobs = [_evaluate_reference(plan, network)]
@@ -133,8 +156,18 @@ def measure_round(plan: Plan, number: int) -> list[PlannedJob]:
     return [measure_once(plan, model, variant, number) for model in plan.models for variant in plan.variants]
 
 
-def evaluate_pipeline(plan: Plan, variant: str) -> PlannedJob:
-    """Return the job that judges the quality of the pipeline's variant."""
+def judge_pipeline(plan: Plan, variant: str) -> list[PlannedJob]:
+    """Return the jobs that judge the quality of the pipeline's variant.
+
+    Before a stream is judged its settings are found: it is judged as it will run. The reference has none.
+    """
+    if plan.recipe.stream is None:
+        return [_evaluate_pipeline(plan, variant)]
+    found = [] if variant == REFERENCE_VARIANT else [_configure(plan, variant, plan.recipe.stream)]
+    return [*found, _evaluate_stream(plan, variant, plan.recipe.stream)]
+
+
+def _evaluate_pipeline(plan: Plan, variant: str) -> PlannedJob:
     assert plan.pipeline is not None
     model, images = plan.pipeline.name, plan.recipe.measure.images or None
     inputs = _networks_of(plan, model, variant)
@@ -144,8 +177,57 @@ def evaluate_pipeline(plan: Plan, variant: str) -> PlannedJob:
     return PlannedJob(_job(plan, model, variant, evaluate_id(model, variant), parameters), inputs, variant)
 
 
+def _configure(plan: Plan, variant: str, stream: Stream) -> PlannedJob:
+    assert plan.pipeline is not None
+    model = plan.pipeline.name
+    inputs, files = _stream_inputs(plan, variant, stream)
+    parameters = StreamConfigure(files, stream.search_s)
+    return PlannedJob(_job(plan, model, variant, configure_id(model, variant), parameters), inputs, variant)
+
+
+def _evaluate_stream(plan: Plan, variant: str, stream: Stream) -> PlannedJob:
+    assert plan.pipeline is not None
+    model, is_reference = plan.pipeline.name, variant == REFERENCE_VARIANT
+    inputs, files = _stream_inputs(plan, variant, stream)
+    settings = _with_settings(model, variant, inputs)
+    if not is_reference:
+        inputs[READINGS_INPUT] = OutputInput(evaluate_id(model, REFERENCE_VARIANT), REFERENCE_READINGS)
+    truth = None if is_reference else f"inputs/{READINGS_INPUT}"
+    parameters = StreamEvaluate(files, settings, truth, is_reference)
+    return PlannedJob(_job(plan, model, variant, evaluate_id(model, variant), parameters), inputs, variant)
+
+
+def _measure_stream(plan: Plan, variant: str, number: int, stream: Stream) -> PlannedJob:
+    assert plan.pipeline is not None
+    model = plan.pipeline.name
+    inputs, files = _stream_inputs(plan, variant, stream)
+    settings = _with_settings(model, variant, inputs)
+    parameters = StreamBenchmark(files, plan.recipe.measure.warmup, stream.burst_s, settings)
+    job = _job(plan, model, variant, f"{model}/{variant}/{STREAM.name}/{number}", parameters)
+    return PlannedJob(job, inputs, variant, number)
+
+
+def _stream_inputs(plan: Plan, variant: str, stream: Stream) -> tuple[dict[str, JobInput], StreamFiles]:
+    """Return what a job of a stream is given: the networks and the video."""
+    assert plan.pipeline is not None
+    inputs = _networks_of(plan, plan.pipeline.name, variant)
+    files = _pipeline_files(plan, inputs)
+    inputs[CLIP] = ClipInput(plan.pipeline.name)
+    return inputs, StreamFiles(files, f"inputs/{CLIP}", stream.tracking, stream.frames or None)
+
+
+def _with_settings(pipeline: str, variant: str, inputs: dict[str, JobInput]) -> str | None:
+    """Add what `configure` left to a job's inputs, and return its folder; the reference runs without."""
+    if variant == REFERENCE_VARIANT:
+        return None
+    inputs[SETTINGS] = OutputInput(configure_id(pipeline, variant))
+    return f"inputs/{SETTINGS}"
+
+
 def measure_once(plan: Plan, model: str, variant: str, number: int) -> PlannedJob:
     """Return the job that measures a model's variant in a round."""
+    if plan.is_pipeline(model) and plan.recipe.stream is not None:
+        return _measure_stream(plan, variant, number, plan.recipe.stream)
     measure = plan.recipe.measure
     inputs = _networks_of(plan, model, variant)
     parameters: Parameters

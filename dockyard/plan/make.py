@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dockyard.plan.conversion import conversion_options
-from dockyard.plan.jobs import evaluate_pipeline, measure_round, prepare_reference, prepare_variant
+from dockyard.plan.jobs import judge_pipeline, measure_round, prepare_reference, prepare_variant
 from dockyard.plan.plan import Plan
 from dockyard.plan.resolve import (
     adapt,
     check_formats,
     check_opsets,
+    check_stream,
     conversion_place,
     resolve_conversions,
     resolve_networks,
@@ -45,7 +46,8 @@ def make_plan(workspace: Workspace, recipe: Recipe, only: str | None = None) -> 
             jobs += prepare_variant(plan, network, variant)
     if recipe.search is None:
         if plan.pipeline is not None:
-            jobs += [evaluate_pipeline(plan, variant) for variant in plan.variants]
+            for variant in plan.variants:
+                jobs += judge_pipeline(plan, variant)
         for number in range(1, recipe.measure.rounds + 1):
             jobs += measure_round(plan, number)
     return replace(plan, jobs=tuple(jobs))
@@ -72,6 +74,7 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
         conversions[name] = conversion_options(networks[name], given[name], place)
     if recipe.data is not None:
         data_folder(workspace, recipe)
+    check_stream(recipe, model, networks)
     reference = load_target(workspace, REFERENCE_TARGET, where)
     check_formats(recipe, networks, targets, reference)
     check_opsets(recipe, networks, target, conversions)

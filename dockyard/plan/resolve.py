@@ -12,6 +12,7 @@ from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import Model, Network, Pipeline
 from shared.contract.recipe import Optimization, Recipe
+from shared.contract.streaming import stream_problem
 
 Targets = Mapping[str, Target]
 
@@ -143,6 +144,25 @@ def check_opsets(
                 f"{recipe.file}: {conversion_place(recipe, name)}.opset",
                 "leave it out, or export the model with that opset",
             )
+
+
+def check_stream(recipe: Recipe, model: Model, networks: Mapping[str, Network]) -> None:
+    """Refuse a stream of what cannot read one, or with no video. Raises InputProblem."""
+    if recipe.stream is None:
+        return
+    where = f"{recipe.file}: $.stream"
+    if isinstance(model, Network):
+        raise InputProblem(
+            f"{model.name} is one network, and a stream needs a pipeline",
+            where,
+            "make a pipeline of it in models/, a detector first",
+        )
+    problem = stream_problem(model, networks)
+    if problem:
+        raise InputProblem(f"{model.name} cannot read a stream: {problem}", where, "see docs/streams.md")
+    if recipe.stream.clip is None and model.clip is None:
+        advice = "name a video file with $.stream.clip"
+        raise InputProblem(f"{model.name} has no video of its own", where, advice)
 
 
 def resolve_optimizations(recipe: Recipe, targets: Targets, own_toolchain: str) -> dict[str, Optimization]:

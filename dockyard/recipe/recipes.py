@@ -65,6 +65,24 @@ def load_recipe(workspace: Workspace, name: str) -> Recipe:
     return recipe
 
 
+def clip_file(workspace: Workspace, recipe: Recipe) -> Path:
+    """Return the video that a recipe names, which lies in the workspace (or in Dockyard's own).
+
+    Raises:
+        InputProblem: the recipe names none, it is not there, or it leaves the workspace.
+    """
+    where = f"{recipe.file}: $.stream.clip"
+    clip = recipe.stream.clip if recipe.stream is not None else None
+    if clip is None:
+        raise InputProblem("the recipe names no video", where)
+    inside = _inside(workspace, clip, where)
+    for file in inside:
+        if file.is_file():
+            return file
+    names = [one.name for file in inside if file.parent.is_dir() for one in file.parent.iterdir()]
+    raise InputProblem(f"there is no file '{clip}'", where, nearest(Path(clip).name, names))
+
+
 def data_folder(workspace: Workspace, recipe: Recipe) -> Path:
     """Return the user's own data folder of a recipe, which lies in the workspace (or in Dockyard's own).
 
@@ -74,15 +92,21 @@ def data_folder(workspace: Workspace, recipe: Recipe) -> Path:
     where = f"{recipe.file}: $.data"
     if recipe.data is None:
         raise InputProblem("the recipe names no data", where)
-    try:
-        folders = {place: (place / recipe.data).resolve() for place in workspace.places}
-    except (OSError, ValueError) as error:
-        raise InputProblem(f"no path ({error})", where) from None
-    inside = [folder for place, folder in folders.items() if place in folder.parents]
-    if not inside:
-        advice = f"put the data below {workspace.root}"
-        raise InputProblem(f"the path '{recipe.data}' leaves the workspace", where, advice)
-    for folder in inside:
+    for folder in _inside(workspace, recipe.data, where):
         if folder.is_dir():
             return folder
     raise InputProblem(f"there is no folder '{recipe.data}'", where)
+
+
+def _inside(workspace: Workspace, path: str, where: str) -> list[Path]:
+    """Return where a path of a recipe may lie. Raises InputProblem where it leaves the workspace."""
+    try:
+        paths = {place: (place / path).resolve() for place in workspace.places}
+    except (OSError, ValueError) as error:
+        raise InputProblem(f"no path ({error})", where) from None
+    inside = [resolved for place, resolved in paths.items() if place in resolved.parents]
+    if not inside:
+        raise InputProblem(
+            f"the path '{path}' leaves the workspace", where, f"put the data below {workspace.root}"
+        )
+    return inside

@@ -21,9 +21,14 @@ from shared.contract.stages import (
     Parameters,
     PipelineBenchmark,
     PipelineEvaluate,
+    StreamBenchmark,
+    StreamEvaluate,
+    StreamRead,
 )
 
 SCHEMA = SHARED / "contract" / "result.schema.json"
+
+STREAM_PARAMETERS = (StreamEvaluate, StreamBenchmark, StreamRead)
 
 SAME_METRIC = 1e-6
 """Largest difference of a metric from what its samples give."""
@@ -64,7 +69,7 @@ def _check_whole(parameters: Parameters, result: Result) -> None:
     if isinstance(result.measurement, Latency):
         _check_latency(parameters, result.measurement)
     if isinstance(result.measurement, Throughput):
-        _check_throughput(result.measurement)
+        _check_throughput(parameters, result.measurement)
     if result.quality is not None:
         _check_quality(result.quality)
 
@@ -75,6 +80,8 @@ def _is_there(part: object) -> bool:
 
 
 def _check_latency(parameters: Parameters, latency: Latency) -> None:
+    if isinstance(parameters, STREAM_PARAMETERS):
+        raise InputProblem("a latency of a stream, which has a throughput")
     total = latency.samples_ns.get(TOTAL, ())
     if not total or min(total) <= 0:
         raise InputProblem("a latency without samples, or with a time of zero")
@@ -91,9 +98,15 @@ def _check_latency(parameters: Parameters, latency: Latency) -> None:
         raise InputProblem(f"a pipeline's latency without each of its steps: {', '.join(steps)}")
 
 
-def _check_throughput(throughput: Throughput) -> None:
-    if throughput.frames < 1 or throughput.seconds <= 0 or len(throughput.latency_ns) != throughput.frames:
-        raise InputProblem("a throughput without frames, in no time, or without the latency of each frame")
+def _check_throughput(parameters: Parameters, throughput: Throughput) -> None:
+    if not isinstance(parameters, STREAM_PARAMETERS):
+        raise InputProblem("a throughput, which was not asked for")
+    if not isinstance(parameters, StreamRead) and throughput.frames < 1:
+        raise InputProblem("a throughput without frames")
+    if any(burst.seconds <= 0 for burst in throughput.bursts):
+        raise InputProblem("a throughput with a burst in no time")
+    if len(throughput.latency_ns) != throughput.frames:
+        raise InputProblem("a throughput without the latency of each frame")
 
 
 def _check_quality(quality: Quality) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 from dockyard.engines.processes import stream
 from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
-from dockyard.recipe.recipes import data_folder
+from dockyard.recipe.recipes import clip_file, data_folder
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.annotations import check_annotations
 from dockyard.run.job_lines import read_progress
+from shared.contract.clips import find_video, read_truth, truth_beside
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
+from shared.contract.model import DataLocation
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -26,11 +28,24 @@ SCORED_SPLITS = ("validation", "test")
 """Answers are held against what is annotated of these; a calibration needs the images alone."""
 
 
+CLIP = "clip"
+"""The video of a pipeline, among the digests of its splits."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video, and the file with what is true of its frames where there is one."""
+
+    video: Path
+    truth: Path | None
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A model's data: its folder, a digest (SHA-256) and the number of samples of each split used.
 
     Attributes:
+        clip: the video that it reads as a stream; None where single images are measured.
         warnings: what is annotated and no answer of the network can match.
     """
 
@@ -38,6 +53,7 @@ class DataSet:
     digests: Mapping[str, str]
     sizes: Mapping[str, int]
     warnings: tuple[str, ...] = ()
+    clip: Clip | None = None
 
 
 def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
@@ -50,7 +66,10 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     """
     found: dict[str, DataSet] = {}
     for model in plan.models:
-        folder = _folder(plan, model, on_progress)
+        if plan.is_pipeline(model) and plan.has_stream:
+            found[model] = _stream_data(plan, on_progress)
+            continue
+        folder = _folder(plan, plan.data_of(model), model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
         splits: dict[str, list[Sample]] = {}
         warnings: list[str] = []
@@ -65,12 +84,50 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     return found
 
 
-def _folder(plan: Plan, model: str, on_progress: OnProgress) -> Path:
+def _stream_data(plan: Plan, on_progress: OnProgress) -> DataSet:
+    """Return the video that a pipeline reads: the recipe's, or its own."""
+    assert plan.pipeline is not None
+    assert plan.recipe.stream is not None
+    if plan.recipe.stream.clip is not None:
+        video = clip_file(plan.workspace, plan.recipe)
+    else:
+        assert plan.pipeline.clip is not None
+        video = find_video(_made(plan, plan.pipeline.clip, plan.pipeline.name, on_progress))
+    on_progress(f"check the video of {plan.pipeline.name}", 0, 0)
+    place = plan.workspace.display_path(video)
+    check_video(video, place)
+    truth = truth_beside(video)
+    if truth is not None:
+        read_truth(truth)
+    digest = json_hash([file_hash(file) for file in (video, truth) if file is not None])
+    return DataSet(video.parent, {CLIP: digest}, {}, (), Clip(video, truth))
+
+
+def check_video(video: Path, where: str) -> None:
+    """Refuse a file of which not one frame can be decoded. Raises InputProblem."""
+    import av
+
+    try:
+        with av.open(str(video), options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.video:
+                raise InputProblem("there is no picture in it", where, "give a file that has a video stream")
+            next(container.decode(video=0))
+    except (av.FFmpegError, OSError, StopIteration, ValueError) as error:
+        advice = "a file that was cut off while it was recorded may lack its index: record as .ts or .mkv"
+        raise InputProblem(f"no readable video ({type(error).__name__})", where, advice) from None
+
+
+def _folder(plan: Plan, location: DataLocation, model: str, on_progress: OnProgress) -> Path:
     """Return where a model's splits are: the recipe's own data, beside model.json, or made by a generator."""
-    location, workspace = plan.data_of(model), plan.workspace
     if plan.recipe.data is not None:
-        own = data_folder(workspace, plan.recipe)
+        own = data_folder(plan.workspace, plan.recipe)
         return own / location.set if location.set and (own / location.set).is_dir() else own
+    return _made(plan, location, model, on_progress)
+
+
+def _made(plan: Plan, location: DataLocation, model: str, on_progress: OnProgress) -> Path:
+    """Return the folder of a location: beside model.json, or made by a generator."""
+    workspace = plan.workspace
     home = workspace.model(model)
     if location.folder is not None:
         folder = (home / location.folder).resolve()

@@ -24,7 +24,7 @@ from dockyard.plan.plan import PlannedJob
 from dockyard.run.outcome import Outcome
 from shared.contract.measurement import Measurement, Throughput
 from shared.contract.result import Status
-from shared.contract.stages import BENCHMARK, EVALUATE, PREDICT
+from shared.contract.stages import CLOCKED, EVALUATE, PREDICT
 
 PLAIN_INTERVAL_S = 2.0
 """Seconds between two lines where there is no terminal."""
@@ -128,6 +128,8 @@ def _figure(outcome: Outcome) -> str:
         return ""
     if stage in (EVALUATE.name, PREDICT.name) and result.quality:
         return ", " + ", ".join(f"{name} {value:.4f}" for name, value in result.quality.metrics.items())
-    if stage == BENCHMARK.name and result.measurement:
+    if stage in CLOCKED and isinstance(result.measurement, Throughput):
+        return f", {result.measurement.fps:.1f} frames/s"
+    if stage in CLOCKED and result.measurement:
         return f", median {_median_ms(result.measurement):.2f} ms"
     return ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from dockyard.plan.jobs import evaluate_pipeline, measure_once, prepare_reference, prepare_variant
+from dockyard.plan.jobs import judge_pipeline, measure_once, prepare_reference, prepare_variant
 from dockyard.plan.plan import COMBINED, REFERENCE_VARIANT, Plan, PlannedJob
 from dockyard.run.batches import Batch, extra_rounds
 from dockyard.run.decisions import Decisions, Done, Point, quality
@@ -60,7 +60,7 @@ def search_batches(
         yield _first_round(plan, name, plan.optimizations, done)
     if plan.pipeline is not None:
         pipeline = plan.pipeline.name
-        yield [evaluate_pipeline(plan, REFERENCE_VARIANT)]
+        yield judge_pipeline(plan, REFERENCE_VARIANT)
         tried: list[str] = []
         yield from _combinations(plan, pipeline, tried, done, decisions, budget)
         yield _first_round(plan, pipeline, tried, done)
@@ -96,7 +96,7 @@ def _combinations(
     for parts in sorted(product(*fronts), key=_summed_time):
         variant = COMBINED.join(point.variant for point in parts)
         tried.append(variant)
-        yield from budget.within([evaluate_pipeline(plan, variant)])
+        yield from budget.within(judge_pipeline(plan, variant))
         found = quality(pipeline, variant, done)
         if found is None or reference is None:
             continue

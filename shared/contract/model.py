@@ -161,12 +161,14 @@ class Pipeline:
     Attributes:
         nodes: in the order they run.
         data: the data set of whole images, annotated for the last network's task.
+        clip: a video that it reads as a stream, with what is true of its frames; None where it has none.
     """
 
     name: str
     description: str
     nodes: Tuple[PipelineNode, ...]
     data: DataLocation
+    clip: Optional[DataLocation] = None
 
     @property
     def networks(self) -> Tuple[str, ...]:
@@ -181,6 +183,7 @@ class Pipeline:
             description=document.get("description", ""),
             nodes=tuple(_nodes(document["pipeline"])),
             data=decode(DataLocation, document["data"], "$.data"),
+            clip=decode(DataLocation, document["clip"], "$.clip") if "clip" in document else None,
         )
 
 

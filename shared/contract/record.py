@@ -42,11 +42,13 @@ class Round:
         number: of the round, from 1.
         group: which variants of a model waited together where memory did not hold them all, from 1; the
             reference is in each. Bursts of one number and group were taken in turn, and pair.
+        peak_mb: the most memory that a stream's process held, in MB; None of what is no stream.
     """
 
     number: int
     measured: Measurement
     group: int = 1
+    peak_mb: Optional[float] = None
 
 
 @dataclass(frozen=True)
