@@ -11,7 +11,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,7 @@ def fill(
         workers: processes, one for each processor by default.
         progress: called with the number of pictures done and their total.
     """
-    if output.exists():
-        raise FileExistsError(f"{output} exists already")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
-        part.chmod(0o755)  # mkdtemp lets only its owner in, and containers read the data too
+    with appearing(output) as part:
         for folder in folders:
             for split in sizes:
                 (part / folder.replace("SPLIT", split)).mkdir(parents=True)
@@ -60,6 +56,22 @@ def fill(
                 if progress is not None:
                     progress(len(results), len(tasks))
         finish(part, results)
+
+
+@contextmanager
+def appearing(output: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which becomes `output` when it is complete, and is removed where it is not.
+
+    Raises:
+        FileExistsError: `output` is there already.
+    """
+    if output.exists():
+        raise FileExistsError(f"{output} exists already")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        part.chmod(0o755)  # mkdtemp lets only its owner in, and containers read the data too
+        yield part
         part.rename(output)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -72,10 +84,11 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)  # there is a worker for each processor already
 
 
-class _Printer:
+class Printer:
     """Prints progress as JSON lines, at most one in half a second and always the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "generate images") -> None:
+        self._what = what
         self._last = 0.0
 
     def __call__(self, done: int, total: int) -> None:
@@ -83,22 +96,29 @@ class _Printer:
         if done < total and now - self._last < 0.5:
             return
         self._last = now
-        message = {"what": "generate images", "done": done, "total": total}
+        message = {"what": self._what, "done": done, "total": total}
         print(json.dumps({"dockyard_progress": message}), flush=True)
 
 
 def command_line(description: str | None, generate: Callable[[Path, int | None, Progress], None]) -> None:
-    """Read `--output` and `--workers` and generate.
+    """Read `--output` and `--workers` and generate, as `run_to_end` does."""
+    options = option_parser(description).parse_args()
+    run_to_end(lambda: generate(options.output, options.workers, Printer()))
 
-    An interrupt ends with exit code 130 and leaves nothing.
-    """
+
+def option_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of the options that every generator has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a processor)")
-    options = parser.parse_args()
-    # Python ends at once on SIGTERM; as an exception it lets `fill` remove what is half done.
+    parser.add_argument("--workers", type=int, default=None, help="at once (default: one a processor)")
+    return parser
+
+
+def run_to_end(generate: Callable[[], None]) -> None:
+    """Generate; an interrupt ends with exit code 130 and leaves nothing."""
+    # Python ends at once on SIGTERM; as an exception it lets `appearing` remove what is half done.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
-        generate(options.output, options.workers, _Printer())
+        generate()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -50,7 +50,9 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
+    """A part of the frame, in its pixels; it may reach beyond it."""
+
     left: int
     top: int
     width: int
@@ -73,7 +75,7 @@ def _colour(rng: np.random.Generator, base: tuple[int, int, int], most: int) -> 
     return int(r), int(g), int(b)
 
 
-def _draw_background(rng: np.random.Generator, window: _Window) -> np.ndarray:
+def draw_background(rng: np.random.Generator, window: Window) -> np.ndarray:
     """Return the window of a photograph scaled to cover the frame, uint8 [H, W, 3]."""
     pictures = photos()
     photo = pictures[rng.integers(len(pictures))]
@@ -101,7 +103,7 @@ def _draw_background(rng: np.random.Generator, window: _Window) -> np.ndarray:
     return canvas
 
 
-def _draw_signs(rng: np.random.Generator, window: _Window, canvas: np.ndarray, count: int) -> None:
+def draw_signs(rng: np.random.Generator, window: Window, canvas: np.ndarray, count: int) -> None:
     """Draw boards with text: what a detector could take for a plate."""
     for _ in range(count):
         x, y = float(rng.uniform(-50, FRAME_WIDTH)), float(rng.uniform(-30, FRAME_HEIGHT))
@@ -123,8 +125,8 @@ def _draw_signs(rng: np.random.Generator, window: _Window, canvas: np.ndarray, c
             cv2.putText(canvas, text, at.tolist(), face, size, ink, thickness, cv2.LINE_AA)
 
 
-def _draw_vehicle(
-    rng: np.random.Generator, window: _Window, canvas: np.ndarray, x: float, y: float, unit: float
+def draw_vehicle(
+    rng: np.random.Generator, window: Window, canvas: np.ndarray, x: float, y: float, unit: float
 ) -> None:
     """Draw the rear of a vehicle around the place of its plate; `unit` is the plate's width in pixels."""
     paint = _colour(rng, _PAINTS[rng.integers(len(_PAINTS))], 25)
@@ -171,7 +173,7 @@ def _draw_vehicle(
             cv2.putText(canvas, text, at.tolist(), face, unit / 260, chrome, 1, cv2.LINE_AA)
 
 
-def _plate_corners(rng: np.random.Generator, width: float) -> np.ndarray:
+def plate_corners(rng: np.random.Generator, width: float) -> np.ndarray:
     """Return the plate's corners around its centre, float32 [4, 2], clockwise from the top left.
 
     The corners' bounding box is `width` pixels wide.
@@ -188,7 +190,7 @@ def _plate_corners(rng: np.random.Generator, width: float) -> np.ndarray:
     return (corners * (width / np.ptp(corners[:, 0]))).astype(np.float32)
 
 
-def _paste_plate(canvas: np.ndarray, window: _Window, plate: PlateImage, corners: np.ndarray) -> np.ndarray:
+def paste_plate(canvas: np.ndarray, window: Window, plate: PlateImage, corners: np.ndarray) -> np.ndarray:
     """Blend the plate into the canvas at its corners in the frame; return its homography, float64 [3, 3]."""
     width = float(np.ptp(corners[:, 0]))
     size = (min(PLATE_WIDTH, max(24, round(width * 1.25))), min(PLATE_HEIGHT, max(8, round(width * 0.3))))
@@ -211,7 +213,7 @@ def _paste_plate(canvas: np.ndarray, window: _Window, plate: PlateImage, corners
 
 
 def _draw_light(
-    rng: np.random.Generator, window: _Window, image: np.ndarray, x: float, y: float, unit: float
+    rng: np.random.Generator, window: Window, image: np.ndarray, x: float, y: float, unit: float
 ) -> bool:
     """Apply the light of the scene to float32 [H, W, 3] pixels in place; return whether it is night."""
     night = bool(rng.random() < 0.22)
@@ -243,6 +245,17 @@ def _draw_light(
     return night
 
 
+def smeared(image: np.ndarray, length: float, angle: float) -> np.ndarray:
+    """Return a picture as it is when all of it moves so many pixels while the shutter is open."""
+    radius = int(np.ceil(length / 2))
+    offsets = np.linspace(-length / 2, length / 2, 9)
+    kernel = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
+    for offset in offsets:
+        px, py = offset * np.cos(angle) + radius, offset * np.sin(angle) + radius
+        kernel[round(py), round(px)] += 1
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
 def _expose(rng: np.random.Generator, image: np.ndarray, unit: float, night: bool) -> np.ndarray:
     """Return what a camera makes of float32 light: defocus, motion, noise; uint8 of the same shape.
 
@@ -253,13 +266,7 @@ def _expose(rng: np.random.Generator, image: np.ndarray, unit: float, night: boo
     if rng.random() < 0.3:
         length = 1 + unit / 100 * float(rng.uniform(0.5, 3.0))
         angle = float(rng.uniform(0, np.pi))
-        radius = int(np.ceil(length / 2))
-        offsets = np.linspace(-length / 2, length / 2, 9)
-        kernel = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
-        for offset in offsets:
-            px, py = offset * np.cos(angle) + radius, offset * np.sin(angle) + radius
-            kernel[round(py), round(px)] += 1
-        image = cv2.filter2D(image, -1, kernel / kernel.sum())
+        image = smeared(image, length, angle)
     strength = float(rng.uniform(2.0, 8.0) if night else rng.uniform(0.5, 6.0))
     tile = noise_tile()
     top = int(rng.integers(0, tile.shape[0] - image.shape[0] + 1))
@@ -269,12 +276,12 @@ def _expose(rng: np.random.Generator, image: np.ndarray, unit: float, night: boo
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def _window_around(box: np.ndarray, margin: float) -> _Window:
+def _window_around(box: np.ndarray, margin: float) -> Window:
     """Return the part of the frame around a box; it starts on JPEG's blocks of 16 pixels."""
     grow = (box[2:] - box[:2]) * margin + 4
     low = np.maximum(np.floor((box[:2] - grow) / 16) * 16, 0).astype(int)
     high = np.minimum(np.ceil(box[2:] + grow), (FRAME_WIDTH, FRAME_HEIGHT)).astype(int)
-    return _Window(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+    return Window(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
 
 def _symbol_boxes(symbols: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -292,23 +299,23 @@ def draw_width(rng: np.random.Generator) -> float:
 def render_scene(rng: np.random.Generator, with_plate: bool = True, margin: float | None = None) -> Scene:
     """Draw a scene; with a `margin`, only the plate's box enlarged by that part of its size on each side."""
     unit = draw_width(rng)
-    corners = _plate_corners(rng, unit)
+    corners = plate_corners(rng, unit)
     reach = np.abs(corners).max(0) + 3
     x = float(rng.uniform(reach[0], FRAME_WIDTH - reach[0]))
     y = float(rng.uniform(max(reach[1], 0.12 * FRAME_HEIGHT), FRAME_HEIGHT - reach[1]))
     corners = corners + np.array([x, y], np.float32)
     box = np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32)
-    window = _Window(0, 0, FRAME_WIDTH, FRAME_HEIGHT) if margin is None else _window_around(box, margin)
-    canvas = np.ascontiguousarray(_draw_background(rng, window))
-    _draw_signs(rng, window, canvas, int(rng.integers(0, 6)))
+    window = Window(0, 0, FRAME_WIDTH, FRAME_HEIGHT) if margin is None else _window_around(box, margin)
+    canvas = np.ascontiguousarray(draw_background(rng, window))
+    draw_signs(rng, window, canvas, int(rng.integers(0, 6)))
     if with_plate or rng.random() < 0.6:
-        _draw_vehicle(rng, window, canvas, x, y, unit)
+        draw_vehicle(rng, window, canvas, x, y, unit)
     plate: Plate | None = None
     symbols = np.zeros((0, 4), np.float32)
     if with_plate:
         plate = random_plate(rng)
         picture = render_plate(rng, plate)
-        symbols = _symbol_boxes(picture.symbols, _paste_plate(canvas, window, picture, corners))
+        symbols = _symbol_boxes(picture.symbols, paste_plate(canvas, window, picture, corners))
     image = canvas.astype(np.float32)
     night = _draw_light(rng, window, image, x, y, unit)
     pixels = _expose(rng, image, unit, night)
