@@ -22,12 +22,17 @@ SAME_WITHIN = 1e-3
 
 
 class RequestSession:
-    """A request of a compiled model, for one thread."""
+    """A request of a compiled model, for one thread.
+
+    It runs once where it is made: the first calls of the Python API in a process, when two threads make them
+    at the same time, wait for one another for ever (2026.4).
+    """
 
     def __init__(self, compiled: Any, network: Network, spec: InputSpec, settings: Mapping[str, Any]) -> None:
         self.input, self.settings = spec, settings
         self._request = compiled.create_infer_request()
         self._outputs = {name: self._request.get_tensor(compiled.output(name)) for name in network.tensors}
+        self.run(np.zeros(spec.shape, spec.dtype))
 
     def run(self, image: Array) -> Dict[str, Array]:
         self._request.infer([image], share_inputs=True)
