@@ -185,5 +185,11 @@ class Plan:
         return self.answering_network(model).task
 
     def splits_of(self, model: str) -> tuple[str, ...]:
-        """Return the splits that are used: a pipeline is only tested."""
+        """Return the splits that are used: a pipeline is only tested, and a stream's pipeline on its clip."""
+        if self.reads_clip(model):
+            return ()
         return ("test",) if self.is_pipeline(model) else SPLITS
+
+    def reads_clip(self, model: str) -> bool:
+        """Tell whether a model is a pipeline that reads a video, in the place of single images."""
+        return self.recipe.stream is not None and self.is_pipeline(model)

@@ -13,8 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dockyard.engines import Executor, FollowedFolder, JobExit, Limits
-from dockyard.plan.plan import DataInput, GraphInput, JobInput, OutputInput, Plan, PlannedJob, TuningInput
-from dockyard.run import artifact_cache, compilations, job_folder, tuning_store
+from dockyard.plan.plan import (
+    ClipInput,
+    DataInput,
+    GraphInput,
+    JobInput,
+    OutputInput,
+    Plan,
+    PlannedJob,
+    TuningInput,
+)
+from dockyard.run import artifact_cache, clips, compilations, job_folder, tuning_store
 from dockyard.run.check_result import read_result
 from dockyard.run.datasets import DataSet
 from dockyard.run.display import Display
@@ -329,6 +338,8 @@ def _content(run: Run, source: JobInput) -> str:
             return run.plan.networks[network].sha256
         case DataInput(model, split):
             return run.data[model].digests[split]
+        case ClipInput(model):
+            return run.data[model].digests[clips.SPLIT]
         case TuningInput(network, target):
             return tuning_store.digest(run.plan.workspace, network, target)
         case OutputInput(job_id, file):

@@ -15,10 +15,14 @@ from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
+from dockyard.run import clips
 from dockyard.run.annotations import check_annotations
+from dockyard.run.clips import PreparedClip
 from dockyard.run.job_lines import read_progress
+from shared.contract.clips import find_clip
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
+from shared.contract.model import DataLocation
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -31,25 +35,31 @@ class DataSet:
     """A model's data: its folder, a digest (SHA-256) and the number of samples of each split used.
 
     Attributes:
+        digests: of a pipeline that reads a video there is one, of its clip.
         warnings: what is annotated and no answer of the network can match.
+        clip: the video of a pipeline that reads one; None of all others.
     """
 
     folder: Path
     digests: Mapping[str, str]
     sizes: Mapping[str, int]
     warnings: tuple[str, ...] = ()
+    clip: PreparedClip | None = None
 
 
 def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     """Return the data set of each model of the plan, generated where it is not there yet.
 
     Raises:
-        InputProblem: annotations or images that cannot be used, or that no answer can match; splits that
-            overlap.
+        InputProblem: annotations, images or a video that cannot be used, or that no answer can match; splits
+            that overlap; a stream without a video.
         EnvironmentProblem: the generator failed.
     """
     found: dict[str, DataSet] = {}
     for model in plan.models:
+        if plan.reads_clip(model):
+            found[model] = _clip_data(plan, model, on_progress)
+            continue
         folder = _folder(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
         splits: dict[str, list[Sample]] = {}
@@ -65,17 +75,39 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     return found
 
 
+def _clip_data(plan: Plan, model: str, on_progress: OnProgress) -> DataSet:
+    """Return the video of a pipeline: the recipe's own, beside model.json, or made by a generator."""
+    clip = clips.named_clip(plan.workspace, plan.recipe)
+    if clip is None:
+        location = plan.pipeline.clip if plan.pipeline is not None else None
+        if location is None:
+            where = f"{plan.recipe.file}: $.stream"
+            advice = "name a video file in $.stream.clip, or a clip in the pipeline's model.json"
+            raise InputProblem(f"neither the recipe nor {model} has a video", where, advice)
+        clip = find_clip(_located(plan.workspace, model, location, "$.clip", on_progress))
+    on_progress(f"check the video of {model}", 0, 0)
+    prepared, warnings = clips.checked(clip, plan.workspace, plan.answering_network(model))
+    return DataSet(clip.video.parent, {clips.SPLIT: prepared.digest}, {}, tuple(warnings), prepared)
+
+
 def _folder(plan: Plan, model: str, on_progress: OnProgress) -> Path:
     """Return where a model's splits are: the recipe's own data, beside model.json, or made by a generator."""
     location, workspace = plan.data_of(model), plan.workspace
     if plan.recipe.data is not None:
         own = data_folder(workspace, plan.recipe)
         return own / location.set if location.set and (own / location.set).is_dir() else own
+    return _located(workspace, model, location, "$.data", on_progress)
+
+
+def _located(
+    workspace: Workspace, model: str, location: DataLocation, key: str, on_progress: OnProgress
+) -> Path:
+    """Return the folder that a model.json names under a key; a generator's is filled on first use."""
     home = workspace.model(model)
     if location.folder is not None:
         folder = (home / location.folder).resolve()
         if home.resolve() not in folder.parents:
-            where = f"{workspace.display_path(home / 'model.json')}: $.data.folder"
+            where = f"{workspace.display_path(home / 'model.json')}: {key}.folder"
             raise InputProblem(f"the path '{location.folder}' leaves the model's folder", where)
         return folder
     assert location.generator is not None

@@ -7,10 +7,19 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from dockyard.plan.plan import DataInput, GraphInput, JobInput, OutputInput, Plan, PlannedJob, TuningInput
+from dockyard.plan.plan import (
+    ClipInput,
+    DataInput,
+    GraphInput,
+    JobInput,
+    OutputInput,
+    Plan,
+    PlannedJob,
+    TuningInput,
+)
 from dockyard.recipe.targets import code_folders
 from dockyard.recipe.workspace import SHARED, Workspace
-from dockyard.run import tuning_store
+from dockyard.run import clips, tuning_store
 from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Done
 from shared.contract.codec import encode
@@ -50,6 +59,10 @@ def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done
             _copy(plan.workspace.model(network) / graph, destination / graph)
         case DataInput(model, split):
             _copy(data[model].folder / split, destination)
+        case ClipInput(model):
+            clip = data[model].clip
+            assert clip is not None, f"{model} reads a video and has none"
+            clips.place(clip, destination)
         case TuningInput(network, target):
             destination.mkdir()
             for database in tuning_store.databases_of(plan.workspace, network, target).values():

@@ -161,12 +161,15 @@ class Pipeline:
     Attributes:
         nodes: in the order they run.
         data: the data set of whole images, annotated for the last network's task.
+        clip: the folder with the video that it reads where a recipe is for a stream and names none (see
+            `shared.contract.clips`); None where it has none.
     """
 
     name: str
     description: str
     nodes: Tuple[PipelineNode, ...]
     data: DataLocation
+    clip: Optional[DataLocation] = None
 
     @property
     def networks(self) -> Tuple[str, ...]:
@@ -181,6 +184,7 @@ class Pipeline:
             description=document.get("description", ""),
             nodes=tuple(_nodes(document["pipeline"])),
             data=decode(DataLocation, document["data"], "$.data"),
+            clip=decode(DataLocation, document["clip"], "$.clip") if "clip" in document else None,
         )
 
 
