@@ -183,7 +183,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         model=model,
         variant=variant,
         is_pipeline=plan.is_pipeline(model),
-        is_stream=plan.is_pipeline(model) and plan.has_stream,
+        is_stream=plan.reads_clip(model),
         optimizations=optimizations,
         conversions=conversions,
         made=made,

@@ -140,11 +140,6 @@ class Plan:
         return list(dict.fromkeys((planned.job.target, planned.job.toolchain) for planned in self.jobs))
 
     @property
-    def has_stream(self) -> bool:
-        """The pipeline reads a video, in place of single images."""
-        return self.recipe.stream is not None
-
-    @property
     def device_toolchains(self) -> list[tuple[str, str]]:
         """Those of `toolchains` that are run on the device that is measured on."""
         targets = {REFERENCE_TARGET, *self.targets}
@@ -190,7 +185,11 @@ class Plan:
         return self.answering_network(model).task
 
     def splits_of(self, model: str) -> tuple[str, ...]:
-        """Return the splits that are used: a pipeline is only tested, and a stream on its video alone."""
-        if self.is_pipeline(model):
-            return () if self.has_stream else ("test",)
-        return SPLITS
+        """Return the splits that are used: a pipeline is only tested, and a stream's pipeline on its clip."""
+        if self.reads_clip(model):
+            return ()
+        return ("test",) if self.is_pipeline(model) else SPLITS
+
+    def reads_clip(self, model: str) -> bool:
+        """Tell whether a model is a pipeline that reads a video, in the place of single images."""
+        return self.recipe.stream is not None and self.is_pipeline(model)

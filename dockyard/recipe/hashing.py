@@ -10,7 +10,11 @@ from typing import Any
 
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def tree_hash(folder: Path, pattern: str = "*") -> str:

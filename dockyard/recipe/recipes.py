@@ -65,24 +65,6 @@ def load_recipe(workspace: Workspace, name: str) -> Recipe:
     return recipe
 
 
-def clip_file(workspace: Workspace, recipe: Recipe) -> Path:
-    """Return the video that a recipe names, which lies in the workspace (or in Dockyard's own).
-
-    Raises:
-        InputProblem: the recipe names none, it is not there, or it leaves the workspace.
-    """
-    where = f"{recipe.file}: $.stream.clip"
-    clip = recipe.stream.clip if recipe.stream is not None else None
-    if clip is None:
-        raise InputProblem("the recipe names no video", where)
-    inside = _inside(workspace, clip, where)
-    for file in inside:
-        if file.is_file():
-            return file
-    names = [one.name for file in inside if file.parent.is_dir() for one in file.parent.iterdir()]
-    raise InputProblem(f"there is no file '{clip}'", where, nearest(Path(clip).name, names))
-
-
 def data_folder(workspace: Workspace, recipe: Recipe) -> Path:
     """Return the user's own data folder of a recipe, which lies in the workspace (or in Dockyard's own).
 

@@ -23,9 +23,9 @@ from dockyard.plan.plan import (
     PlannedJob,
     TuningInput,
 )
-from dockyard.run import artifact_cache, compilations, job_folder, tuning_store
+from dockyard.run import artifact_cache, clips, compilations, job_folder, tuning_store
 from dockyard.run.check_result import read_result
-from dockyard.run.datasets import CLIP, DataSet
+from dockyard.run.datasets import DataSet
 from dockyard.run.display import Display
 from dockyard.run.job_lines import read_progress
 from dockyard.run.outcome import Outcome
@@ -339,7 +339,7 @@ def _content(run: Run, source: JobInput) -> str:
         case DataInput(model, split):
             return run.data[model].digests[split]
         case ClipInput(model):
-            return run.data[model].digests[CLIP]
+            return run.data[model].digests[clips.SPLIT]
         case TuningInput(network, target):
             return tuning_store.digest(run.plan.workspace, network, target)
         case OutputInput(job_id, file):

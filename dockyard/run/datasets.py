@@ -13,11 +13,13 @@ from pathlib import Path
 from dockyard.engines.processes import stream
 from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
-from dockyard.recipe.recipes import clip_file, data_folder
+from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
+from dockyard.run import clips
 from dockyard.run.annotations import check_annotations
+from dockyard.run.clips import PreparedClip
 from dockyard.run.job_lines import read_progress
-from shared.contract.clips import find_video, read_truth, truth_beside
+from shared.contract.clips import find_clip
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.model import DataLocation
@@ -28,48 +30,37 @@ SCORED_SPLITS = ("validation", "test")
 """Answers are held against what is annotated of these; a calibration needs the images alone."""
 
 
-CLIP = "clip"
-"""The video of a pipeline, among the digests of its splits."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A video, and the file with what is true of its frames where there is one."""
-
-    video: Path
-    truth: Path | None
-
-
 @dataclass(frozen=True)
 class DataSet:
     """A model's data: its folder, a digest (SHA-256) and the number of samples of each split used.
 
     Attributes:
-        clip: the video that it reads as a stream; None where single images are measured.
+        digests: of a pipeline that reads a video there is one, of its clip.
         warnings: what is annotated and no answer of the network can match.
+        clip: the video of a pipeline that reads one; None of all others.
     """
 
     folder: Path
     digests: Mapping[str, str]
     sizes: Mapping[str, int]
     warnings: tuple[str, ...] = ()
-    clip: Clip | None = None
+    clip: PreparedClip | None = None
 
 
 def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     """Return the data set of each model of the plan, generated where it is not there yet.
 
     Raises:
-        InputProblem: annotations or images that cannot be used, or that no answer can match; splits that
-            overlap.
+        InputProblem: annotations, images or a video that cannot be used, or that no answer can match; splits
+            that overlap; a stream without a video.
         EnvironmentProblem: the generator failed.
     """
     found: dict[str, DataSet] = {}
     for model in plan.models:
-        if plan.is_pipeline(model) and plan.has_stream:
-            found[model] = _stream_data(plan, on_progress)
+        if plan.reads_clip(model):
+            found[model] = _clip_data(plan, model, on_progress)
             continue
-        folder = _folder(plan, plan.data_of(model), model, on_progress)
+        folder = _folder(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
         splits: dict[str, list[Sample]] = {}
         warnings: list[str] = []
@@ -84,55 +75,39 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
     return found
 
 
-def _stream_data(plan: Plan, on_progress: OnProgress) -> DataSet:
-    """Return the video that a pipeline reads: the recipe's, or its own."""
-    assert plan.pipeline is not None
-    assert plan.recipe.stream is not None
-    if plan.recipe.stream.clip is not None:
-        video = clip_file(plan.workspace, plan.recipe)
-    else:
-        assert plan.pipeline.clip is not None
-        video = find_video(_made(plan, plan.pipeline.clip, plan.pipeline.name, on_progress))
-    on_progress(f"check the video of {plan.pipeline.name}", 0, 0)
-    place = plan.workspace.display_path(video)
-    check_video(video, place)
-    truth = truth_beside(video)
-    if truth is not None:
-        read_truth(truth)
-    digest = json_hash([file_hash(file) for file in (video, truth) if file is not None])
-    return DataSet(video.parent, {CLIP: digest}, {}, (), Clip(video, truth))
+def _clip_data(plan: Plan, model: str, on_progress: OnProgress) -> DataSet:
+    """Return the video of a pipeline: the recipe's own, beside model.json, or made by a generator."""
+    clip = clips.named_clip(plan.workspace, plan.recipe)
+    if clip is None:
+        location = plan.pipeline.clip if plan.pipeline is not None else None
+        if location is None:
+            where = f"{plan.recipe.file}: $.stream"
+            advice = "name a video file in $.stream.clip, or a clip in the pipeline's model.json"
+            raise InputProblem(f"neither the recipe nor {model} has a video", where, advice)
+        clip = find_clip(_located(plan.workspace, model, location, "$.clip", on_progress))
+    on_progress(f"check the video of {model}", 0, 0)
+    prepared, warnings = clips.checked(clip, plan.workspace, plan.answering_network(model))
+    return DataSet(clip.video.parent, {clips.SPLIT: prepared.digest}, {}, tuple(warnings), prepared)
 
 
-def check_video(video: Path, where: str) -> None:
-    """Refuse a file of which not one frame can be decoded. Raises InputProblem."""
-    import av
-
-    try:
-        with av.open(str(video), options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.video:
-                raise InputProblem("there is no picture in it", where, "give a file that has a video stream")
-            next(container.decode(video=0))
-    except (av.FFmpegError, OSError, StopIteration, ValueError) as error:
-        advice = "a file that was cut off while it was recorded may lack its index: record as .ts or .mkv"
-        raise InputProblem(f"no readable video ({type(error).__name__})", where, advice) from None
-
-
-def _folder(plan: Plan, location: DataLocation, model: str, on_progress: OnProgress) -> Path:
+def _folder(plan: Plan, model: str, on_progress: OnProgress) -> Path:
     """Return where a model's splits are: the recipe's own data, beside model.json, or made by a generator."""
+    location, workspace = plan.data_of(model), plan.workspace
     if plan.recipe.data is not None:
-        own = data_folder(plan.workspace, plan.recipe)
+        own = data_folder(workspace, plan.recipe)
         return own / location.set if location.set and (own / location.set).is_dir() else own
-    return _made(plan, location, model, on_progress)
+    return _located(workspace, model, location, "$.data", on_progress)
 
 
-def _made(plan: Plan, location: DataLocation, model: str, on_progress: OnProgress) -> Path:
-    """Return the folder of a location: beside model.json, or made by a generator."""
-    workspace = plan.workspace
+def _located(
+    workspace: Workspace, model: str, location: DataLocation, key: str, on_progress: OnProgress
+) -> Path:
+    """Return the folder that a model.json names under a key; a generator's is filled on first use."""
     home = workspace.model(model)
     if location.folder is not None:
         folder = (home / location.folder).resolve()
         if home.resolve() not in folder.parents:
-            where = f"{workspace.display_path(home / 'model.json')}: $.data.folder"
+            where = f"{workspace.display_path(home / 'model.json')}: {key}.folder"
             raise InputProblem(f"the path '{location.folder}' leaves the model's folder", where)
         return folder
     assert location.generator is not None

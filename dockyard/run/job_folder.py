@@ -19,7 +19,7 @@ from dockyard.plan.plan import (
 )
 from dockyard.recipe.targets import code_folders
 from dockyard.recipe.workspace import SHARED, Workspace
-from dockyard.run import tuning_store
+from dockyard.run import clips, tuning_store
 from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Done
 from shared.contract.codec import encode
@@ -61,11 +61,8 @@ def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done
             _copy(data[model].folder / split, destination)
         case ClipInput(model):
             clip = data[model].clip
-            assert clip is not None, f"{model} reads a stream and has no video"
-            destination.mkdir()
-            for file in (clip.video, clip.truth):
-                if file is not None:
-                    _copy(file, destination / file.name)
+            assert clip is not None, f"{model} reads a video and has none"
+            clips.place(clip, destination)
         case TuningInput(network, target):
             destination.mkdir()
             for database in tuning_store.databases_of(plan.workspace, network, target).values():

@@ -161,7 +161,8 @@ class Pipeline:
     Attributes:
         nodes: in the order they run.
         data: the data set of whole images, annotated for the last network's task.
-        clip: a video that it reads as a stream, with what is true of its frames; None where it has none.
+        clip: the folder with the video that it reads where a recipe is for a stream and names none (see
+            `shared.contract.clips`); None where it has none.
     """
 
     name: str

@@ -1,132 +1,220 @@
-"""What a stream read held against what is true of each frame, and against what another one read."""
+"""How the readings of a video's frames are held against what is true of them, or against another run's."""
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from shared.contract.measurement import Quality, SampleScore
 from shared.contract.streaming import Answer, FrameReading, ReadObject, TrueFrame, TrueObject, Vote
 from shared.harness.scoring import set_metrics
-from shared.inference.boxes import iou
+from shared.inference.boxes import Box, iou
 
-EXACT, COUNTRY, BOXES = "exact", "country", "boxes"
+MAIN = "exact"
 
 SAME_OBJECT = 0.3
-"""The IoU from which an object that was found is the one that is true there."""
+"""The least IoU at which what was found is a true object."""
 
-FOUND = 0.5
-"""The IoU from which a true box counts as found."""
+WELL_PLACED = 0.5
+"""The least IoU at which the box of a true object counts as found."""
+
+SAME_BOX = 1.0
+"""Pixels by which a side of the same box may differ in two runs."""
 
 
-def score_frame(reading: FrameReading, truth: TrueFrame, node: str) -> SampleScore:
+@dataclass(frozen=True)
+class _Match:
+    """An object that was found and the true one that it is; one of them where the other is missing."""
+
+    found: Optional[ReadObject]
+    true: Optional[TrueObject]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Where two runs over the same video differ: the numbers of the frames, in order.
+
+    Attributes:
+        frames: how many there are, in one run or in both.
+        missing: only one of the runs has the frame.
+        objects: not as many were found, or not in the same places within a pixel.
+        texts, countries: of objects in the same place, of any node, by itself or voted.
+    """
+
+    frames: int
+    missing: Tuple[int, ...] = ()
+    objects: Tuple[int, ...] = ()
+    texts: Tuple[int, ...] = ()
+    countries: Tuple[int, ...] = ()
+
+    @property
+    def different(self) -> Tuple[int, ...]:
+        """The frames that differ in anything."""
+        return tuple(sorted({*self.missing, *self.objects, *self.texts, *self.countries}))
+
+
+def score_frame(reading: FrameReading, truth: TrueFrame, node: str, has_country: bool = True) -> SampleScore:
     """Score what was read in a frame.
 
-    `exact` and `country` are the share of right answers among the objects that are true, or were found where
-    those are more; `boxes` the share of true objects whose box was found. Where there is nothing to find and
-    nothing was found, all are 1. What is found of an object that is not whole counts for nothing.
+    What was found is matched with the true objects, the surest first. What is matched with one that is not
+    whole, or that nobody said the text of, neither counts nor costs.
+
+    - `exact`: the right texts, over the true objects or over those found, whichever are more; 1 where there
+      are none of either.
+    - `country`: of the whole true objects whose country is known, the share that have it right.
+    - `boxes`: of the whole true objects, the share whose box was found.
+
+    The last two are missing where there is no such object.
 
     Args:
-        node: whose answers are scored; where there is a vote on them, that is.
+        truth: of the same frame.
+        node: whose answers are scored; its vote where there is one.
+        has_country: the node's network has a head for the country.
     """
-    pairs, extra = _matched(reading.objects, truth.objects)
-    counted = [(found, true) for found, true in pairs if true.is_whole]
-    whole = [one for one in truth.objects if one.is_whole]
-    texts = [one for one in whole if one.text is not None]
-    read = [(found, true) for found, true in counted if true.text is not None]
-    right = sum(_says(found, node, true) for found, true in read)
-    scores = {EXACT: _share(right, max(len(texts), len(read) + extra))}
-    named = [(found, true) for found, true in read if true.country is not None]
-    if any(one.country is not None for one in texts):
-        same = sum(_names(found, node, true) for found, true in named)
-        scores[COUNTRY] = _share(same, max(len(texts), len(named) + extra))
-    near = sum(iou(found.box, true.box) >= FOUND for found, true in counted)
-    scores[BOXES] = _share(near, len(whole))
-    said = [_said(found, node) for found in reading.objects]
-    prediction = " ".join(f"{one.text} {one.country or ''}".strip() for one in said if one is not None)
-    return SampleScore(frame_id(reading.frame), scores, prediction or None)
-
-
-def frame_id(number: int) -> str:
-    """Return a frame's name as a sample."""
-    return f"{number:06d}"
+    matches = _matched(reading.objects, truth.objects)
+    whole = [match for match in matches if match.true is not None and match.true.is_whole]
+    counted = [match for match in matches if match.true is None or _is_readable(match.true)]
+    scores = {MAIN: _exact(counted, node)}
+    with_country = [match for match in whole if match.true is not None and match.true.country]
+    if has_country and with_country:
+        scores["country"] = _share(with_country, lambda match: _has_country(match, node))
+    if whole:
+        scores["boxes"] = _share(whole, _is_well_placed)
+    texts = [answer.text for answer in _answers(reading.objects, node)]
+    return SampleScore(f"{reading.frame:06d}", scores, " ".join(texts) if reading.objects else None)
 
 
 def quality_of_frames(scores: Sequence[SampleScore]) -> Quality:
-    """Return the quality over at least one frame."""
-    return Quality(EXACT, set_metrics(scores), tuple(scores))
+    """Return the quality of a stream, of at least one frame."""
+    return Quality(MAIN, set_metrics(scores), tuple(scores))
 
 
-def truth_of(readings: Sequence[FrameReading], node: str) -> Dict[int, TrueFrame]:
-    """Return what a stream read as what is true: what another one reads is then scored by how it agrees."""
-    frames = {}
-    for reading in readings:
-        objects = []
-        for found in reading.objects:
-            said = _said(found, node)
-            answer = (None, None) if said is None else (said.text, said.country)
-            objects.append(TrueObject(found.box, *answer))
-        frames[reading.frame] = TrueFrame(reading.frame, tuple(objects))
-    return frames
+def truth_of(readings: Iterable[FrameReading], node: str) -> Dict[int, TrueFrame]:
+    """Return a run's own readings as what is true, for a video of which nobody said it.
 
-
-def different_frames(readings: Sequence[FrameReading], others: Sequence[FrameReading]) -> List[int]:
-    """Return the numbers of the frames in which two runs over one video read something else.
-
-    That is another number of objects, another text, country or class, or a box a pixel or more away.
+    Args:
+        node: whose answers are the texts.
     """
-    theirs = {reading.frame: reading for reading in others}
-    own = {reading.frame: reading for reading in readings}
-    different = set(own) ^ set(theirs)
-    for number in set(own) & set(theirs):
-        if not _agree(own[number].objects, theirs[number].objects):
-            different.add(number)
-    return sorted(different)
+    return {reading.frame: _as_true(reading, node) for reading in readings}
 
 
-def _agree(objects: Sequence[ReadObject], others: Sequence[ReadObject]) -> bool:
-    if len(objects) != len(others):
-        return False
-    for one, other in zip(objects, others):
-        moved = max(abs(a - b) for a, b in zip(one.box, other.box))
-        if moved >= 1 or _texts(one) != _texts(other):
-            return False
-    return True
+def count_different(readings: Iterable[FrameReading], others: Iterable[FrameReading]) -> Differences:
+    """Hold two runs over the same video against one another, frame by frame."""
+    ours = {reading.frame: reading.objects for reading in readings}
+    theirs = {reading.frame: reading.objects for reading in others}
+    objects, texts, countries = [], [], []
+    for frame in sorted(ours.keys() & theirs.keys()):
+        pairs = _same_places(ours[frame], theirs[frame])
+        if not len(pairs) == len(ours[frame]) == len(theirs[frame]):
+            objects.append(frame)
+        if any(_texts(one) != _texts(other) for one, other in pairs):
+            texts.append(frame)
+        if any(_countries(one) != _countries(other) for one, other in pairs):
+            countries.append(frame)
+    missing = sorted(ours.keys() ^ theirs.keys())
+    total = len(ours.keys() | theirs.keys())
+    return Differences(total, tuple(missing), tuple(objects), tuple(texts), tuple(countries))
 
 
-def _texts(found: ReadObject) -> Mapping[str, Tuple[str, Optional[str]]]:
-    return {node: (answer.text, answer.country) for node, answer in found.answers.items()}
-
-
-def _matched(
-    found: Sequence[ReadObject], true: Sequence[TrueObject]
-) -> Tuple[List[Tuple[ReadObject, TrueObject]], int]:
-    """Return each found object with the true one it is, the surest first, and how many are none."""
-    free = list(true)
-    pairs: List[Tuple[ReadObject, TrueObject]] = []
-    extra = 0
+def _matched(found: Sequence[ReadObject], true: Sequence[TrueObject]) -> List[_Match]:
+    """Match what was found, the surest first, each with the true object that it covers best and no other."""
+    left, matches = list(true), []
     for one in found:
-        nearest = max(free, key=lambda other: iou(one.box, other.box), default=None)
-        if nearest is None or iou(one.box, nearest.box) < SAME_OBJECT:
-            extra += 1
-            continue
-        free.remove(nearest)
-        pairs.append((one, nearest))
-    return pairs, extra
+        best = max(left, key=lambda candidate: iou(one.box, candidate.box), default=None)
+        if best is not None and iou(one.box, best.box) >= SAME_OBJECT:
+            left.remove(best)
+            matches.append(_Match(one, best))
+        else:
+            matches.append(_Match(one, None))
+    return [*matches, *(_Match(None, missed) for missed in left)]
 
 
-def _said(found: ReadObject, node: str) -> Optional[Union[Answer, Vote]]:
+def _is_readable(true: TrueObject) -> bool:
+    return true.is_whole and true.text is not None
+
+
+def _exact(counted: Sequence[_Match], node: str) -> float:
+    true = sum(match.true is not None for match in counted)
+    found = sum(match.found is not None for match in counted)
+    right = sum(_has_text(match, node) for match in counted)
+    return right / max(true, found) if counted else 1.0
+
+
+def _share(matches: Sequence[_Match], is_right: Callable[[_Match], bool]) -> float:
+    return sum(map(is_right, matches)) / len(matches)
+
+
+def _has_text(match: _Match, node: str) -> bool:
+    answer = _answer(match.found, node)
+    return answer is not None and match.true is not None and answer.text == match.true.text
+
+
+def _has_country(match: _Match, node: str) -> bool:
+    answer = _answer(match.found, node)
+    return answer is not None and match.true is not None and answer.country == match.true.country
+
+
+def _is_well_placed(match: _Match) -> bool:
+    if match.found is None or match.true is None:
+        return False
+    return iou(match.found.box, match.true.box) >= WELL_PLACED
+
+
+def _answer(found: Optional[ReadObject], node: str) -> Union[Answer, Vote, None]:
+    """Return what a node says of an object: what was voted, where it was."""
+    if found is None:
+        return None
     return found.vote.get(node) or found.answers.get(node)
 
 
-def _says(found: ReadObject, node: str, true: TrueObject) -> bool:
-    said = _said(found, node)
-    return said is not None and said.text == true.text
+def _answers(objects: Sequence[ReadObject], node: str) -> Iterator[Union[Answer, Vote]]:
+    for found in objects:
+        answer = _answer(found, node)
+        if answer is not None:
+            yield answer
 
 
-def _names(found: ReadObject, node: str, true: TrueObject) -> bool:
-    said = _said(found, node)
-    return said is not None and said.country == true.country
+def _as_true(reading: FrameReading, node: str) -> TrueFrame:
+    objects = (_object_as_true(found, node) for found in reading.objects)
+    return TrueFrame(reading.frame, tuple(one for one in objects if one is not None))
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
+def _object_as_true(found: ReadObject, node: str) -> Optional[TrueObject]:
+    """Return an object as a truth file may have it; None where nothing of its box is in the frame."""
+    x0, y0, x1, y1 = found.box
+    box = max(x0, 0.0), max(y0, 0.0), x1, y1
+    answer = _answer(found, node)
+    if box[0] >= x1 or box[1] >= y1:
+        return None
+    return TrueObject(box) if answer is None else TrueObject(box, answer.text, answer.country)
+
+
+Pair = Tuple[ReadObject, ReadObject]
+
+
+def _same_places(ours: Sequence[ReadObject], theirs: Sequence[ReadObject]) -> List[Pair]:
+    """Return the pairs of objects whose boxes are the same, whatever their order."""
+    left, pairs = list(theirs), []
+    for one in ours:
+        other = next((candidate for candidate in left if _is_same(one.box, candidate.box)), None)
+        if other is not None:
+            left.remove(other)
+            pairs.append((one, other))
+    return pairs
+
+
+def _is_same(box: Box, other: Box) -> bool:
+    return all(abs(a - b) <= SAME_BOX for a, b in zip(box, other))
+
+
+def _texts(found: ReadObject) -> List[Tuple[str, str]]:
+    return sorted((node, answer.text) for node, answer in _said(found))
+
+
+def _countries(found: ReadObject) -> List[Tuple[str, str]]:
+    return sorted((node, answer.country or "") for node, answer in _said(found))
+
+
+def _said(found: ReadObject) -> List[Tuple[str, Union[Answer, Vote]]]:
+    """Return all that is said of an object, by node: what was answered, then what was voted."""
+    return [*found.answers.items(), *found.vote.items()]

@@ -10,11 +10,12 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
 
-from shared.contract.clips import find_video, read_truth, truth_beside
+from shared.contract.clips import Clip, find_clip, read_truth, write_truth
 from shared.contract.codec import encode
 from shared.contract.errors import JobFailed
 from shared.contract.job import GO, READING_KEY
 from shared.contract.measurement import Quality, Throughput
+from shared.contract.outputs import TextOutputs
 from shared.contract.result import Notes, Result, Status, Table
 from shared.contract.stages import (
     NetworkFiles,
@@ -34,7 +35,7 @@ from shared.contract.streaming import (
     TrueFrame,
 )
 from shared.harness.bursts import LONGEST_UNREST_S, Words, come_to_rest
-from shared.harness.clip_scoring import different_frames, quality_of_frames, score_frame, truth_of
+from shared.harness.clip_scoring import count_different, quality_of_frames, score_frame, truth_of
 from shared.harness.floors import MINIMUM
 from shared.harness.progress import report
 from shared.harness.stream_bounds import bounds_table
@@ -95,7 +96,7 @@ class StreamWork:
 
     def video(self, clip: str) -> OpenVideo:
         """Return what opens the video of a folder below the job's."""
-        path = str(find_video(self.folder / clip))
+        path = str(find_clip(self.folder / clip).video)
         return lambda decoders: open_source(path, decoders)
 
 
@@ -134,14 +135,18 @@ def evaluate_stream(work: StreamWork, parameters: StreamEvaluate) -> Result:
     """Read the video once, score each frame, and hold it against one frame after the other."""
     stream, settings = parameters.stream, work.settings(parameters.settings)
     node = stream.pipeline.nodes[-1].name
-    video = find_video(work.folder / stream.clip)
+    clip = find_clip(work.folder / stream.clip)
     report("read the video", 0, 0)
     loaded = work.stream(stream.pipeline, stream.tracking, settings)
     readings, totals = read_once(loaded, work.video(stream.clip), stream.frames, _progress(stream.frames))
     if not readings:
-        raise JobFailed("the video has no frame that can be decoded", video.name, "give another one")
-    truth = _truth(work, parameters, video, readings, node)
-    scores = [score_frame(one, truth.get(one.frame, TrueFrame(one.frame)), node) for one in readings]
+        raise JobFailed("the video has no frame that can be decoded", clip.video.name, "give another one")
+    truth = _truth(work, parameters, clip, readings, node)
+    has_country = _names_countries(stream.pipeline)
+    scores = []
+    for one in readings:
+        true = truth.get(one.frame, TrueFrame(one.frame))
+        scores.append(score_frame(one, true, node, has_country))
     quality = quality_of_frames(scores)
     wrong = _what_is_wrong(quality, work.folder, parameters, truth) if parameters.is_reference else ""
     if wrong:
@@ -160,6 +165,11 @@ def evaluate_stream(work: StreamWork, parameters: StreamEvaluate) -> Result:
     )
 
 
+def _names_countries(pipeline: PipelineFiles) -> bool:
+    outputs = pipeline.artifacts[-1].network.outputs
+    return isinstance(outputs, TextOutputs) and outputs.country is not None
+
+
 def _progress(frames: Optional[int]) -> Callable[[FrameReading, Frame], None]:
     def told(reading: FrameReading, frame: Frame) -> None:
         if reading.frame % 100 == 0:
@@ -171,14 +181,13 @@ def _progress(frames: Optional[int]) -> Callable[[FrameReading, Frame], None]:
 def _truth(
     work: StreamWork,
     parameters: StreamEvaluate,
-    video: Path,
+    clip: Clip,
     readings: Sequence[FrameReading],
     node: str,
 ) -> Mapping[int, TrueFrame]:
     """Return what counts as true: the video's own truth, or what the reference read."""
-    own = truth_beside(video)
-    if own is not None:
-        return read_truth(own)
+    if clip.truth is not None:
+        return read_truth(clip.truth)
     if parameters.truth is not None and not parameters.is_reference:
         return read_truth(work.folder / parameters.truth)
     return truth_of(readings, node)
@@ -215,20 +224,19 @@ def _parity(work: StreamWork, stream: StreamFiles, readings: Sequence[FrameReadi
     report("one frame after the other", 0, 0)
     alone = work.stream(stream.pipeline, stream.tracking, None)
     others, _ = read_once(alone, work.video(stream.clip), stream.frames, _progress(stream.frames))
-    different = different_frames(readings, others)
-    if not different:
-        return f"parity: in all {len(readings)} frames it read what the sequential pipeline reads"
-    shown = ", ".join(map(str, different[:SHOWN]))
-    more = ", ..." if len(different) > SHOWN else ""
+    found = count_different(readings, others)
+    if not found.different:
+        return f"parity: in all {found.frames} frames it read what the sequential pipeline reads"
+    shown = ", ".join(map(str, found.different[:SHOWN]))
+    more = ", ..." if len(found.different) > SHOWN else ""
     return (
-        f"parity: in {len(different)} of {len(readings)} frames it read something else than the sequential "
-        f"pipeline ({shown}{more})"
+        f"parity: in {len(found.different)} of {found.frames} frames it read something else than the "
+        f"sequential pipeline ({shown}{more})"
     )
 
 
 def _leave_readings(path: Path, readings: Sequence[FrameReading], node: str) -> None:
-    lines = [json.dumps(encode(frame)) for frame in truth_of(readings, node).values() if frame.objects]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_truth(path, [frame for frame in truth_of(readings, node).values() if frame.objects])
 
 
 def benchmark_stream(work: StreamWork, parameters: StreamBenchmark, words: Words) -> Result:
