@@ -31,6 +31,7 @@ from dockyard.run.turns import Turns
 from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.job import READING_KEY, Job
+from shared.contract.measurement import Throughput
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
 from shared.contract.stages import NetworkFiles, PipelineFiles, StreamRead
@@ -244,3 +245,21 @@ def _reading(line: str) -> FrameReading | None:
         return decode(FrameReading, document[READING_KEY])
     except (DecodeError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def summary(result: Result) -> str:
+    """Return what came of a stream, in a line."""
+    measured = result.measurement
+    assert isinstance(measured, Throughput)
+    if not measured.frames:
+        return "no frame was read"
+    latencies = sorted(measured.latency_ns)
+    p99 = latencies[min(len(latencies) - 1, round(0.99 * len(latencies)))]
+    lost = [f"{measured.dropped} dropped"] if measured.dropped else []
+    lost += [f"{count} {name}" for name, count in result.notes.details.items() if count]
+    return (
+        f"{measured.frames} frames in {measured.seconds:.1f} s, {measured.fps:.1f} a second; latency "
+        f"{latencies[len(latencies) // 2] / 1e6:.1f} ms (p99 {p99 / 1e6:.1f}), "
+        f"{1000 * measured.cpu_s / measured.frames:.1f} ms of CPU a frame, {result.peak_mb:.0f} MB at most"
+        + (f"; {', '.join(lost)}" if lost else "")
+    )
