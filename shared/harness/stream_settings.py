@@ -129,7 +129,7 @@ def find_settings(load: Load, threads: int, budget_s: float) -> Found:
 
 
 def _frames_at_once(best: StreamSettings, threads: int) -> List[StreamSettings]:
-    pairs = [(threads + 1, 1), (2 * threads, 1), (threads // 2, 2), (1, threads)]
+    pairs = [(threads + 1, 1), (2 * threads, 1), (threads, 2), (threads // 2, 2), (1, threads)]
     return [replace(best, workers=workers, threads=each) for workers, each in pairs if workers]
 
 
