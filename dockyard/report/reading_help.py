@@ -34,3 +34,11 @@ READING_HELP = (
     "hardware cannot run it, its device was not there, a search left it, or the run ended before. Raw "
     "samples are in records/.",
 )
+
+STREAM_HELP = (
+    "A stream's speed is its frames a second. Its reference reads one frame of the same video after the "
+    "other; the speedup is the ratio of their rates, burst by burst. Its latency is a frame's from when it "
+    "is decoded to its line, with what it waits while others are at work. The CPU time is the process's, "
+    "decoding included, and the peak memory the largest of any round.",
+)
+"""Where one was measured."""
