@@ -12,17 +12,19 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from dockyard.deliver.find import measured_artifact
 from dockyard.judge.compare_runs import compare_runs
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import steps_of_rounds
 from dockyard.judge.record_files import SCHEMA, publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
+from dockyard.judge.verdicts import judge
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.artifact_cache import folder_of
-from dockyard.run.datasets import DataSet
+from dockyard.run.datasets import Clip, DataSet
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
@@ -386,6 +388,50 @@ def test_records_of_a_pipeline(
     assert steps_of_rounds(one.latencies) == list(steps_of(plan.pipeline.nodes if plan.pipeline else ()))
     assert (one.method, one.dataset_ns, one.optimize_s) == ("fp16", (9, 9), 2.0)
     assert errors(one) == []
+
+
+def test_records_of_a_stream(
+    workspace: Workspace, digits_data: dict[str, DataSet], records_of: RecordsOf, tmp_path: Path
+) -> None:
+    """A stream's record has its settings among the artifacts, its rates and memory, and its own scope."""
+    recipe = load_recipe(workspace, "lp_intel_stream.json")
+    plan = make_plan(workspace, replace(recipe, optimizations=(Optimization("int8"),)))
+    (tmp_path / "clip.mp4").write_bytes(b"a video")
+    clip = DataSet(tmp_path, {"clip": "c" * 64}, {}, (), Clip(tmp_path / "clip.mp4", None))
+    digits_data.update({**dict.fromkeys(plan.models, digits_data["digits"]), "license_plate": clip})
+    records = records_of(plan, {})
+    one, reference = records["int8"], records["reference"]
+    assert (one.model, one.scope, one.status) == ("license_plate", Scope.STREAM, RecordStatus.MEASURED)
+    assert set(one.artifacts) == {"lp_detector", "lp_reader", "license_plate"}
+    settings = one.artifacts["license_plate"]
+    assert [file.path for file in settings.artifact.files] == ["stream.json"]
+    kept = measured_artifact(workspace, one, "license_plate")
+    assert (kept / "stream.json").read_text() == "settings of int8"
+    assert set(reference.artifacts) == {"lp_detector", "lp_reader"}
+    assert [found.peak_mb for found in one.rounds[:3]] == [100.0] * 3
+    assert (one.dataset_ns, one.optimize_s) == ((), 3.0)
+    assert one.notes["license_plate"].remarks == ("settings were searched",)
+    assert judge([reference, one])[1].fps == pytest.approx(40.0)
+    assert errors(one) == []
+
+
+def test_a_stream_that_ran_other_settings_has_failed(
+    workspace: Workspace, digits_data: dict[str, DataSet], records_of: RecordsOf, tmp_path: Path
+) -> None:
+    """A stream that was measured with other settings than were found is a failure."""
+    recipe = load_recipe(workspace, "lp_intel_stream.json")
+    plan = make_plan(workspace, replace(recipe, optimizations=(Optimization("int8"),)))
+    (tmp_path / "clip.mp4").write_bytes(b"a video")
+    clip = DataSet(tmp_path, {"clip": "c" * 64}, {}, (), Clip(tmp_path / "clip.mp4", None))
+    digits_data.update({**dict.fromkeys(plan.models, digits_data["digits"]), "license_plate": clip})
+
+    def other(job: Job, folder: Path) -> Document:
+        document = good_answer(job, folder)
+        return {**document, "measured": {**document["measured"], "license_plate": "f" * 64}}
+
+    one = records_of(plan, {"license_plate/int8/stream": other})["int8"]
+    assert (one.status, one.stage) == (RecordStatus.FAILED, "stream")
+    assert "not the artifact" in one.reason
 
 
 def results_of(folder: Path) -> dict[str, bytes]:
