@@ -19,7 +19,7 @@ from dockyard.judge.statistics import Figures, Interval, drop_with_interval, sim
 from dockyard.judge.verdicts import judge
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.recipe.workspace import Workspace
-from dockyard.run.datasets import CLIP
+from dockyard.run import clips
 from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.measurement import Scope
 
@@ -218,13 +218,14 @@ def _speedups(key: Key, run: Run) -> Figures:
 
 def _quality_gain(one: Assessment, other: Assessment) -> tuple[Interval | None, str]:
     """Return the second's quality less the first's, or why they cannot be compared."""
-    judged_on = CLIP if one.record.scope == Scope.STREAM else "test"
+    judged_on = clips.SPLIT if one.record.scope == Scope.STREAM else "test"
     if one.record.data.get(judged_on) != other.record.data.get(judged_on):
-        return None, f"quality not compared: other {'video' if judged_on == CLIP else 'test data'}"
+        return None, f"quality not compared: other {'video' if judged_on == clips.SPLIT else 'test data'}"
     mine, theirs = _scores(one), _scores(other)
     if one.metric != other.metric or mine.keys() != theirs.keys():
         return None, "quality not compared: other metric or samples"
-    return drop_with_interval([theirs[sample] for sample in mine], list(mine.values())), ""
+    gains = [theirs[sample] for sample in mine], list(mine.values())
+    return drop_with_interval(*gains, are_frames=one.is_stream), ""
 
 
 def _scores(one: Assessment) -> Mapping[str, float]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockyard.plan.make import make_plan
-from dockyard.recipe.recipes import clip_file, data_folder, find_recipe, load_recipe
+from dockyard.recipe.recipes import data_folder, find_recipe, load_recipe
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem
 from shared.contract.recipe import Recipe, Stream
@@ -399,22 +399,3 @@ def test_a_stream_comes_back(workspace: Workspace, write: Write) -> None:
     assert recipe.stream == Stream(clip="gate.mp4", interval=3)
     assert Recipe.from_json(recipe.name, recipe.to_json(), recipe.file) == recipe
     assert "stream" not in load_recipe(workspace, write(STREAM)).to_json()
-
-
-@pytest.mark.parametrize(
-    ("clip", "message"),
-    [
-        ("../gate.mp4", "leaves the workspace"),
-        ("/etc/hostname", "leaves the workspace"),
-        ("gate.mp5", "there is no file"),
-        ("a\0b", "no path"),
-    ],
-)
-def test_no_such_video(workspace: Workspace, write: Write, clip: str, message: str) -> None:
-    """A video that is not there or lies elsewhere is refused; a name that is near is offered."""
-    (workspace.root / "gate.mp4").write_bytes(b"")
-    recipe = load_recipe(workspace, write({**STREAM, "stream": {"clip": clip}}))
-    with pytest.raises(InputProblem, match=message) as caught:
-        clip_file(workspace, recipe)
-    assert "$.stream.clip" in str(caught.value)
-    assert clip != "gate.mp5" or "gate.mp4" in str(caught.value)

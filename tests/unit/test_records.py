@@ -24,7 +24,8 @@ from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.artifact_cache import folder_of
-from dockyard.run.datasets import Clip, DataSet
+from dockyard.run.clips import PreparedClip
+from dockyard.run.datasets import DataSet
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
 from dockyard.run.runner import run_plan
@@ -37,7 +38,7 @@ from shared.contract.recipe import Optimization, Recipe, Search
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
 from shared.contract.stages import PipelineBenchmark, PipelineEvaluate
-from tests.builders import failed, latency, quality, record, streams
+from tests.builders import failed, latency, quality, record, streams, throughput
 from tests.fakes import Answer, Document, FakeExecutor, QuietDisplay, good_answer, good_result
 
 DIGESTS = {"digits": {"test": "0" * 64}}
@@ -390,16 +391,23 @@ def test_records_of_a_pipeline(
     assert errors(one) == []
 
 
-def test_records_of_a_stream(
+@pytest.fixture
+def stream_records(
     workspace: Workspace, digits_data: dict[str, DataSet], records_of: RecordsOf, tmp_path: Path
-) -> None:
-    """A stream's record has its settings among the artifacts, its rates and memory, and its own scope."""
+) -> DigitsRecords:
+    """Run the plan of a pipeline that reads a video, and make its records."""
     recipe = load_recipe(workspace, "lp_intel_stream.json")
     plan = make_plan(workspace, replace(recipe, optimizations=(Optimization("int8"),)))
-    (tmp_path / "clip.mp4").write_bytes(b"a video")
-    clip = DataSet(tmp_path, {"clip": "c" * 64}, {}, (), Clip(tmp_path / "clip.mp4", None))
-    digits_data.update({**dict.fromkeys(plan.models, digits_data["digits"]), "license_plate": clip})
-    records = records_of(plan, {})
+    (tmp_path / "gate.mp4").write_bytes(b"a video")
+    clip = PreparedClip(tmp_path / "gate.mp4", None, "c" * 64)
+    digits_data.update(dict.fromkeys(plan.networks, digits_data["digits"]))
+    digits_data["license_plate"] = DataSet(tmp_path, {"clip": clip.digest}, {}, (), clip)
+    return lambda answers: records_of(plan, answers)
+
+
+def test_records_of_a_stream(stream_records: DigitsRecords, workspace: Workspace) -> None:
+    """A stream's record has its settings among the artifacts, its rates and memory, and its own scope."""
+    records = stream_records({})
     one, reference = records["int8"], records["reference"]
     assert (one.model, one.scope, one.status) == ("license_plate", Scope.STREAM, RecordStatus.MEASURED)
     assert set(one.artifacts) == {"lp_detector", "lp_reader", "license_plate"}
@@ -415,23 +423,27 @@ def test_records_of_a_stream(
     assert errors(one) == []
 
 
-def test_a_stream_that_ran_other_settings_has_failed(
-    workspace: Workspace, digits_data: dict[str, DataSet], records_of: RecordsOf, tmp_path: Path
-) -> None:
+def test_a_stream_that_ran_other_settings_has_failed(stream_records: DigitsRecords) -> None:
     """A stream that was measured with other settings than were found is a failure."""
-    recipe = load_recipe(workspace, "lp_intel_stream.json")
-    plan = make_plan(workspace, replace(recipe, optimizations=(Optimization("int8"),)))
-    (tmp_path / "clip.mp4").write_bytes(b"a video")
-    clip = DataSet(tmp_path, {"clip": "c" * 64}, {}, (), Clip(tmp_path / "clip.mp4", None))
-    digits_data.update({**dict.fromkeys(plan.models, digits_data["digits"]), "license_plate": clip})
 
     def other(job: Job, folder: Path) -> Document:
         document = good_answer(job, folder)
         return {**document, "measured": {**document["measured"], "license_plate": "f" * 64}}
 
-    one = records_of(plan, {"license_plate/int8/stream": other})["int8"]
+    one = stream_records({"license_plate/int8/stream": other})["int8"]
     assert (one.status, one.stage) == (RecordStatus.FAILED, "stream")
     assert "not the artifact" in one.reason
+
+
+def test_a_stream_that_ran_other_bursts_has_failed(stream_records: DigitsRecords) -> None:
+    """A stream that ran more bursts than it was told to pairs with none."""
+
+    def twice(job: Job, folder: Path) -> Document:
+        return encode(replace(good_result(job, folder), measurement=throughput(40.0, 40.0)))
+
+    one = stream_records({"license_plate/int8/stream": twice})["int8"]
+    assert (one.status, one.stage) == (RecordStatus.FAILED, "stream")
+    assert "told to run 10 bursts it ran 20" in one.reason
 
 
 def results_of(folder: Path) -> dict[str, bytes]:
