@@ -42,7 +42,7 @@ def stream_tables(rows: Sequence[Assessment]) -> Iterator[Table]:
     timed = [one for one in rows if stream_steps_ms(one.record.rounds)]
     if timed:
         yield _step_table(timed)
-    described = [one for one in rows if SETTINGS in one.record.settings]
+    described = [one for one in rows if one.record.rounds and SETTINGS in one.record.settings]
     if described:
         columns: list[Column] = [("variant", lambda one: one.record.variant)]
         columns += [(name, partial(_setting, name=name)) for name in SETTING_NAMES]

@@ -19,6 +19,7 @@ from dockyard.plan.make import make_plan
 from dockyard.plan.plan import ClipInput, DataInput, GraphInput, OutputInput, Plan, PlannedJob, TuningInput
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.run.placement import needs_device
 from shared.contract.errors import InputProblem
 from shared.contract.job import Job
 from shared.contract.model import DataLocation, Network, Pipeline, PipelineNode
@@ -468,6 +469,12 @@ def test_a_stream_is_configured_judged_and_measured(stream_plan: Plan) -> None:
             assert isinstance(planned.job.parameters, (StreamEvaluate, StreamBenchmark))
             assert planned.job.parameters.settings == (None if is_reference else "inputs/settings")
             assert planned.job.parameters.stream.clip == "inputs/data/clip"
+
+
+def test_a_stream_needs_its_device(stream_plan: Plan) -> None:
+    """Settings, quality and speed of a stream are those of a device, and found on it alone."""
+    own = [planned.job.parameters for planned in stream_plan.jobs if planned.job.model == "license_plate"]
+    assert all(map(needs_device, own))
 
 
 def _jobs_of(plan: Plan, model: str) -> list[PlannedJob]:

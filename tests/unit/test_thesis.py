@@ -16,7 +16,7 @@ from dockyard.report.thesis.section import TABLES, thesis_section
 from dockyard.report.toolchains import toolchain_sections
 from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordStatus, Round
-from tests.builders import artifact, failed, latency, quality, record, rounds, stream_record
+from tests.builders import artifact, failed, latency, quality, record, rounds, stream_record, streams
 
 
 def of(
@@ -294,3 +294,13 @@ def test_a_device_that_is_not_there_has_its_column() -> None:
     assert row(table, "detector: TensorRT, no precision named") == ["-", "-", "5.16", "-", "-"]
     assert row(table, "reader: OpenVINO, accuracy-aware") == ["47.95", "18.39", "-", "-", "-"]
     assert table.footnotes == ()
+
+
+def test_streams_of_two_toolchains_stand_by_their_rates() -> None:
+    """A stream on two toolchains is compared by its time from frame to frame, and says so."""
+    old = stream_record("int8@2023.3", method="int8", toolchain="2023.3")
+    slow = {"rounds": streams(20.0, 20.0, 20.0)}
+    rows = judge([stream_record("reference"), stream_record("int8"), replace(old, **slow)])
+    (section,) = toolchain_sections(rows)
+    (found,) = section.tables[0].rows
+    assert found[1:6] == ("digits (stream, ms a frame)", "int8", "25.00", "50.00", "0.50 [0.50, 0.50]")
