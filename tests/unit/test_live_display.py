@@ -17,7 +17,7 @@ from dockyard.run.outcome import Outcome
 from shared.contract.result import Result, Status
 from tests.builders import throughput
 
-RATE = throughput(40.0)
+MEASURED = Result(Status.DONE, measurement=throughput(40.0))
 
 
 def terminal(stream: io.StringIO) -> Console:
@@ -58,9 +58,7 @@ def test_a_streams_round_has_its_rate(workspace: Workspace) -> None:
     stream = io.StringIO()
     clocked = make_plan(workspace, load_recipe(workspace, "lp_intel_stream.json")).jobs[-1]
     with LiveDisplay(Console(file=stream, width=200)) as display:
-        display.outcome(
-            Outcome(clocked, Status.DONE, seconds=2.0, result=Result(Status.DONE, measurement=RATE))
-        )
+        display.outcome(Outcome(clocked, Status.DONE, seconds=2.0, result=MEASURED))
     assert stream.getvalue().strip().endswith(": 2.0 s, 40.0 frames/s")
 
 
