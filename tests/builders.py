@@ -13,7 +13,9 @@ from dockyard.judge.assessment import Assessment
 from dockyard.judge.verdicts import judge
 from dockyard.recipe.workspace import Workspace
 from shared.contract.artifact import Artifact, ArtifactFile
+from shared.contract.codec import encode
 from shared.contract.measurement import (
+    Burst,
     Latency,
     Quality,
     SampleScore,
@@ -22,6 +24,8 @@ from shared.contract.measurement import (
     TimingProtocol,
 )
 from shared.contract.record import Record, RecordedArtifact, RecordStatus, Round
+from shared.contract.result import Notes, Table
+from shared.contract.streaming import StreamSettings
 
 SHA256 = "0" * 64
 
@@ -57,11 +61,18 @@ def bursts(*rounds_ms: Sequence[float], group: int = 1) -> tuple[Round, ...]:
     return tuple(found)
 
 
-def streams(*fps: float, latency_ms: float = 20.0) -> tuple[Round, ...]:
-    """Rounds of ten seconds of a stream that each processed so many frames a second."""
-    times = (round(latency_ms * 1e6),) * 3
-    measured = [Throughput(round(rate * 10), 0, 10.0, times) for rate in fps]
-    return tuple(Round(number, one) for number, one in enumerate(measured, 1))
+def throughput(*fps: float, latency_ms: float = 20.0, cpu_ms: float = 0.0, **steps_ms: float) -> Throughput:
+    """Bursts of three frames of a stream, at so many frames a second; the rest is of each frame."""
+    frames = 3 * len(fps)
+    bursts = tuple(Burst(3, 3 / rate) for rate in fps)
+    steps = {step: round(ms * 1e6) * frames for step, ms in steps_ms.items()}
+    return Throughput((round(latency_ms * 1e6),) * frames, bursts, 0, steps, cpu_ms / 1e3 * frames)
+
+
+def streams(*fps: float, peak_mb: float | None = None, **of_frames: float) -> tuple[Round, ...]:
+    """Rounds of one burst of a stream that each processed so many frames a second (`throughput`)."""
+    measured = [throughput(rate, **of_frames) for rate in fps]
+    return tuple(Round(number, one, 1, peak_mb) for number, one in enumerate(measured, 1))
 
 
 def artifact(
@@ -103,6 +114,29 @@ def record(variant: str = "int8", **changes: Any) -> Record:
         rounds=rounds(4.0, 4.0, 4.0) if reference else rounds(1.0, 1.0, 1.0),
     )
     return replace(one, **changes)
+
+
+STREAM_STEPS_MS = {"decode": 1.0, "colour": 0.5, "finder_input": 0.5, "finder": 6.0, "finder_output": 0.5}
+STREAM_STEPS_MS |= {"track": 0.1, "wait": 1.4}
+
+
+def stream_record(variant: str = "int8", **changes: Any) -> Record:
+    """A record of a stream of the example model: 40 frames a second where its reference reads 10."""
+    reference = variant == "reference"
+    rate, latency_ms = (10.0, 99.0) if reference else (40.0, 45.0)
+    one = record(variant)
+    settings = {"one_by_one": True} if reference else encode(StreamSettings(workers=3, threads=1, decoders=2))
+    tried = Table("Settings tried", ("settings", "frames a second"), (("3 at once", "40.0"),), folded=True)
+    stream = replace(
+        one,
+        recipe={**one.recipe, "stream": {"interval": 1, "vote": False}},
+        scope=Scope.STREAM,
+        rounds=streams(rate, rate, rate, latency_ms=latency_ms, peak_mb=321.0, cpu_ms=9.5, **STREAM_STEPS_MS),
+        settings={"finder": {"runtime": "TensorFlow"}, "stream": settings},
+        notes={} if reference else {one.model: Notes(("the search ended with its time",), (tried,))},
+        data={"clip": SHA256},
+    )
+    return replace(stream, **changes)
 
 
 def failed(variant: str = "int8", reason: str = "broken", **changes: Any) -> Record:

@@ -20,7 +20,7 @@ from shared.contract.codec import decode, encode
 from shared.contract.job import END, GO, READY_KEY, Job
 from shared.contract.measurement import TimingProtocol
 from shared.contract.model import InputSpec
-from shared.contract.result import OutputDifference, Result, Status
+from shared.contract.result import Notes, OutputDifference, Result, Status
 from shared.contract.stages import (
     Compile,
     Convert,
@@ -28,10 +28,13 @@ from shared.contract.stages import (
     NetworkBenchmark,
     Optimize,
     Predict,
+    StreamBenchmark,
+    StreamConfigure,
+    StreamEvaluate,
     artifacts_of,
 )
 from shared.inference.arrays import Array
-from tests.builders import latency, quality
+from tests.builders import latency, quality, throughput
 
 Document = dict[str, Any]
 Answer = Callable[[Job, Path], "Document | BaseException | None"]
@@ -91,18 +94,39 @@ def good_result(job: Job, folder: Path) -> Result:
     elif isinstance(parameters, NetworkBenchmark):
         total = 4_000_000 if job.method == "reference" else 1_000_000
         parts = {"measurement": latency(total, total + 10, total + 20)}
+    else:
+        parts = _stream_parts(job, outputs)
     return Result(
         Status.DONE,
         duration_s=1.0,
+        peak_mb=100.0,
         versions={"fake": "1"},
         device={"cpu": "fake"},
         artifact=artifact_of(outputs),
-        measured={
-            files.network.name: artifact_of(folder / files.folder).sha256
-            for files in artifacts_of(parameters)
-        },
+        measured=_measured(job, folder),
         **parts,
     )
+
+
+def _measured(job: Job, folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of what a job's networks were loaded from, and of a stream's settings."""
+    given = artifacts_of(job.parameters)
+    found = {files.network.name: artifact_of(folder / files.folder).sha256 for files in given}
+    settings = getattr(job.parameters, "settings", None)
+    return {**found, job.model: artifact_of(folder / settings).sha256} if settings else found
+
+
+def _stream_parts(job: Job, outputs: Path) -> dict[str, Any]:
+    """Do what a stream's job leaves, and return its part of the result: ten or forty frames a second."""
+    frames = throughput(10.0 if job.method == "reference" else 40.0, latency_ms=20.0, decode=1.0)
+    if isinstance(job.parameters, StreamConfigure):
+        (outputs / "stream.json").write_text(f"settings of {job.method}")
+        return {"notes": Notes(("settings were searched",))}
+    if isinstance(job.parameters, StreamEvaluate):
+        if job.parameters.is_reference:
+            (outputs / "readings.truth.jsonl").write_text("")
+        return {"quality": quality([1.0, 1.0, 0.0, 1.0]), "measurement": frames}
+    return {"measurement": frames} if isinstance(job.parameters, StreamBenchmark) else {}
 
 
 def good_answer(job: Job, folder: Path) -> Document:
@@ -207,8 +231,11 @@ class FakeExecutor:
 
 
 def _repeat(answer: Document, bursts: int) -> None:
-    """Have an answer's latency come as often as bursts were asked for."""
+    """Have an answer's latency, or its throughput, come as often as bursts were asked for."""
     measured = answer.get("measurement")
+    if bursts and isinstance(measured, dict) and measured.get("kind") == "throughput":
+        for name in ("bursts", "latency_ns"):
+            measured[name] = list(measured[name]) * bursts
     if bursts and isinstance(measured, dict) and measured.get("kind") == "latency" and not measured["bursts"]:
         samples = measured["samples_ns"]
         measured["bursts"] = [max(map(len, samples.values()), default=0)] * bursts

@@ -8,7 +8,7 @@ from enum import Enum
 from dockyard.judge.devices import device_name
 from dockyard.judge.statistics import Interval, Times
 from dockyard.plan.plan import REFERENCE_VARIANT
-from shared.contract.measurement import Throughput
+from shared.contract.measurement import Scope, Throughput
 from shared.contract.record import Record, RecordStatus
 
 
@@ -106,7 +106,8 @@ class Assessment:
     @property
     def is_stream(self) -> bool:
         """Its times are of the frames of a stream."""
-        return any(isinstance(one.measured, Throughput) for one in self.record.rounds)
+        has_frames = any(isinstance(one.measured, Throughput) for one in self.record.rounds)
+        return has_frames or self.record.scope == Scope.STREAM
 
     @property
     def device(self) -> str:

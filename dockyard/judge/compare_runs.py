@@ -19,7 +19,9 @@ from dockyard.judge.statistics import Figures, Interval, drop_with_interval, sim
 from dockyard.judge.verdicts import judge
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.recipe.workspace import Workspace
+from dockyard.run import clips
 from shared.contract.errors import InputProblem, JobFailed, nearest
+from shared.contract.measurement import Scope
 
 ALIKE_WITHIN = 0.05
 """Speedups that differ by less are the same, however certain the difference."""
@@ -165,6 +167,9 @@ def _compared(key: Key, a: Run, b: Run, ratio: Interval | None) -> ComparedVaria
     if one.verdict in UNMEASURED or other.verdict in UNMEASURED:
         mine, theirs = _state(one), _state(other)
         return replace(bare, remark=f"{mine} in both" if mine == theirs else f"{mine} in A, {theirs} in B")
+    if one.record.scope != other.record.scope:
+        mine, theirs = one.record.scope.value, other.record.scope.value
+        return replace(bare, remark=f"not compared: times of a {mine} in A, of a {theirs} in B")
     no_ratio = "" if ratio is not None or one.is_reference else _why_no_ratio(key, a, b)
     gain, no_gain = _quality_gain(one, other)
     return replace(
@@ -191,6 +196,8 @@ def _ratios(a: Run, b: Run) -> dict[Key, Interval]:
     """Return B's speedup over A's for each variant that both runs measured in enough rounds."""
     pairs = {}
     for key in a.keys() & b.keys():
+        if a[key].record.scope != b[key].record.scope:
+            continue
         mine, theirs = _speedups(key, a), _speedups(key, b)
         if key[1] != REFERENCE_VARIANT and min(len(mine), len(theirs)) >= MIN_ROUNDS:
             pairs[key] = (mine, theirs)
@@ -211,12 +218,14 @@ def _speedups(key: Key, run: Run) -> Figures:
 
 def _quality_gain(one: Assessment, other: Assessment) -> tuple[Interval | None, str]:
     """Return the second's quality less the first's, or why they cannot be compared."""
-    if one.record.data.get("test") != other.record.data.get("test"):
-        return None, "quality not compared: other test data"
+    judged_on = clips.SPLIT if one.record.scope == Scope.STREAM else "test"
+    if one.record.data.get(judged_on) != other.record.data.get(judged_on):
+        return None, f"quality not compared: other {'video' if judged_on == clips.SPLIT else 'test data'}"
     mine, theirs = _scores(one), _scores(other)
     if one.metric != other.metric or mine.keys() != theirs.keys():
         return None, "quality not compared: other metric or samples"
-    return drop_with_interval([theirs[sample] for sample in mine], list(mine.values())), ""
+    gains = [theirs[sample] for sample in mine], list(mine.values())
+    return drop_with_interval(*gains, are_frames=one.is_stream), ""
 
 
 def _scores(one: Assessment) -> Mapping[str, float]:
@@ -252,8 +261,8 @@ def _circumstances(run: Run) -> dict[str, Any]:
     for record in records:
         if record.device:
             found.setdefault(DEVICE, f"{device_name(record)}, {record.engine}")
-        if record.latencies:
-            in_turn = any(measured.bursts for measured in record.latencies)
+        if record.rounds:
+            in_turn = any(one.measured.bursts for one in record.rounds)
             found.setdefault(METHOD, "bursts in turn" if in_turn else "one burst a round")
         found[f"code of {record.target}"] = record.identity.get("code_sha256")
         found[f"toolchain {record.target} {record.toolchain}"] = record.identity.get("lock")

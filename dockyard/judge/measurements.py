@@ -16,8 +16,12 @@ from dockyard.judge.statistics import (
 )
 from shared.contract.measurement import TOTAL, Latency, Measurement, Throughput
 from shared.contract.record import Round
+from shared.contract.streaming import COLOUR, DECODE, TRACK, WAIT
 
 Rounds = Sequence[Round]
+
+_FIRST_STEPS, _LAST_STEPS = (DECODE, COLOUR), (TRACK, WAIT)
+"""Of a stream, beside those of its nodes."""
 
 
 def call_times_ns(measured: Measurement) -> tuple[int, ...]:
@@ -46,11 +50,6 @@ def burst_paces_ns(measured: Measurement) -> Figures:
     return burst_medians_ns(measured)
 
 
-def medians_ns(rounds: Rounds) -> list[float]:
-    """Return the median time of each round, in nanoseconds."""
-    return [float(np.median(burst_medians_ns(one.measured))) for one in rounds]
-
-
 def times_of(rounds: Rounds) -> Times:
     """Summarize the times of at least one round; of a stream, those from a frame's arrival to its output."""
     calls = [call_times_ns(one.measured) for one in rounds]
@@ -60,6 +59,38 @@ def times_of(rounds: Rounds) -> Times:
 def pace_ms_of(rounds: Rounds) -> Interval:
     """Return the milliseconds from one frame to the next, over at least one round."""
     return interval_over_rounds([burst_paces_ns(one.measured) / 1e6 for one in rounds])
+
+
+def throughputs(rounds: Rounds) -> list[Throughput]:
+    """Return what was measured as throughputs, round by round."""
+    return [one.measured for one in rounds if isinstance(one.measured, Throughput)]
+
+
+def cpu_ms_of(rounds: Rounds) -> float | None:
+    """Return the CPU milliseconds that a stream's process takes for a frame; None of what is no stream."""
+    streams = throughputs(rounds)
+    frames = sum(one.frames for one in streams)
+    return 1e3 * sum(one.cpu_s for one in streams) / frames if frames else None
+
+
+def peak_mb_of(rounds: Rounds) -> float | None:
+    """Return the most memory that a stream's process held in any round, in MB; None where nobody knows."""
+    return max((one.peak_mb for one in rounds if one.peak_mb is not None), default=None)
+
+
+def stream_steps_ms(rounds: Rounds) -> dict[str, float]:
+    """Return the milliseconds of a frame's steps, of all threads together, in the order they have.
+
+    The order is that of the record: what decodes and converts colours first, what tracks and waits last.
+    """
+    streams = throughputs(rounds)
+    frames = sum(one.frames for one in streams)
+    spent: dict[str, float] = {}
+    for one in streams:
+        for step, nanoseconds in one.steps_ns.items():
+            spent[step] = spent.get(step, 0.0) + nanoseconds / 1e6 / frames
+    inner = [step for step in spent if step not in (*_FIRST_STEPS, *_LAST_STEPS)]
+    return {step: spent[step] for step in (*_FIRST_STEPS, *inner, *_LAST_STEPS) if step in spent}
 
 
 def paired_ratios(rounds: Rounds, other: Rounds) -> list[Figures]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dockyard.judge import pareto
-from dockyard.judge.measurements import Rounds, medians_ns, speedup_of
+from dockyard.judge.measurements import Rounds, pace_ms_of, speedup_of
 from dockyard.judge.work import work_on
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.run.decisions import Done, Point, quality
@@ -12,8 +12,8 @@ from dockyard.run.decisions import Done, Point, quality
 def points(plan: Plan, model: str, done: Done) -> list[Point]:
     """Return the measured variants of a model without the reference.
 
-    The time is the reference's median over the variant's speedup: bursts side by side rank alike, be the
-    machine as it may while one or the other runs.
+    The time is the reference's, from one frame to the next, over the variant's speedup: bursts side by side
+    rank alike, be the machine as it may while one or the other runs.
     """
     names = [outcome.planned.variant for outcome in done.values() if outcome.planned.job.model == model]
     reference = _first_round(plan, model, REFERENCE_VARIANT, done)
@@ -24,7 +24,8 @@ def points(plan: Plan, model: str, done: Done) -> list[Point]:
         speedup = speedup_of(reference, _first_round(plan, model, variant, done))
         value = quality(model, variant, done)
         if speedup is not None and value is not None:
-            found.append(Point(variant, medians_ns(reference)[0] / speedup.estimate, value))
+            pace_ns = 1e6 * pace_ms_of(reference).estimate
+            found.append(Point(variant, pace_ns / speedup.estimate, value))
     return found
 
 

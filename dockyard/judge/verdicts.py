@@ -124,7 +124,9 @@ def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessme
     compared = replace(
         alone,
         reference_quality=reference.quality.metrics.get(metric) if reference.quality else None,
-        drop=drop_with_interval([theirs[sample] for sample in mine], list(mine.values())),
+        drop=drop_with_interval(
+            [theirs[sample] for sample in mine], list(mine.values()), are_frames=alone.is_stream
+        ),
         flipped=tuple(flips(theirs, mine)),
         size_ratio=alone.size_mb / reference_mb if reference_mb else None,
     )

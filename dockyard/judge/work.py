@@ -127,9 +127,9 @@ class Work:
 
     @property
     def optimize_s(self) -> float:
-        """Seconds that making the artifacts took."""
-        made = chain.from_iterable(self.made.values())
-        return sum(outcome.result.duration_s for outcome in made if outcome.result)
+        """Seconds that making the artifacts took; of a stream, with the search for its settings."""
+        made = [*chain.from_iterable(self.made.values()), self.configured]
+        return sum(outcome.result.duration_s for outcome in made if outcome and outcome.result)
 
     def artifact_of(self, network: str) -> RecordedArtifact | None:
         """Return the last that was made of a network; None where nothing was."""

@@ -62,6 +62,11 @@ def std(one: Assessment) -> str:
     return decimals(one.times.std if one.times else None)
 
 
+def pace(one: Assessment) -> str:
+    """Return the milliseconds from one frame to the next; of what is no stream, the median."""
+    return decimals(one.pace_ms.estimate if one.pace_ms else None)
+
+
 def median(one: Assessment) -> str:
     return decimals(one.times.median if one.times else None)
 

@@ -12,6 +12,7 @@ from dockyard.report import cells
 from dockyard.report.cells import Column
 from dockyard.report.content import ModelSection, Picture, Remark, Table
 from dockyard.report.remarks import remarks_on, remarks_on_device, remarks_on_times, tables_of
+from dockyard.report.streams import STREAM_COLUMNS, stream_tables
 from shared.contract.measurement import Scope
 from shared.contract.record import Record
 
@@ -30,8 +31,9 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
     tables = [*_left_table([one for one in rows if one.was_left])]
     if record.scope == Scope.PIPELINE:
         tables += _step_table(compared)
-    else:
-        tables += [table for one in compared for table in tables_of(one)]
+    if any(one.is_stream for one in compared):
+        tables += stream_tables(compared)
+    tables += [table for one in compared for table in tables_of(one)]
     name = f"{record.recipe['name']}-{record.model}"
     return ModelSection(
         model=record.model,
@@ -50,7 +52,7 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
 
 def _covers(rows: Sequence[Assessment]) -> str:
     if any(one.is_stream for one in rows):
-        return "a stream, each frame from its arrival to its output"
+        return "a stream: speed by its frames a second, latency from a frame's arrival to its output"
     if rows[0].record.scope == Scope.PIPELINE:
         return "from the encoded image to the last output, per image"
     return "one call of the network"
@@ -66,18 +68,25 @@ def _variant_columns(rows: Sequence[Assessment]) -> Iterator[Column]:
     if len({one.record.target for one in rows if not one.is_reference}) > 1:
         yield "target", lambda one: one.record.target
     yield "verdict", lambda one: one.verdict.value
-    yield "mean ms", cells.mean
-    yield "std", cells.std
-    yield "median (spread)", cells.median_and_spread
-    if _asks_for_fps(rows[0].record) or any(one.is_stream for one in rows):
-        yield "fps", lambda one: cells.decimals(one.fps, 1)
-    yield "speedup [95 %]", lambda one: cells.ratio(one.speedup)
+    if any(one.is_stream for one in rows):
+        yield from STREAM_COLUMNS
+    else:
+        yield from _call_columns(rows[0].record)
     qualities = [one.record.quality.metrics for one in rows if one.record.quality]
     for name in dict.fromkeys(name for metrics in qualities for name in metrics):
         yield name, partial(cells.metric, name=name)
     yield "drop [95 %]", lambda one: cells.difference(one.drop)
     yield "flipped", lambda one: str(len(one.flipped)) if one.drop else cells.NOTHING
     yield "MB", lambda one: cells.decimals(one.size_mb or None)
+
+
+def _call_columns(record: Record) -> Iterator[Column]:
+    yield "mean ms", cells.mean
+    yield "std", cells.std
+    yield "median (spread)", cells.median_and_spread
+    if _asks_for_fps(record):
+        yield "fps", lambda one: cells.decimals(one.fps, 1)
+    yield "speedup [95 %]", lambda one: cells.ratio(one.speedup)
 
 
 def _asks_for_fps(record: Record) -> bool:
@@ -90,7 +99,7 @@ def _left_table(left: Sequence[Assessment]) -> Iterator[Table]:
         return
     columns: list[Column] = [
         ("variant", lambda one: one.record.variant),
-        ("median ms (one round)", cells.median),
+        (f"{'ms a frame' if left[0].is_stream else 'median ms'} (one round)", cells.pace),
         (left[0].metric, lambda one: cells.decimals(one.quality, 4)),
         ("why it was left", lambda one: cells.one_line(one.reason)),
     ]

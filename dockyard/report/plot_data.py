@@ -18,7 +18,7 @@ class Place:
     """Where a variant lies in the plane of time and quality.
 
     Attributes:
-        ms: the median, with its 95 % interval.
+        ms: the median, or of a stream the time from one frame to the next, with its 95 % interval.
         quality: the main metric, and how far the 95 % interval of the drop reaches.
         speedup: over the reference; None for the reference.
         is_pale: a search left it after one round.
@@ -40,6 +40,7 @@ class Plot:
 
     Attributes:
         file: the picture's name.
+        time: what its times are.
         places: those that were measured first.
         line: (ms, quality) of the front's points that are better than every faster one.
         allowed: the lowest quality that the recipe allows; None without a reference.
@@ -48,6 +49,7 @@ class Plot:
     file: str
     title: str
     metric: str
+    time: str
     places: tuple[Place, ...]
     line: tuple[tuple[float, float], ...]
     allowed: float | None
@@ -78,6 +80,7 @@ def _plot(rows: Sequence[Assessment], file: str, title: str) -> Plot:
         file=file,
         title=title,
         metric=rows[0].metric,
+        time="time per frame" if rows[0].is_stream else "median",
         places=tuple(_place(one, on_front) for one in measured_first),
         line=tuple(line),
         allowed=_allowed(reference) if reference else None,
@@ -94,13 +97,13 @@ def _allowed(reference: Assessment) -> float:
 
 
 def _point(one: Assessment) -> Point:
-    assert one.times is not None
+    assert one.pace_ms is not None
     assert one.quality is not None
-    return Point(one.record.variant, one.times.median * 1e6, one.quality)
+    return Point(one.record.variant, one.pace_ms.estimate * 1e6, one.quality)
 
 
 def _place(one: Assessment, on_front: set[str]) -> Place:
-    assert one.times is not None
+    assert one.pace_ms is not None
     assert one.quality is not None
     loss = one.drop or Interval(0.0, 0.0, 0.0)
     lowest = one.quality + min(0.0, loss.estimate - loss.high)
@@ -108,7 +111,7 @@ def _place(one: Assessment, on_front: set[str]) -> Place:
     return Place(
         variant=one.record.variant,
         verdict=one.verdict,
-        ms=one.times.median_interval,
+        ms=one.pace_ms,
         quality=Interval(one.quality, lowest, highest),
         speedup=one.speedup.estimate if one.speedup else None,
         is_pale=not _is_measured(one),

@@ -53,7 +53,7 @@ def _write(plot: Plot, path: Path) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
     figure.suptitle(plot.title, fontsize=10)
-    _draw_bars(left, plot.measured)
+    _draw_bars(left, plot)
     _draw_plane(right, plot)
     figure.tight_layout()
     _write_names(right, plot.places)
@@ -64,12 +64,13 @@ def _colour(place: Place) -> str:
     return COLOURS.get(place.verdict, OTHER_COLOUR)
 
 
-def _draw_bars(axes: Axes, places: Sequence[Place]) -> None:
+def _draw_bars(axes: Axes, plot: Plot) -> None:
+    places = plot.measured
     medians = [place.ms.estimate for place in places]
     colours = [_colour(place) for place in places]
     axes.barh([place.variant for place in places], medians, color=colours)
     axes.invert_yaxis()
-    axes.set_xlabel("median ms (x: speedup over the reference)")
+    axes.set_xlabel(f"{plot.time} ms (x: speedup over the reference)")
     for y, place in enumerate(places):
         gain = "" if place.speedup is None else f", {place.speedup:.2f}x, {place.verdict.value}"
         axes.text(place.ms.estimate, y, f"  {place.ms.estimate:.2f} ms{gain}", va="center", fontsize=8)
@@ -88,7 +89,7 @@ def _draw_plane(axes: Axes, plot: Plot) -> None:
         axes.axhline(plot.allowed, color=LIMIT_COLOUR, linestyle="--", linewidth=1, zorder=1)
     _scale(axes, plot)
     _draw_line(axes, plot)
-    axes.set_xlabel("median ms, logarithmic (bars: 95 % intervals of median and drop)")
+    axes.set_xlabel(f"{plot.time} ms, logarithmic (bars: 95 % intervals of {plot.time} and drop)")
     axes.set_ylabel(f"{plot.metric} (rings: Pareto front; dashed: allowed)", fontsize=9)
 
 

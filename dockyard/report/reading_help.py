@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dockyard.judge.questions import MIN_ROUNDS, NO_GAIN_BELOW
 from dockyard.judge.ranking import ALIKE_WITHIN
-from dockyard.judge.statistics import STEADY_WITHIN
+from dockyard.judge.statistics import FRAMES_TOGETHER, STEADY_WITHIN
 
 READING_HELP = (
     "Times cover exactly what the heading says. Mean and std are over all calls of all rounds; the median "
@@ -34,3 +34,12 @@ READING_HELP = (
     "hardware cannot run it, its device was not there, a search left it, or the run ended before. Raw "
     "samples are in records/.",
 )
+
+STREAM_HELP = (
+    "A stream's speed is its frames a second. Its reference reads one frame of the same video after the "
+    "other; the speedup is the ratio of their rates, burst by burst. Its latency is a frame's from when it "
+    "is decoded to its line, with what it waits while others are at work. The CPU time is the process's, "
+    "decoding included, and the peak memory the largest of any round. Neighbouring frames show the same: the "
+    f"drop's bootstrap draws up to {FRAMES_TOGETHER} of them together.",
+)
+"""Where one was measured."""

@@ -12,6 +12,7 @@ from dockyard.report.content import Remark, Table
 from dockyard.report.headline import options_beyond_name
 from shared.contract.measurement import Quality, Scope
 from shared.contract.record import RecordStatus
+from shared.contract.result import Notes
 
 MAX_TEXT = 300
 """Characters of a remark that a toolchain makes."""
@@ -95,16 +96,23 @@ def _prediction(one: Assessment, predicted: Quality, drop: Interval) -> str:
 
 
 def _noted(one: Assessment) -> Iterator[str]:
-    """Yield what the toolchain says of its work on a network."""
+    """Yield what is said of the work on a network, or of the search for a stream's settings."""
+    for notes in _own_notes(one):
+        yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)
+
+
+def _own_notes(one: Assessment) -> list[Notes]:
+    """Return what is said of a model itself: what is said of a pipeline's networks is in their sections."""
+    notes = one.record.notes
     if one.record.scope == Scope.NETWORK:
-        for notes in one.record.notes.values():
-            yield from (one_line(remark, MAX_TEXT) for remark in notes.remarks)
+        return list(notes.values())
+    return [notes[one.record.model]] if one.record.model in notes else []
 
 
 def tables_of(one: Assessment) -> list[Table]:
-    """Return the tables of what a toolchain says of its own work on a variant, their first rows."""
+    """Return the tables of what is said of a variant's own making, their first rows."""
     tables = []
-    for notes in one.record.notes.values():
+    for notes in _own_notes(one):
         for noted in notes.tables:
             table = Table(
                 noted.columns,

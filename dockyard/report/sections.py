@@ -9,7 +9,7 @@ from dockyard.judge.assessment import Assessment
 from dockyard.report.content import RecipeSection, Report
 from dockyard.report.headline import headline
 from dockyard.report.model_section import Pictures, model_section
-from dockyard.report.reading_help import READING_HELP
+from dockyard.report.reading_help import READING_HELP, STREAM_HELP
 from dockyard.report.thesis.section import thesis_section
 from dockyard.report.toolchains import toolchain_sections
 
@@ -23,7 +23,9 @@ def report_of(assessments: Sequence[Assessment], pictures: Pictures) -> Report:
         recipes.append(_recipe_section([one for one in assessments if one.recipe_name == name], pictures))
     thesis = thesis_section(assessments)
     comparisons = [*toolchain_sections(assessments), *([thesis] if thesis else [])]
-    return Report(tuple(recipes), tuple(comparisons), READING_HELP)
+    has_stream = any(one.is_stream for one in assessments)
+    reading_help = (*READING_HELP, *(STREAM_HELP if has_stream else ()))
+    return Report(tuple(recipes), tuple(comparisons), reading_help)
 
 
 def _recipe_section(rows: Sequence[Assessment], pictures: Pictures) -> RecipeSection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import rich.table
 from rich.console import Console
@@ -32,22 +32,25 @@ def _drop(one: Assessment) -> str:
     return f"{one.drop.estimate:+.4f}" if one.drop else cells.NOTHING
 
 
-SUMMARY: tuple[Column, ...] = (
-    ("model", lambda one: one.record.model),
-    ("variant", lambda one: one.record.variant),
-    ("verdict", lambda one: one.verdict.value),
-    ("median ms (spread)", cells.median_and_spread),
-    ("speedup [95 %]", lambda one: cells.ratio(one.speedup)),
-    ("quality", _quality),
-    ("drop", _drop),
-)
+def _summary_columns(rows: Sequence[Assessment]) -> Iterator[Column]:
+    """Yield the columns of a build's summary; frames a second only where a stream is among its models."""
+    yield "model", lambda one: one.record.model
+    yield "variant", lambda one: one.record.variant
+    yield "verdict", lambda one: one.verdict.value
+    yield "median ms (spread)", cells.median_and_spread
+    if any(one.is_stream for one in rows):
+        yield "fps", lambda one: cells.decimals(one.fps if one.is_stream else None, 1)
+    yield "speedup [95 %]", lambda one: cells.ratio(one.speedup)
+    yield "quality", _quality
+    yield "drop", _drop
+
 
 COMPARED = ("model", "variant", "speedup A", "speedup B", "B / A [95 %]", "quality B - A [95 %]", "change")
 
 
 def summary(assessments: Sequence[Assessment]) -> Table:
     """Return a row for each variant, failures included."""
-    return cells.tabulate(SUMMARY, assessments)
+    return cells.tabulate(_summary_columns(assessments), assessments)
 
 
 def print_summary(assessments: Sequence[Assessment], console: Console) -> None:

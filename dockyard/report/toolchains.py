@@ -32,7 +32,8 @@ def toolchain_sections(assessments: Iterable[Assessment]) -> list[TableSection]:
         for old, new in combinations(sorted(by_toolchain, key=release_order), 2):
             one, other = by_toolchain[old], by_toolchain[new]
             if same_device(one.record, other.record):
-                rows.setdefault((target, old, new), []).append((recipe, model, method, *_cells(one, other)))
+                name = f"{model} (stream, ms a frame)" if one.is_stream else model
+                rows.setdefault((target, old, new), []).append((recipe, name, method, *_cells(one, other)))
     return [_section(pair, tuple(pair_rows)) for pair, pair_rows in rows.items()]
 
 
@@ -63,4 +64,4 @@ def _cells(old: Assessment, new: Assessment) -> list[str]:
     growth = cells.decimals(new.size_mb / old.size_mb if old.size_mb else None)
     sizes = [f"{old.size_mb:.2f}", f"{new.size_mb:.2f}", growth]
     qualities = [cells.decimals(one.quality, 4) for one in (old, new)]
-    return [cells.median(old), cells.median(new), ratio, *sizes, *qualities]
+    return [cells.pace(old), cells.pace(new), ratio, *sizes, *qualities]

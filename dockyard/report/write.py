@@ -64,7 +64,7 @@ def reading_order(one: Assessment) -> tuple[str, bool, str, int, float, str]:
     lists their methods, a search's by their time.
     """
     record = one.record
-    return (one.recipe_name, record.scope == Scope.PIPELINE, record.model, *_variant_order(one))
+    return (one.recipe_name, record.scope != Scope.NETWORK, record.model, *_variant_order(one))
 
 
 def _variant_order(one: Assessment) -> tuple[int, float, str]:
@@ -73,7 +73,7 @@ def _variant_order(one: Assessment) -> tuple[int, float, str]:
         return 0, 0.0, ""
     if isinstance(listed, Mapping):
         rank = 1 if record.status == RecordStatus.MEASURED else 2
-        return rank, one.times.median if one.times else 0.0, record.variant
+        return rank, one.pace_ms.estimate if one.pace_ms else 0.0, record.variant
     methods = [optimization["method"] for optimization in listed]
     place = methods.index(record.method) if record.method in methods else len(methods)
     return 1, place, record.variant

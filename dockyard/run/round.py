@@ -33,7 +33,6 @@ from dockyard.run.outcome import Outcome
 from dockyard.run.side_by_side import Ending, Start, run_side_by_side
 from shared.contract.device import AFTER, BEFORE
 from shared.contract.errors import DockyardError
-from shared.contract.measurement import Latency
 from shared.contract.result import Result, Status
 
 STEADY_TRIES = 3
@@ -199,8 +198,8 @@ def _start(run: Run, planned: PlannedJob, folder: Path) -> Start:
 def _benchmark_result(planned: PlannedJob, folder: Path, left: JobExit, ending: Ending) -> Result:
     """Read what a benchmark left; one that ran other bursts than it was told to has failed."""
     result = read_result(folder, left, planned.job.parameters)
-    latency = result.measurement
-    if result.status == Status.DONE and isinstance(latency, Latency) and len(latency.bursts) != ending.bursts:
-        told = f"told to run {ending.bursts} bursts it ran {len(latency.bursts)}"
+    measured = result.measurement
+    if result.status == Status.DONE and measured is not None and len(measured.bursts) != ending.bursts:
+        told = f"told to run {ending.bursts} bursts it ran {len(measured.bursts)}"
         return Result(Status.FAILED, f"the job left a result that cannot be used: {told}")
     return result

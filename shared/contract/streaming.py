@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
 from .measurement import Burst
-from .model import IMAGE, Network, Pipeline
+from .model import IMAGE, Network, Pipeline, PipelineNode
 from .outputs import Task
 
 READINGS_VERSION = 1
@@ -14,6 +14,9 @@ READINGS_VERSION = 1
 
 SETTINGS_FILE = "stream.json"
 """The `StreamSettings` in the artifact that `configure` leaves."""
+
+DECODE, COLOUR, TRACK, WAIT = "decode", "colour", "track", "wait"
+"""The steps of a stream beside those of its nodes; `WAIT` is the time that frames spend in queues."""
 
 VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".avi", ".ts", ".h264", ".264")
 
@@ -184,6 +187,11 @@ class StreamTotals:
     @property
     def burst(self) -> Burst:
         return Burst(self.frames, self.seconds)
+
+
+def stream_steps(nodes: Tuple[PipelineNode, ...]) -> Tuple[str, ...]:
+    """Return the steps of a stream that may be timed, in their order."""
+    return (DECODE, COLOUR, *(step for node in nodes for step in node.steps), TRACK, WAIT)
 
 
 def stream_problem(pipeline: Pipeline, networks: Mapping[str, Network]) -> str:

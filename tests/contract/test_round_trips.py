@@ -29,6 +29,7 @@ from shared.contract.errors import (
 )
 from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import (
+    Burst,
     Latency,
     MaskPicture,
     Quality,
@@ -267,11 +268,18 @@ results = st.builds(
     measurement=st.none()
     | st.builds(
         Latency,
-        st.sampled_from(Scope),
+        st.sampled_from([Scope.NETWORK, Scope.PIPELINE]),
         st.sampled_from(TimingProtocol),
         st.dictionaries(names, times, max_size=2),
     )
-    | st.builds(Throughput, counts, counts, st.floats(1e-3, 1e6), times),
+    | st.builds(
+        Throughput,
+        times,
+        st.lists(st.builds(Burst, st.integers(1, 10**6), st.floats(1e-3, 1e6)), max_size=2).map(tuple),
+        counts,
+        st.dictionaries(names, counts, max_size=2),
+        st.floats(0, 1e6),
+    ),
 )
 
 
@@ -294,7 +302,7 @@ DOCUMENT = encode(
     )
 )
 SAMPLE = DOCUMENT["quality"]["samples"][0]
-THROUGHPUT = encode(Throughput(1, 0, 1.0, (1,)))
+THROUGHPUT = encode(Throughput((1,), (Burst(1, 1.0),), 0, {"decode": 1}, 0.5))
 
 
 def without(document: Mapping[str, Any], left_out: str) -> Any:
@@ -360,8 +368,13 @@ def replaced(place: str, value: Any) -> Any:
         ("measurement.samples_ns", {"total": [10**15 + 1]}),
         ("measurement.samples_ns", {"total": [1.5]}),
         ("measurement.frames", 1),
-        ("measurement", {**THROUGHPUT, "seconds": 0}),
-        ("measurement", {**THROUGHPUT, "frames": -1}),
+        ("measurement", {**THROUGHPUT, "bursts": [{"frames": 1, "seconds": 0}]}),
+        ("measurement", {**THROUGHPUT, "bursts": [{"frames": 0, "seconds": 1}]}),
+        ("measurement", {**THROUGHPUT, "bursts": [{"frames": 1, "seconds": 1, "fps": 1}]}),
+        ("measurement", {**THROUGHPUT, "dropped": -1}),
+        ("measurement", {**THROUGHPUT, "steps_ns": {"decode": -1}}),
+        ("measurement", {**THROUGHPUT, "cpu_s": -1}),
+        ("measurement", without(THROUGHPUT, "bursts")),
         ("measurement", {**THROUGHPUT, "samples_ns": {}}),
         ("measurement", without(THROUGHPUT, "kind")),
         ("measurement", []),

@@ -18,9 +18,9 @@ from dockyard.recipe.workspace import Workspace
 from dockyard.run.check_result import read_result
 from dockyard.run.datasets import read_progress
 from shared.contract.codec import encode
-from shared.contract.measurement import Latency, Scope, Throughput, TimingProtocol
+from shared.contract.measurement import Burst, Latency, Scope, Throughput, TimingProtocol
 from shared.contract.result import Notes, Result, Status, Table
-from shared.contract.stages import Evaluate, Parameters
+from shared.contract.stages import Evaluate, Parameters, StreamBenchmark
 from tests.builders import latency, quality
 from tests.fakes import Document
 
@@ -40,6 +40,13 @@ TABLE = DOCUMENT["notes"]["tables"][0]
 def evaluate(digits_plan: Plan) -> Parameters:
     """The parameters of a job that judges quality."""
     return next(p.job.parameters for p in digits_plan.jobs if isinstance(p.job.parameters, Evaluate))
+
+
+@pytest.fixture
+def stream(workspace: Workspace) -> Parameters:
+    """The parameters of a job that measures a stream."""
+    plan = make_plan(workspace, load_recipe(workspace, "lp_intel_stream.json"))
+    return next(p.job.parameters for p in plan.jobs if isinstance(p.job.parameters, StreamBenchmark))
 
 
 def with_notes(**changes: object) -> bytes:
@@ -139,19 +146,32 @@ def test_bursts_that_do_not_add_up(
 @pytest.mark.parametrize(
     ("throughput", "status"),
     [
-        (Throughput(2, 0, 0.5, (1, 2)), Status.DONE),
-        (Throughput(0, 3, 0.5, ()), Status.FAILED),
-        (Throughput(2, 0, 0.0, (1, 2)), Status.FAILED),
-        (Throughput(2, 0, 0.5, (1,)), Status.FAILED),
+        (Throughput((1, 2), (Burst(2, 0.5),)), Status.DONE),
+        (Throughput((1, 2), (Burst(1, 0.5), Burst(1, 0.5)), steps_ns={"reader": 7, "wait": 0}), Status.DONE),
+        (Throughput((), ()), Status.FAILED),
+        (Throughput((1, 0), (Burst(2, 0.5),)), Status.FAILED),
+        (Throughput((1, 2), (Burst(2, 0.0),)), Status.FAILED),
+        (Throughput((1, 2), (Burst(2, 0.5), Burst(0, 0.5))), Status.FAILED),
+        (Throughput((1,), (Burst(2, 0.5),)), Status.FAILED),
+        (Throughput((1, 2), (Burst(1, 0.5),)), Status.FAILED),
+        (Throughput((1, 2), (Burst(2, 0.5),), steps_ns={"<b>": 1}), Status.FAILED),
     ],
 )
 def test_throughput_is_whole(
-    tmp_path: Path, evaluate: Parameters, throughput: Throughput, status: Status
+    tmp_path: Path, stream: Parameters, throughput: Throughput, status: Status
 ) -> None:
-    """A throughput has frames, takes time, and has the latency of each frame."""
-    result = Result(Status.DONE, quality=quality([1.0]), measurement=throughput)
-    (tmp_path / "result.json").write_text(json.dumps(encode(result)))
-    assert read_result(tmp_path, JobExit(0, 1.0), evaluate).status == status
+    """A throughput has frames, takes time, has the latency of each frame and no step that no stream has."""
+    (tmp_path / "result.json").write_text(json.dumps(encode(Result(Status.DONE, measurement=throughput))))
+    assert read_result(tmp_path, JobExit(0, 1.0), stream).status == status
+
+
+def test_a_stream_alone_has_a_throughput(tmp_path: Path, evaluate: Parameters, stream: Parameters) -> None:
+    """A stream's job brings a throughput and no latency; another job brings no throughput."""
+    frames = Throughput((1, 2), (Burst(2, 0.5),))
+    for parameters, measured in ((evaluate, frames), (stream, latency(1))):
+        result = Result(Status.DONE, quality=quality([1.0]), measurement=measured)
+        (tmp_path / "result.json").write_text(json.dumps(encode(result)))
+        assert read_result(tmp_path, JobExit(0, 1.0), parameters).status == Status.FAILED
 
 
 def test_no_result(tmp_path: Path, evaluate: Parameters) -> None:

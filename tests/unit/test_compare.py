@@ -24,8 +24,9 @@ from dockyard.judge.record_files import write_records
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.terminal import comparison_table, print_comparison
 from shared.contract.errors import InputProblem, JobFailed
+from shared.contract.measurement import Scope
 from shared.contract.record import Record, Round
-from tests.builders import failed, latency, quality, record, rounds
+from tests.builders import failed, latency, quality, record, rounds, stream_record, streams
 from tests.unit.test_commands import invoke
 
 REFERENCE = record("reference")
@@ -153,6 +154,28 @@ def noisy(seed: int, median_ms: float) -> tuple[Round, ...]:
         timed = replace(latency(*[round(burst) for burst in bursts]), bursts=(1,) * 10)
         found.append(Round(number, timed))
     return tuple(found)
+
+
+def test_streams_are_compared_by_their_rates(tmp_path: Path) -> None:
+    """A stream that reads more frames a second than before is faster, on the same video alone better."""
+    a = [stream_record("reference"), stream_record("int8")]
+    b = [a[0], replace(a[1], rounds=streams(60.0, 60.0, 60.0, latency_ms=90.0))]
+    found = compared(tmp_path, a, b).variants[0]
+    assert (found.variant, found.changes, found.remark) == ("int8", (Change.FASTER,), "")
+    other = [replace(one, data={"clip": "1" * 64}) for one in b]
+    found = compared(tmp_path / "other", a, other).variants[0]
+    assert found.remark == "quality not compared: other video"
+
+
+def test_a_stream_is_not_compared_with_single_images(tmp_path: Path) -> None:
+    """Where a recipe's pipeline became a stream, its times are of something else, which is said."""
+    images = [replace(record(variant), scope=Scope.PIPELINE) for variant in ("reference", "int8")]
+    stream = [stream_record("reference"), stream_record("int8")]
+    found = compared(tmp_path, images, stream)
+    assert {one.remark for one in found.variants} == {
+        "not compared: times of a pipeline in A, of a stream in B"
+    }
+    assert not any(one.is_compared for one in found.variants)
 
 
 def test_noise_is_no_change(tmp_path: Path) -> None:

@@ -8,10 +8,16 @@ import time
 import pytest
 from rich.console import Console
 
+from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import Workspace
 from dockyard.run.live_display import LiveDisplay
 from dockyard.run.outcome import Outcome
-from shared.contract.result import Status
+from shared.contract.result import Result, Status
+from tests.builders import throughput
+
+MEASURED = Result(Status.DONE, measurement=throughput(40.0))
 
 
 def terminal(stream: io.StringIO) -> Console:
@@ -45,6 +51,15 @@ def test_outcomes_are_displayed(digits_plan: Plan) -> None:
         "digits/convert/intel-openvino-2026.4: failed: output 'digit' differs",
         "digits/baseline/optimize: failed: its convert did not succeed",
     ]
+
+
+def test_a_streams_round_has_its_rate(workspace: Workspace) -> None:
+    """A round of a stream ends with its frames a second."""
+    stream = io.StringIO()
+    clocked = make_plan(workspace, load_recipe(workspace, "lp_intel_stream.json")).jobs[-1]
+    with LiveDisplay(Console(file=stream, width=200)) as display:
+        display.outcome(Outcome(clocked, Status.DONE, seconds=2.0, result=MEASURED))
+    assert stream.getvalue().strip().endswith(": 2.0 s, 40.0 frames/s")
 
 
 def test_never_silent(digits_plan: Plan) -> None:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from dockyard.plan.jobs import measure_round
 from dockyard.plan.make import make_plan
-from dockyard.plan.plan import DataInput, GraphInput, OutputInput, Plan, PlannedJob, TuningInput
+from dockyard.plan.plan import ClipInput, DataInput, GraphInput, OutputInput, Plan, PlannedJob, TuningInput
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import PRODUCT, Workspace
+from dockyard.run.placement import needs_device
 from shared.contract.errors import InputProblem
 from shared.contract.job import Job
 from shared.contract.model import DataLocation, Network, Pipeline, PipelineNode
@@ -31,8 +32,12 @@ from shared.contract.stages import (
     Optimize,
     PipelineBenchmark,
     PipelineEvaluate,
+    StreamBenchmark,
+    StreamConfigure,
+    StreamEvaluate,
     artifacts_of,
 )
+from shared.contract.streaming import Tracking
 from tests.builders import change_target
 
 
@@ -435,6 +440,66 @@ def test_pipeline_is_judged_once(workspace: Workspace) -> None:
     judged = [planned.variant for planned in own if isinstance(planned.job.parameters, PipelineEvaluate)]
     assert judged == plan.variants
     assert [planned.round for planned in own[: len(judged)]] == [None] * len(judged)
+
+
+@pytest.fixture
+def stream_plan(workspace: Workspace) -> Plan:
+    """A plan of a pipeline that reads a video."""
+    return make_plan(workspace, load_recipe(workspace, "lp_intel_stream.json"))
+
+
+def test_a_stream_is_configured_judged_and_measured(stream_plan: Plan) -> None:
+    """A stream's settings are found before it is judged and measured; the reference runs without any."""
+    own = [planned for planned in stream_plan.jobs if planned.job.model == "license_plate"]
+    assert ids(own)[:4] == [
+        "license_plate/reference/evaluate",
+        "license_plate/baseline/configure",
+        "license_plate/baseline/evaluate",
+        "license_plate/int8/configure",
+    ]
+    rounds = [planned for planned in own if planned.round is not None]
+    assert ids(rounds)[:2] == ["license_plate/reference/stream/1", "license_plate/baseline/stream/1"]
+    assert len(rounds) == len(stream_plan.variants) * stream_plan.recipe.measure.rounds
+    for planned in own:
+        assert planned.inputs["data/clip"] == ClipInput("license_plate")
+        if not isinstance(planned.job.parameters, StreamConfigure):
+            is_reference = planned.variant == "reference"
+            found = OutputInput(f"license_plate/{planned.variant}/configure")
+            assert planned.inputs.get("settings") == (None if is_reference else found)
+            assert isinstance(planned.job.parameters, (StreamEvaluate, StreamBenchmark))
+            assert planned.job.parameters.settings == (None if is_reference else "inputs/settings")
+            assert planned.job.parameters.stream.clip == "inputs/data/clip"
+
+
+def test_a_stream_needs_its_device(stream_plan: Plan) -> None:
+    """Settings, quality and speed of a stream are those of a device, and found on it alone."""
+    own = [planned.job.parameters for planned in stream_plan.jobs if planned.job.model == "license_plate"]
+    assert all(map(needs_device, own))
+
+
+def _jobs_of(plan: Plan, model: str) -> list[PlannedJob]:
+    return [planned for planned in plan.jobs if planned.job.model == model]
+
+
+def test_the_networks_of_a_stream_stay_as_they_are(workspace: Workspace, stream_plan: Plan) -> None:
+    """A recipe's stream changes what is done of the pipeline, and nothing of its networks."""
+    images = make_plan(workspace, replace(stream_plan.recipe, stream=None))
+    for network in stream_plan.networks:
+        assert _jobs_of(stream_plan, network) == _jobs_of(images, network)
+    assert stream_plan.splits_of("license_plate") == ()
+    assert stream_plan.splits_of("lp_reader") == images.splits_of("lp_reader")
+
+
+def test_a_stream_is_read_as_the_recipe_says(workspace: Workspace) -> None:
+    """Interval, vote, frames and the seconds of the search and of a burst reach the jobs."""
+    recipe = load_recipe(workspace, "lp_intel_stream_tracked.json")
+    assert recipe.stream is not None
+    recipe = replace(recipe, stream=replace(recipe.stream, frames=100, search_s=7, burst_s=2.0))
+    jobs = [p.job.parameters for p in make_plan(workspace, recipe).jobs if p.job.model == "license_plate"]
+    configure = next(one for one in jobs if isinstance(one, StreamConfigure))
+    clocked = next(one for one in jobs if isinstance(one, StreamBenchmark))
+    assert (configure.time_budget_s, configure.stream.frames) == (7, 100)
+    assert (clocked.burst_s, clocked.stream.tracking) == (2.0, Tracking(3, True))
 
 
 def add_pipeline(workspace: Workspace, nodes: list[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from dockyard.plan.make import make_plan
 from dockyard.recipe.recipes import data_folder, find_recipe, load_recipe
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem
-from shared.contract.recipe import Recipe
+from shared.contract.recipe import Recipe, Stream
 from tests.fakes import attempt
 
 GOOD: dict[str, Any] = {"model": "digits", "target": "intel-openvino", "optimizations": ["baseline"]}
@@ -369,3 +369,33 @@ def test_any_cut_is_refused(workspace: Workspace, write: Write, length: int) -> 
     """A recipe cut off anywhere is refused."""
     with pytest.raises(InputProblem):
         load_recipe(workspace, write(json.dumps(GOOD)[:length]))
+
+
+STREAM = {"model": "license_plate", "target": "intel-openvino", "optimizations": ["int8"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "message"),
+    [
+        ({"stream": {"interval": 0}}, "$.stream.interval", "0"),
+        ({"stream": {"burst_s": 0}}, "$.stream.burst_s", "0"),
+        ({"stream": {"search_s": 0}}, "$.stream.search_s", "0"),
+        ({"stream": {"vote": 1}}, "$.stream.vote", "boolean"),
+        ({"stream": {"intervall": 2}}, "$.stream", "intervall"),
+        ({"stream": True}, "$.stream", "object"),
+        ({"stream": {}, "model": "lp_detector"}, "$.stream", "one network, and a stream needs a pipeline"),
+    ],
+)
+def test_wrong_stream(refused: Refused, write: Write, change: Any, place: str, message: str) -> None:
+    """A stream that is not one, or of what cannot read one, is refused where it is written."""
+    error = refused(write({**STREAM, **change}))
+    assert place in str(error)
+    assert message in str(error)
+
+
+def test_a_stream_comes_back(workspace: Workspace, write: Write) -> None:
+    """A recipe for a stream is written as it was read, defaults filled in; another says nothing of one."""
+    recipe = load_recipe(workspace, write({**STREAM, "stream": {"interval": 3, "clip": "gate.mp4"}}))
+    assert recipe.stream == Stream(clip="gate.mp4", interval=3)
+    assert Recipe.from_json(recipe.name, recipe.to_json(), recipe.file) == recipe
+    assert "stream" not in load_recipe(workspace, write(STREAM)).to_json()

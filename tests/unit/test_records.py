@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from dockyard.deliver.find import measured_artifact
 from dockyard.judge.compare_runs import compare_runs
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.measurements import steps_of_rounds
 from dockyard.judge.record_files import SCHEMA, publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
+from dockyard.judge.verdicts import judge
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.artifact_cache import folder_of
+from dockyard.run.clips import PreparedClip
 from dockyard.run.datasets import DataSet
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
@@ -35,7 +38,7 @@ from shared.contract.recipe import Optimization, Recipe, Search
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Notes, OutputDifference, Result, Status, Table
 from shared.contract.stages import PipelineBenchmark, PipelineEvaluate
-from tests.builders import failed, latency, quality, record, streams
+from tests.builders import failed, latency, quality, record, streams, throughput
 from tests.fakes import Answer, Document, FakeExecutor, QuietDisplay, good_answer, good_result
 
 DIGESTS = {"digits": {"test": "0" * 64}}
@@ -386,6 +389,61 @@ def test_records_of_a_pipeline(
     assert steps_of_rounds(one.latencies) == list(steps_of(plan.pipeline.nodes if plan.pipeline else ()))
     assert (one.method, one.dataset_ns, one.optimize_s) == ("fp16", (9, 9), 2.0)
     assert errors(one) == []
+
+
+@pytest.fixture
+def stream_records(
+    workspace: Workspace, digits_data: dict[str, DataSet], records_of: RecordsOf, tmp_path: Path
+) -> DigitsRecords:
+    """Run the plan of a pipeline that reads a video, and make its records."""
+    recipe = load_recipe(workspace, "lp_intel_stream.json")
+    plan = make_plan(workspace, replace(recipe, optimizations=(Optimization("int8"),)))
+    (tmp_path / "gate.mp4").write_bytes(b"a video")
+    clip = PreparedClip(tmp_path / "gate.mp4", None, "c" * 64)
+    digits_data.update(dict.fromkeys(plan.networks, digits_data["digits"]))
+    digits_data["license_plate"] = DataSet(tmp_path, {"clip": clip.digest}, {}, (), clip)
+    return lambda answers: records_of(plan, answers)
+
+
+def test_records_of_a_stream(stream_records: DigitsRecords, workspace: Workspace) -> None:
+    """A stream's record has its settings among the artifacts, its rates and memory, and its own scope."""
+    records = stream_records({})
+    one, reference = records["int8"], records["reference"]
+    assert (one.model, one.scope, one.status) == ("license_plate", Scope.STREAM, RecordStatus.MEASURED)
+    assert set(one.artifacts) == {"lp_detector", "lp_reader", "license_plate"}
+    settings = one.artifacts["license_plate"]
+    assert [file.path for file in settings.artifact.files] == ["stream.json"]
+    kept = measured_artifact(workspace, one, "license_plate")
+    assert (kept / "stream.json").read_text() == "settings of int8"
+    assert set(reference.artifacts) == {"lp_detector", "lp_reader"}
+    assert [found.peak_mb for found in one.rounds[:3]] == [100.0] * 3
+    assert (one.dataset_ns, one.optimize_s) == ((), 3.0)
+    assert one.notes["license_plate"].remarks == ("settings were searched",)
+    assert judge([reference, one])[1].fps == pytest.approx(40.0)
+    assert errors(one) == []
+
+
+def test_a_stream_that_ran_other_settings_has_failed(stream_records: DigitsRecords) -> None:
+    """A stream that was measured with other settings than were found is a failure."""
+
+    def other(job: Job, folder: Path) -> Document:
+        document = good_answer(job, folder)
+        return {**document, "measured": {**document["measured"], "license_plate": "f" * 64}}
+
+    one = stream_records({"license_plate/int8/stream": other})["int8"]
+    assert (one.status, one.stage) == (RecordStatus.FAILED, "stream")
+    assert "not the artifact" in one.reason
+
+
+def test_a_stream_that_ran_other_bursts_has_failed(stream_records: DigitsRecords) -> None:
+    """A stream that ran more bursts than it was told to pairs with none."""
+
+    def twice(job: Job, folder: Path) -> Document:
+        return encode(replace(good_result(job, folder), measurement=throughput(40.0, 40.0)))
+
+    one = stream_records({"license_plate/int8/stream": twice})["int8"]
+    assert (one.status, one.stage) == (RecordStatus.FAILED, "stream")
+    assert "told to run 10 bursts it ran 20" in one.reason
 
 
 def results_of(folder: Path) -> dict[str, bytes]:

@@ -29,9 +29,19 @@ from dockyard.report.terminal import print_summary, summary
 from dockyard.report.write import write_report
 from dockyard.workflow import BuildResult, summarize
 from shared.contract.errors import EnvironmentProblem, JobFailed
+from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordStatus, Round
 from shared.contract.result import Notes, Table
-from tests.builders import failed, latency, quality, record, requiring, rounds, streams
+from tests.builders import (
+    failed,
+    latency,
+    quality,
+    record,
+    requiring,
+    rounds,
+    stream_record,
+    streams,
+)
 
 PROMISED_COLUMNS = (
     "recipe, model, target, toolchain, method, device, engine, status, verdict, metric, quality, "
@@ -192,8 +202,8 @@ def test_frames_have_a_column_where_they_are_asked_for(tmp_path: Path) -> None:
     assert cells(text, "variant")[0][5] == "fps"
     assert cells(text, "int8")[0][5] == "1000.0"
     stream = report(tmp_path / "stream", record("reference", rounds=streams(30.0, 30.0, 30.0)))
-    assert "### digits (a stream, each frame from its arrival to its output)" in stream
-    assert cells(stream, "reference")[0][5] == "30.0"
+    assert "### digits (a stream: speed by its frames a second, latency from a frame's arrival to" in stream
+    assert cells(stream, "reference")[0][2] == "30.0 [30.0, 30.0]"
     assert "fps" not in cells(report(tmp_path / "neither", record("reference")), "variant")[0]
 
 
@@ -360,6 +370,86 @@ def test_a_prediction_is_called_one(tmp_path: Path) -> None:
     text = report(tmp_path / "b", record("reference", quality=quality([1.0] * 100)), worse)
     assert "more than the 0.02 that are allowed; the device decides" in text
     assert cells(text, "int8")[0][1:4] == ["not measured", "-", "-"]
+
+
+def test_a_stream_has_its_own_figures(tmp_path: Path) -> None:
+    """A stream's section has rates, latencies, CPU time, memory, where the time goes and how it is run."""
+    parity = "parity: in all 100 frames it read what the sequential pipeline reads"
+    text = report(tmp_path, stream_record("reference"), stream_record("int8", warnings=(parity,)))
+    names, figures = cells(text, "variant")[0], cells(text, "int8")
+    assert names[2:8] == [
+        "fps [95 %]",
+        "speedup [95 %]",
+        "latency ms: median (spread)",
+        "p99",
+        "CPU ms a frame",
+        "peak MB",
+    ]
+    rate, speedup = "40.0 [40.0, 40.0]", "4.00 [4.00, 4.00]"
+    assert figures[0][1:8] == ["**recommended**", rate, speedup, "45.00 (0%)", "45.00", "9.50", "321"]
+    steps = cells(text, "variant")[1]
+    assert steps[1:3] + steps[-3:] == ["decode", "colour", "track", "wait", "together"]
+    assert figures[1][1:] == [
+        "1.00 (10%)",
+        "0.50 (5%)",
+        "0.50 (5%)",
+        "6.00 (60%)",
+        "0.50 (5%)",
+        "0.10 (1%)",
+        "1.40 (14%)",
+        "10.00",
+    ]
+    assert figures[2][1:] == ["3", "1", "1", "-", "2", "before the network"]
+    assert cells(text, "reference")[2][1:] == ["one after the other", *["-"] * 5]
+    assert f"- `int8`: {parity}" in text
+    assert "- `int8`: the search ended with its time" in text
+    assert "<summary>int8: Settings tried</summary>" in text
+    assert "A stream's speed is its frames a second." in text
+
+
+def test_a_stream_says_what_tracks_do(tmp_path: Path) -> None:
+    """A stream that leaves out frames, or lets a track's vote, says so where it says how it is run."""
+    one = stream_record("reference")
+    tracked = replace(one, recipe={**one.recipe, "stream": {"interval": 3, "vote": True}})
+    text = report(tmp_path, tracked)
+    assert "How the stream is run (one frame in 3 goes through the networks, between them tracks do; " in text
+    assert "the readings of a track are voted on)" in text
+
+
+HOSTILE: list[Any] = [None, 3, "x", {"workers": "many"}, {"workers": 1, "<b>": 2}, {"one_by_one": "<b>"}]
+
+
+@pytest.mark.parametrize("settings", HOSTILE)
+def test_settings_that_are_none(tmp_path: Path, settings: Any) -> None:
+    """What a container says in the place of a stream's settings breaks no report, and is not written."""
+    odd = stream_record("int8", settings={"stream": settings})
+    text = report(tmp_path, stream_record("reference"), odd)
+    assert "How the stream is run:" in text
+    assert "<b>" not in text
+    assert "many" not in cells(text, "int8")[2]
+
+
+def test_a_stream_that_failed_leaves_no_hole(tmp_path: Path) -> None:
+    """A stream whose settings could not be found has its row and its reason."""
+    broken = failed("int8", "no frame can be decoded", scope=Scope.STREAM, stage="configure", settings={})
+    text = report(tmp_path, stream_record("reference"), broken)
+    assert cells(text, "int8") == [["int8", "failed", *["-"] * 9, "1.00"]]
+    assert "- `int8`: failed in configure: no frame can be decoded" in text
+
+
+def test_streams_are_drawn_by_their_rate() -> None:
+    """In the plane of time and quality a stream lies where its rate puts it, whatever its frames wait."""
+    (plot,) = plots_of(judge([stream_record("reference"), stream_record("int8")]))
+    assert plot.time == "time per frame"
+    assert [place.ms.estimate for place in plot.places] == [pytest.approx(100.0), pytest.approx(25.0)]
+
+
+def test_summary_of_a_stream_has_its_rate() -> None:
+    """On the terminal a stream has its frames a second, and nothing else has a column for them."""
+    found = summary(judge([record("reference"), *map(stream_record, ("reference", "int8"))]))
+    rates = [row[found.columns.index("fps")] for row in found.rows]
+    assert rates == ["-", "10.0", "40.0"]
+    assert "fps" not in summary(judge([record("reference")])).columns
 
 
 def test_headline_of_a_stream() -> None:

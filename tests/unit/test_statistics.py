@@ -175,6 +175,28 @@ def test_interval_shrinks_with_the_samples() -> None:
     assert many.high - many.low < (few.high - few.low) / 2
 
 
+def test_frames_that_are_wrong_together_say_less() -> None:
+    """Of a video whose mistakes come in runs the interval is wider; of one with some here and there not."""
+    right, runs, strewn = [1.0] * 1000, ([0.0] * 50 + [1.0] * 450) * 2, ([0.0] + [1.0] * 9) * 100
+    widths = []
+    for wrong in (runs, strewn):
+        for are_frames in (False, True):
+            drop, low, high = bounds(drop_with_interval(right, wrong, are_frames=are_frames))
+            assert drop == pytest.approx(0.1)
+            widths.append(high - low)
+    assert widths[1] > 3 * widths[0]
+    assert widths[3] < widths[2]
+
+
+@given(scores)
+def test_interval_of_frames_contains_the_drop(pairs: list[tuple[float, float]]) -> None:
+    """However few frames there are, the interval contains the mean drop of every block size."""
+    reference, variant = zip(*pairs)
+    drop, low, high = bounds(drop_with_interval(reference, variant, are_frames=True))
+    assert drop == pytest.approx(np.mean(reference) - np.mean(variant), abs=1e-9)
+    assert low <= high
+
+
 ids = st.text("abc", min_size=1, max_size=3)
 
 

@@ -14,8 +14,9 @@ from dockyard.judge.verdicts import judge
 from dockyard.report.content import Table
 from dockyard.report.thesis.section import TABLES, thesis_section
 from dockyard.report.toolchains import toolchain_sections
+from shared.contract.measurement import Scope
 from shared.contract.record import Record, RecordStatus, Round
-from tests.builders import artifact, failed, latency, record, rounds
+from tests.builders import artifact, failed, latency, quality, record, rounds, stream_record, streams
 
 
 def of(
@@ -91,6 +92,31 @@ def test_thesis_names_what_it_took() -> None:
     assert first.startswith("Ours from recipe alone, run 20270101T000000Z, fake, 2 threads: ")
     run = "Ours from recipe both, run 20260101T000000Z, fake, 2 threads: "
     assert second.startswith(f"{run}TensorFlow 2023.3, quantization 2023.3")
+
+
+def stream_of(variant: str, name: str = "lp_stream", **settings: Any) -> Record:
+    """A record of the licence-plate pipeline reading a video."""
+    one = stream_record(variant, quality=quality([1.0] * 100, "exact"))
+    stream = of("license_plate", variant, name, scope=one.scope, rounds=one.rounds, quality=one.quality)
+    return replace(stream, recipe={**stream.recipe, "stream": {"interval": 1, "vote": False, **settings}})
+
+
+def test_stream_beside_deepstream() -> None:
+    """Our stream stands beside the thesis's DeepStream by its time per frame, and in no pipeline's table."""
+    images = [of("license_plate", variant, scope=Scope.PIPELINE) for variant in ("reference", "int8")]
+    tracked = [stream_of(variant, "lp_tracked", interval=3) for variant in ("reference", "baseline")]
+    later = [replace(one, run="20270101T000000Z") for one in tracked]
+    tables = tables_of(judge([*images, stream_of("reference"), stream_of("int8"), *later]))
+    assert list(tables) == ["Table 4.7 (i5)", "Table 4.11 to 4.13 (i5, Jetson)"]
+    of_images, of_streams = tables.values()
+    assert row(of_images, "TensorFlow")[5] == "4.00 (0.00)"
+    assert row(of_streams, "TensorFlow") == [
+        *("266.85", "1.00", "-", "-"),
+        *("100.00", "10.0", "1.00", "1.0000 / -"),
+    ]
+    assert row(of_streams, "quantization") == ["-"] * 4 + ["25.00", "40.0", "4.00", "1.0000 / -"]
+    assert row(of_streams, "DeepStream") == ["-", "-", "32.15", "8.30", *["-"] * 4]
+    assert row(of_streams, "baseline")[4:] == ["-"] * 4
 
 
 def test_thesis_of_another_target() -> None:
@@ -268,3 +294,13 @@ def test_a_device_that_is_not_there_has_its_column() -> None:
     assert row(table, "detector: TensorRT, no precision named") == ["-", "-", "5.16", "-", "-"]
     assert row(table, "reader: OpenVINO, accuracy-aware") == ["47.95", "18.39", "-", "-", "-"]
     assert table.footnotes == ()
+
+
+def test_streams_of_two_toolchains_stand_by_their_rates() -> None:
+    """A stream on two toolchains is compared by its time from frame to frame, and says so."""
+    old = stream_record("int8@2023.3", method="int8", toolchain="2023.3")
+    slow = {"rounds": streams(20.0, 20.0, 20.0)}
+    rows = judge([stream_record("reference"), stream_record("int8"), replace(old, **slow)])
+    (section,) = toolchain_sections(rows)
+    (found,) = section.tables[0].rows
+    assert found[1:6] == ("digits (stream, ms a frame)", "int8", "25.00", "50.00", "0.50 [0.50, 0.50]")

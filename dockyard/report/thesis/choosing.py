@@ -22,10 +22,23 @@ def is_measured(one: Assessment) -> bool:
     return one.record.status == RecordStatus.MEASURED and one.times is not None
 
 
-def beside(model: str, target: str, assessments: Sequence[Assessment]) -> list[Assessment]:
-    """Return what was measured of a model on a target, with the references of every run."""
-    own = [one for one in assessments if one.record.model == model]
+def beside(
+    model: str, target: str, assessments: Sequence[Assessment], of_streams: bool = False
+) -> list[Assessment]:
+    """Return what was measured of a model on a target, with the references of every run.
+
+    Args:
+        of_streams: of streams that take every frame by itself, and of nothing else; else of no stream.
+    """
+    own = [one for one in assessments if one.record.model == model and one.is_stream == of_streams]
+    own = [one for one in own if not _tracks(one)]
     return [one for one in own if one.record.target == target or one.is_reference]
+
+
+def _tracks(one: Assessment) -> bool:
+    """Tell whether the recipe leaves out frames, or lets those of a track vote: the thesis did neither."""
+    stream = one.record.recipe.get("stream") or {}
+    return one.is_stream and (stream.get("interval", 1) > 1 or stream.get("vote", False))
 
 
 def column_of(own: Sequence[Assessment], toolchain: str, methods: Sequence[str]) -> dict[str, Assessment]:

@@ -44,6 +44,8 @@ def their_cell(column: str, figures: Mapping[str, Any], method: str, images: int
             return str(entry["total_s"])
         case "ms":
             return f"{_their_ms(entry, images):.1f}"
+        case "over TensorFlow":
+            return f"{entry[column]:.2f}"
         case "speedup" | "over not tuned":
             return f"{_their_ms(base, images) / _their_ms(entry, images):.2f}"
     return f"{entry[column]:.1f}"
@@ -81,6 +83,10 @@ def _our_cell(column: str, one: Assessment, metrics: Sequence[str], others: Sequ
     match column:
         case "ms (std)":
             return f"{one.times.mean:.2f} ({one.times.std:.2f})"
+        case "ms a frame":
+            return cells.pace(one)
+        case "fps":
+            return cells.decimals(one.fps, 1)
         case "median":
             return cells.median(one)
         case "min to max":

@@ -29,7 +29,10 @@ Columns = Mapping[str, Mapping[str, Assessment]]
 def thesis_section(assessments: Sequence[Assessment]) -> TableSection | None:
     """Return the thesis's tables that have records of their target; None where there is none."""
     thesis: dict[str, Any] = json.loads(TABLES.read_text(encoding="utf-8"))
-    found = [_table(assessments, table, thesis["methods"][table["target"]]) for table in thesis["tables"]]
+    found = []
+    for table in thesis["tables"]:
+        methods = table.get("methods") or thesis["methods"][table["target"]]
+        found.append(_table(assessments, table, methods))
     tables = tuple(table for table in found if table is not None)
     if not tables:
         return None
@@ -48,7 +51,8 @@ def _table(
         methods: the thesis's names of our methods.
     """
     target = theirs["target"]
-    ours = {model: beside(model, target, assessments) for model in theirs["models"]}
+    of_streams = theirs.get("streams", False)
+    ours = {model: beside(model, target, assessments, of_streams) for model in theirs["models"]}
     every = [one for own in ours.values() for one in own]
     toolchains = sorted(
         {one.record.toolchain for one in every if one.record.target == target}, key=release_order
