@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from statistics import median
 from time import monotonic
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Sequence
 
 from shared.contract.result import Table
 from shared.harness.bursts import come_to_rest
@@ -30,10 +30,12 @@ def bounds_table(loaded: LoadedStream, open_video: OpenVideo, threads: int) -> T
     runner = StreamRunner(loaded, open_video)
     videos = [EndlessVideo(open_video, 1) for _ in range(threads)]
     rates: Dict[str, List[float]] = {}
+    decoders = [partial(_decode, video) for video in videos]
+    networks = [_calls(nodes, videos[0]) for nodes in loaded.workers]
     parts: Dict[str, Callable[[], float]] = {
         "the stream": lambda: _rate_of(runner),
-        "decoding alone": lambda: _rate([partial(_decode, video) for video in videos]),
-        "the networks alone": lambda: _rate([_calls(nodes, videos[0]) for nodes in loaded.workers]),
+        "decoding alone": lambda: _rate(decoders),
+        "the networks alone": lambda: _rate(networks),
     }
     try:
         for _ in range(ROUNDS):
@@ -71,7 +73,7 @@ def _calls(nodes: Nodes, video: EndlessVideo) -> Callable[[], None]:
     return call
 
 
-def _rate(calls: List[Callable[[], None]]) -> float:
+def _rate(calls: Sequence[Callable[[], None]]) -> float:
     """Return how often a second calls are made, each again and again in a thread of its own."""
     counts = [0] * len(calls)
     started = monotonic()

@@ -273,13 +273,9 @@ def throughput_of(bursts: Sequence[StreamTotals]) -> Throughput:
     latency: List[int] = []
     for one in bursts:
         latency += one.latency_ns
-    return Throughput(
-        latency_ns=tuple(latency),
-        bursts=tuple(one.burst for one in bursts),
-        dropped=sum(one.dropped for one in bursts),
-        steps_ns=steps,
-        cpu_s=sum(one.cpu_s for one in bursts),
-    )
+    rates = tuple(one.burst for one in bursts)
+    dropped = sum(one.dropped for one in bursts)
+    return Throughput(tuple(latency), rates, dropped, steps, sum(one.cpu_s for one in bursts))
 
 
 def _described_run(loaded: LoadedStream) -> Dict[str, Any]:

@@ -14,7 +14,16 @@ from functools import partial
 from time import perf_counter_ns, process_time_ns
 from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from shared.contract.streaming import FrameReading, ReadObject, StreamTotals, Tracking
+from shared.contract.streaming import (
+    COLOUR,
+    DECODE,
+    TRACK,
+    WAIT,
+    FrameReading,
+    ReadObject,
+    StreamTotals,
+    Tracking,
+)
 from shared.inference.frames import Frame, Source
 from shared.inference.objects import read_objects
 from shared.inference.pipeline import Clock, LoadedNode
@@ -25,9 +34,6 @@ AHEAD = 4
 
 EARLY = 4
 """Frames that were read before their turn and wait for it, at most, for each worker."""
-
-DECODE, COLOUR, TRACK, WAIT = "decode", "colour", "track", "wait"
-"""Steps of a frame beside those of the nodes."""
 
 OnReading = Callable[[FrameReading, Frame], None]
 """Is given each line with its frame, those of one source in their order, one at a time."""
@@ -153,8 +159,9 @@ class _Teller:
         now = perf_counter_ns()
         latency = now - frame.arrived_ns
         waited = (read.taken.taken_ns - frame.arrived_ns) + (turn_ns - read.done_ns)
-        for step, spent in (*read.clock.steps.items(), (TRACK, now - turn_ns), (WAIT, waited)):
-            self._steps_ns[step] = self._steps_ns.get(step, 0) + spent
+        spent = {**read.clock.steps, TRACK: now - turn_ns, WAIT: waited}
+        for step, nanoseconds in spent.items():
+            self._steps_ns[step] = self._steps_ns.get(step, 0) + nanoseconds
         self._latency_ns.append(latency)
         reading = FrameReading(frame.source, frame.number, frame.time_s, objects, frame.name, latency / 1e6)
         self._on_reading(reading, frame)

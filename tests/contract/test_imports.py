@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 STANDARD = sys.stdlib_module_names
 IN_EVERY_IMAGE = {"numpy", "cv2", "psutil"}
+OF_VIDEOS = {"video.py", "pictures.py", "annotated_video.py"}
 WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}}
 """By target, modules of its vendor that come with the image it is built on, and are in no lock."""
 
@@ -144,10 +145,13 @@ def test_contract(path: Path) -> None:
 
 @pytest.mark.parametrize("path", INFERENCE, ids=shown)
 def test_inference(path: Path) -> None:
-    """What ships to a client imports the contract, itself, the standard library, numpy and OpenCV."""
+    """What ships to a client imports the contract, itself, the standard library, numpy and OpenCV; what reads
+    and writes videos PyAV beside.
+    """
+    own = {"numpy", "cv2"} | ({"av"} if path.name in OF_VIDEOS else set())
     for module in imports(path):
         inside = below(module, "shared.contract") or below(module, "shared.inference")
-        assert top(module) in STANDARD | {"numpy", "cv2"} or inside, module
+        assert top(module) in STANDARD | own or inside, module
 
 
 @pytest.mark.parametrize("path", HARNESS, ids=shown)
@@ -208,4 +212,4 @@ def test_requirements_hold_no_vendor() -> None:
     vendors = set[str]().union(*(named(path) for path in files("docker/*/requirements-*.in")))
     assert "openvino" in vendors
     pinned = named(ROOT / "requirements.txt") & vendors
-    assert pinned == {"cloudpickle", "numpy", "opencv-python-headless", "pillow", "psutil", "scipy"}
+    assert pinned == {"av", "cloudpickle", "numpy", "opencv-python-headless", "pillow", "psutil", "scipy"}
