@@ -75,4 +75,4 @@ class Source(Protocol):
         """Yield the frames in their order, to the end of the source."""
 
     def close(self) -> None:
-        """Give back what it holds; called when nobody reads its frames any more."""
+        """End it, from any thread: `frames` ends with the frame that it is at, or when it next wakes."""

@@ -1,24 +1,24 @@
 """Where the frames of a stream come from: video files, addresses, cameras, folders of images.
 
-PyAV (FFmpeg) decodes what is a video, OpenCV what is an image.
+PyAV (FFmpeg) decodes what is a video, OpenCV what is an image. What a file says of the pictures in it is not
+trusted: neither a list of other files nor frames of any size are taken from it.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter_ns, sleep
-from typing import Any, Dict, Iterator, Optional, Tuple
-from urllib.parse import urlsplit, urlunsplit
+from time import monotonic, perf_counter_ns
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import av
-import cv2
-import numpy as np
 
-from shared.contract.errors import InputProblem
-from shared.inference.arrays import Array
+from shared.contract.errors import InputProblem, JobFailed, nearest
+from shared.inference.addresses import is_address, without_password
 from shared.inference.frames import Frame, Source, SourceCounts
+from shared.inference.pictures import ImagePicture, video_picture
 from shared.inference.preprocess import UnreadableImage, read_image
 
 MOST_SIDE = 16384
@@ -26,108 +26,280 @@ MOST_SIDE = 16384
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
-OPEN_S, READ_S = 10.0, 10.0
-"""Seconds after which an address that does not answer, or sends nothing more, has gone away."""
+FORMATS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "flv"),
+    *("asf", "ogg", "ivf", "obu", "av1", "nut"),
+)
+"""Of files, by FFmpeg's names. Lists of files (HLS, concat) are none: they would have it read other files of
+the machine.
+"""
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
-"""Before a source that went away is tried again; doubled each time."""
+FILE_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 
-FILE_PROTOCOLS = "file"
-"""What a file may open: a playlist among them would reach other files and the network else."""
+SCHEMES = ("rtsp", "rtsps", "rtp", "srtp", "udp", "tcp", "tls", "http", "https")
 
-LIVE_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto"
+ADDRESS_OPTIONS = {
+    "rtsp_transport": "tcp",
+    "protocol_whitelist": ",".join((*SCHEMES, "httpproxy", "crypto")),
+}
+"""Whatever an address sends, no file of the machine is read for it."""
+
+CAMERA_FORMAT = "v4l2"
+
+MOST_FAILURES = 1000
+"""Packets in a row that cannot be read or decoded; after them nothing more is expected."""
+
+DEFAULT_RATE = 25.0
+"""Frames a second of a video that says neither its rate nor the frames' times."""
 
 
-def open_source(address: str, decoders: int = 1) -> Source:
+@dataclass(frozen=True)
+class Patience:
+    """How long an address or a camera is waited for.
+
+    Attributes:
+        open_s, read_s: seconds after which one that does not answer, or sends nothing more, has gone away.
+        first_wait_s, longest_wait_s: seconds before it is tried again, the first time and at most; in between
+            they double.
+        tries: to reach it again before it counts as gone for good; None never gives up.
+    """
+
+    open_s: float = 10.0
+    read_s: float = 10.0
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 10.0
+    tries: Optional[int] = None
+
+    def waits_s(self) -> Iterator[float]:
+        """Yield the seconds to wait before each try."""
+        wait_s, count = self.first_wait_s, 0
+        while self.tries is None or count < self.tries:
+            yield wait_s
+            wait_s, count = min(2 * wait_s, self.longest_wait_s), count + 1
+
+
+PATIENCE = Patience()
+
+
+def open_source(address: str, decoders: int = 1, patience: Patience = PATIENCE) -> Source:
     """Open a source by its name: a video file, an address (rtsp://...), a camera (/dev/video0), a folder.
 
+    An address whose length is known is a recording: it is read whole, as a file is, and ends. Any other is
+    live.
+
     Args:
-        decoders: threads that decode it, where it is a file; what is live is decoded in one, without delay.
+        decoders: threads that decode it. Those of a recording take a frame each; those of a live source
+            share each frame, as far as its encoder has cut it into slices, so that none is held back.
 
     Raises:
-        InputProblem: there is no such thing, or it is no video.
+        InputProblem: there is no such thing, it does not answer, or it is no video.
     """
-    if "://" in address:
-        return Live(address, {"rtsp_transport": "tcp", "protocol_whitelist": LIVE_PROTOCOLS})
+    if is_address(address):
+        return _open_address(address, decoders, patience)
     path = Path(address)
     if path.is_dir():
         return Folder(path)
     if path.is_char_device():
-        return Live(address, {}, "v4l2")
+        return Live(_Reach(address, CAMERA_FORMAT), decoders, patience)
     if not path.is_file():
-        raise InputProblem("there is no such file, folder or camera", address, "check the name")
-    return VideoFile(path, decoders)
+        beside = (one.name for one in path.parent.iterdir()) if path.parent.is_dir() else ()
+        raise InputProblem("there is no such file, folder or camera", address, nearest(path.name, beside))
+    try:
+        video = _open(f"file:{path.absolute()}", None, FILE_OPTIONS)
+    except _Unreadable as error:
+        raise InputProblem(f"it cannot be read as a video ({error})", address, _advice(path)) from None
+    return Recording(address, video, decoders)
 
 
-def without_password(address: str) -> str:
-    """Return an address with `***` in the place of a user and a password."""
-    parts = urlsplit(address)
-    if "@" not in parts.netloc:
-        return address
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
+class _Unreadable(Exception):
+    """Something that FFmpeg cannot open, or that has no video in it."""
 
 
 @dataclass(frozen=True)
-class VideoPicture:
-    """A frame as FFmpeg decoded it."""
+class _Video:
+    """An opened video.
 
-    frame: Any
+    Attributes:
+        container: `av.container.InputContainer`.
+        stream: its first video stream.
+    """
+
+    container: Any
+    stream: Any
 
     @property
-    def height(self) -> int:
-        return int(self.frame.height)
+    def is_recording(self) -> bool:
+        return (self.container.duration or 0) > 0
 
     @property
-    def width(self) -> int:
-        return int(self.frame.width)
+    def rate(self) -> float:
+        """Frames a second."""
+        return float(self.stream.average_rate or self.stream.guessed_rate or DEFAULT_RATE)
 
-    def bgr(self) -> Array:
-        """Convert it to uint8 BGR [height, width, 3].
 
-        The commonest form goes through OpenCV, which takes half the time of FFmpeg's scaler for it: 0.6 ms
-        for 1280x720 where that takes 1.0.
+def _open(
+    address: str,
+    form: Optional[str],
+    options: Dict[str, str],
+    timeout: Optional[Tuple[float, float]] = None,
+) -> _Video:
+    """Open what FFmpeg reads. Raises _Unreadable."""
+    try:
+        container = av.open(address, format=form, options=options, timeout=timeout, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise _Unreadable(_said(error, address)) from None
+    try:
+        return _Video(container, _video_stream(container))
+    except _Unreadable:
+        container.close()
+        raise
+
+
+def _said(error: Exception, address: str) -> str:
+    """Return what FFmpeg says, without the address: it may hold a password."""
+    said = getattr(error, "strerror", None) or type(error).__name__
+    return "no answer in time" if isinstance(error, av.ExitError) else str(said).replace(address, "it")[:200]
+
+
+def _video_stream(container: Any) -> Any:
+    """Return the first video stream. Raises _Unreadable where there is none that can be decoded."""
+    if not container.streams.video:
+        raise _Unreadable("there is no picture in it")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise _Unreadable("there is no decoder for it")
+    _check_size(stream.codec_context)
+    return stream
+
+
+def _check_size(sized: Any) -> None:
+    """Refuse frames of an absurd size. Raises _Unreadable."""
+    if max(sized.width, sized.height) > MOST_SIDE:
+        raise _Unreadable(f"its frames are {sized.width}x{sized.height} pixels, more than {MOST_SIDE} a side")
+
+
+def _advice(path: Path) -> str:
+    """Return what to do about a file that cannot be read."""
+    with path.open("rb") as file:
+        is_mp4 = file.read(8)[4:] == b"ftyp"
+    if is_mp4:
+        return "was it cut off while it was recorded? its index comes last: record as .mkv or .ts"
+    return "give a video file, H.264 in .mp4 or .mkv for one, or a folder of images"
+
+
+class _Decoder:
+    """The frames of an opened video, taken by one thread; any thread may close it at any time.
+
+    FFmpeg is entered by one thread at a time: where one is decoding, that one closes it when it is done.
+    """
+
+    def __init__(self, video: _Video, threads: int, thread_type: str, counts: SourceCounts) -> None:
+        self._video, self._counts = video, counts
+        video.stream.codec_context.thread_count = threads
+        video.stream.thread_type = thread_type if threads > 1 else "NONE"
+        self._packets = self._demuxed()
+        self._at_work = threading.Lock()
+        self._is_closed = False
+
+    def frames(self) -> Iterator[Tuple[int, Any]]:
+        """Yield each good frame, `av.VideoFrame`, with its number; those that are damaged have one, too.
+
+        Raises:
+            av.FFmpegError: there is no more to be had, and that is not its end.
         """
-        frame = self.frame
-        if frame.format.name == "yuv420p" and frame.width % 2 == 0 and frame.height % 2 == 0:
-            return np.asarray(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420))
-        return np.asarray(frame.to_ndarray(format="bgr24"))
+        number, failures = 0, 0
+        while failures < MOST_FAILURES:
+            try:
+                frames = self._next()
+            except av.InvalidDataError:
+                failures, number = failures + 1, number + 1
+                self._counts.corrupt += 1
+                continue
+            if frames is None:
+                return
+            failures = 0
+            for frame in frames:
+                if frame.is_corrupt:
+                    self._counts.corrupt += 1
+                else:
+                    yield number, frame
+                number += 1
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._at_work.acquire(blocking=False):
+            try:
+                self._video.container.close()
+            finally:
+                self._at_work.release()
+
+    def _next(self) -> Optional[List[Any]]:
+        """Return the frames that the next packet brings; None at the end."""
+        try:
+            with self._at_work:
+                return None if self._is_closed else self._decoded()
+        finally:
+            if self._is_closed:
+                self.close()
+
+    def _decoded(self) -> Optional[List[Any]]:
+        try:
+            packet = next(self._packets, None)
+        except av.FFmpegError:
+            self._packets = self._demuxed()  # a generator that has raised is over
+            raise
+        return None if packet is None else list(packet.decode())
+
+    def _demuxed(self) -> Iterator[Any]:
+        """Yield the packets, without a last one that is cut: its error would take the frames along that are
+        still in the decoder's threads.
+        """
+        held = None
+        for packet in self._video.container.demux(self._video.stream):
+            is_end = packet.size == 0
+            if held is not None and not is_end:
+                yield held
+            elif held is not None:
+                self._counts.corrupt += 1
+            held = packet if packet.is_corrupt else None
+            if held is None:
+                yield packet
 
 
-@dataclass(frozen=True)
-class ImagePicture:
-    """An image that was decoded: uint8 BGR [height, width, 3]."""
+class Recording:
+    """A video that has an end: a file, or an address whose length is known. It waits for its reader.
 
-    pixels: Array
-
-    @property
-    def height(self) -> int:
-        return int(self.pixels.shape[0])
-
-    @property
-    def width(self) -> int:
-        return int(self.pixels.shape[1])
-
-    def bgr(self) -> Array:
-        return self.pixels
-
-
-class VideoFile:
-    """A video file, read to its end; what cannot be decoded is counted and left out."""
+    What cannot be decoded is counted and left out; one that is cut off ends at its last good frame.
+    """
 
     is_live = False
 
-    def __init__(self, path: Path, decoders: int) -> None:
-        self.name, self.counts = str(path), SourceCounts()
-        self._container = _open(str(path), self.name, {"protocol_whitelist": FILE_PROTOCOLS}, None)
-        self._stream = _video_stream(self._container, self.name)
-        self._stream.codec_context.thread_count = decoders
-        self._stream.thread_type = "FRAME" if decoders > 1 else "NONE"
+    def __init__(self, name: str, video: _Video, decoders: int) -> None:
+        self.name, self.counts = name, SourceCounts()
+        self._rate = video.rate
+        self._decoder = _Decoder(video, decoders, "FRAME", self.counts)
 
     def frames(self) -> Iterator[Frame]:
-        return _decoded(self._container, self._stream, self.name, self.counts, 0)
+        """Yield the frames; their times are those in the file, or follow from its rate where it has none.
+
+        Raises:
+            InputProblem: a frame of an absurd size.
+            JobFailed: it cannot be read any further, though it has not ended.
+        """
+        first_s: Optional[float] = None
+        try:
+            for number, frame in self._decoder.frames():
+                _check_size(frame)
+                time_s = number / self._rate if frame.time is None else float(frame.time)
+                first_s = time_s if first_s is None else first_s
+                yield Frame(self.name, number, time_s - first_s, "", perf_counter_ns(), video_picture(frame))
+        except _Unreadable as error:
+            raise InputProblem(str(error), self.name, "give another video") from None
+        except (av.FFmpegError, OSError) as error:
+            raise JobFailed(f"it broke off ({_said(error, self.name)})", self.name, "try it again") from None
 
     def close(self) -> None:
-        self._container.close()
+        self._decoder.close()
 
 
 class Folder:
@@ -137,14 +309,17 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.name, self.counts = str(path), SourceCounts()
-        images = (one for one in path.iterdir() if one.suffix.lower() in IMAGE_ENDINGS)
+        images = (one for one in path.iterdir() if one.suffix.lower() in IMAGE_ENDINGS and one.is_file())
         self._images = sorted(images, key=lambda one: one.name)
+        self._is_closed = False
         if not self._images:
             endings = ", ".join(IMAGE_ENDINGS)
             raise InputProblem("there is no image in the folder", self.name, f"it takes {endings}")
 
     def frames(self) -> Iterator[Frame]:
         for number, path in enumerate(self._images):
+            if self._is_closed:
+                return
             try:
                 picture = ImagePicture(read_image(path))
             except (UnreadableImage, OSError):
@@ -153,110 +328,109 @@ class Folder:
             yield Frame(self.name, number, 0.0, path.name, perf_counter_ns(), picture)
 
     def close(self) -> None:
-        """An image is closed when it is read."""
+        self._is_closed = True
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """How a live source is reached.
+
+    Attributes:
+        address: with the user and the password that it may need.
+        form: FFmpeg's name of the input format; None where the address says it.
+    """
+
+    address: str
+    form: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        return without_password(self.address)
+
+    def open(self, patience: Patience) -> _Video:
+        """Raises _Unreadable."""
+        options = ADDRESS_OPTIONS if self.form is None else {}
+        return _open(self.address, self.form, options, (patience.open_s, patience.read_s))
+
+    def open_first(self, patience: Patience) -> _Video:
+        """Raises InputProblem."""
+        try:
+            return self.open(patience)
+        except _Unreadable as error:
+            raise InputProblem(
+                f"no video comes from it ({error})", self.name, "is it on, is the address right?"
+            ) from None
+
+
+def _open_address(address: str, decoders: int, patience: Patience) -> Source:
+    scheme = re.split("://", address)[0].lower()
+    if scheme not in SCHEMES:
+        raise InputProblem(
+            f"no video is read by '{scheme}'", without_password(address), nearest(scheme, SCHEMES)
+        )
+    reach = _Reach(address)
+    video = reach.open_first(patience)
+    if video.is_recording:
+        return Recording(reach.name, video, decoders)
+    return Live(reach, decoders, patience, video)
 
 
 class Live:
-    """An address or a camera: when it goes away it is opened again, until it comes back.
+    """An address or a camera, which does not wait: when it goes away it is opened again until it comes back.
 
-    Args:
-        address: with the user and the password that it may need; `name` has none.
-        options: FFmpeg's, for its protocol.
-        form: FFmpeg's name of the input format, where the address does not say it.
-        tries: to reach it again before it counts as gone for good.
+    Frames are numbered, and have their times, as they arrive.
     """
 
     is_live = True
 
     def __init__(
-        self, address: str, options: Dict[str, str], form: Optional[str] = None, tries: int = 100
+        self, reach: _Reach, decoders: int, patience: Patience, video: Optional[_Video] = None
     ) -> None:
-        self.name, self.counts = without_password(address), SourceCounts()
-        self._address, self._options, self._form, self._tries = address, options, form, tries
-        self._is_closed = False
-        self._container = self._connect()
+        self.name, self.counts = reach.name, SourceCounts()
+        self._reach, self._decoders, self._patience = reach, decoders, patience
+        self._closed = threading.Event()
+        self._decoder = self._decoding(reach.open_first(patience) if video is None else video)
 
     def frames(self) -> Iterator[Frame]:
-        number, started = 0, monotonic()
-        while not self._is_closed:
-            stream = _video_stream(self._container, self.name)
-            stream.thread_type = "SLICE"  # threads for each frame would hold frames back
+        """Yield the frames as they come, until it is closed.
+
+        Raises:
+            JobFailed: it went away, and did not come back in as many tries as it was given.
+        """
+        first, started_s = 0, monotonic()
+        while True:
+            last = -1
             try:
-                for frame in _decoded(self._container, stream, self.name, self.counts, number):
-                    number = frame.number + 1
-                    yield Frame(
-                        self.name, frame.number, monotonic() - started, "", frame.arrived_ns, frame.picture
-                    )
-            except (av.FFmpegError, OSError):
-                pass  # it went away, which its end is too
-            self._container.close()
-            if self._is_closed or not self._reconnect():
+                for last, frame in self._decoder.frames():
+                    _check_size(frame)
+                    at_s = monotonic() - started_s
+                    yield Frame(self.name, first + last, at_s, "", perf_counter_ns(), video_picture(frame))
+            except (_Unreadable, av.FFmpegError, OSError):
+                pass  # it went away; that its pictures end is no other thing
+            first += last + 1
+            self._decoder.close()
+            if not self._comes_back():
                 return
             self.counts.reconnects += 1
 
     def close(self) -> None:
-        self._is_closed = True
-        self._container.close()
+        self._closed.set()
+        self._decoder.close()
 
-    def _connect(self) -> Any:
-        return _open(self._address, self.name, self._options, self._form, (OPEN_S, READ_S))
+    def _decoding(self, video: _Video) -> _Decoder:
+        return _Decoder(video, self._decoders, "SLICE", self.counts)
 
-    def _reconnect(self) -> bool:
-        """Open it again; tell whether it came back."""
-        wait_s = FIRST_WAIT_S
-        for _ in range(self._tries):
-            sleep(wait_s)
-            if self._is_closed:
+    def _comes_back(self) -> bool:
+        """Open it again, as often as it takes; tell whether it is there. Raises JobFailed."""
+        for wait_s in self._patience.waits_s():
+            if self._closed.wait(wait_s):
                 return False
             try:
-                self._container = self._connect()
-                return True
-            except InputProblem:
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-        return False
-
-
-def _open(
-    address: str,
-    name: str,
-    options: Dict[str, str],
-    form: Optional[str],
-    timeout: Optional[Tuple[float, float]] = None,
-) -> Any:
-    try:
-        return av.open(address, format=form, options=options, timeout=timeout)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).replace(address, name)
-        advice = "a file that was cut off while it was recorded may lack its index: record as .ts or .mkv"
-        raise InputProblem(f"it cannot be opened as a video ({said[:200]})", name, advice) from None
-
-
-def _video_stream(container: Any, name: str) -> Any:
-    """Return the first video stream. Raises InputProblem where there is none, or none of a sane size."""
-    if not container.streams.video:
-        raise InputProblem("there is no picture in it", name, "give a file that has a video stream")
-    stream = container.streams.video[0]
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if max(width, height) > MOST_SIDE:
-        raise InputProblem(f"its frames are {width}x{height} pixels", name, f"at most {MOST_SIDE} a side")
-    return stream
-
-
-def _decoded(container: Any, stream: Any, name: str, counts: SourceCounts, first: int) -> Iterator[Frame]:
-    """Yield the frames of a video stream; packets that cannot be decoded are counted and left out."""
-    number, rate = first, float(stream.average_rate or stream.guessed_rate or 25)
-    start: Optional[float] = None
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            counts.corrupt += 1
-            continue
-        for frame in frames:
-            if frame.is_corrupt:
-                counts.corrupt += 1
+                self._decoder = self._decoding(self._reach.open(self._patience))
+            except _Unreadable:
                 continue
-            at = number / rate if frame.time is None else float(frame.time)
-            start = at if start is None else start
-            yield Frame(name, number, at - start, "", perf_counter_ns(), VideoPicture(frame))
-            number += 1
+            if self._closed.is_set():  # while it was opened
+                self._decoder.close()
+            return not self._closed.is_set()
+        tries = f"in {self._patience.tries} tries"
+        raise JobFailed(f"it went away and did not come back {tries}", self.name, "is it on, is it reached?")
