@@ -57,6 +57,12 @@ class SourceCounts:
     dropped: int = 0
     reconnects: int = 0
 
+    def add(self, other: SourceCounts) -> None:
+        """Add what went wrong in another source."""
+        self.corrupt += other.corrupt
+        self.dropped += other.dropped
+        self.reconnects += other.reconnects
+
 
 class Source(Protocol):
     """Where frames come from.

@@ -24,7 +24,7 @@ from shared.contract.streaming import (
     StreamTotals,
     Tracking,
 )
-from shared.inference.frames import Frame, Source
+from shared.inference.frames import Frame, Source, SourceCounts
 from shared.inference.objects import read_objects
 from shared.inference.pipeline import Clock, LoadedNode
 from shared.inference.tracking import Tracker
@@ -167,12 +167,14 @@ class _Teller:
         self._on_reading(reading, frame)
 
     def totals(self, seconds: float, cpu_s: float) -> StreamTotals:
-        counts = [source.counts for source in self._sources]
+        whole = SourceCounts()
+        for source in self._sources:
+            whole.add(source.counts)
         return StreamTotals(
             frames=len(self._latency_ns),
-            dropped=sum(one.dropped for one in counts),
-            corrupt=sum(one.corrupt for one in counts),
-            reconnects=sum(one.reconnects for one in counts),
+            dropped=whole.dropped,
+            corrupt=whole.corrupt,
+            reconnects=whole.reconnects,
             seconds=seconds,
             latency_ns=tuple(self._latency_ns),
             steps_ns=dict(self._steps_ns),

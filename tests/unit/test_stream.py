@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -104,7 +105,8 @@ def test_every_frame_gives_one_line_in_its_order(
 def test_what_is_read_does_not_depend_on_the_workers() -> None:
     one_by_one = read([Numbers("a", 20)], 1, one_by_one=True)
     side_by_side = read([Numbers("a", 20)], 4)
-    assert [one.objects for one in side_by_side] == [one.objects for one in one_by_one]
+    expected = [one.objects for one in one_by_one]
+    assert [one.objects for one in side_by_side] == expected
     (seen,) = side_by_side[3].objects
     assert (seen.box, seen.score, seen.answers["reader"].text) == ((2, 3, 12, 9), 0.9, "AB")
 
@@ -127,15 +129,17 @@ def test_of_a_live_source_the_newest_frames_win() -> None:
     assert len(readings) + source.counts.dropped == 60
     assert source.counts.dropped > 0
     assert readings[-1].frame == 59
-    assert [one.frame for one in readings] == sorted(one.frame for one in readings)
+    numbers = [one.frame for one in readings]
+    assert numbers == sorted(numbers)
 
 
 def test_several_sources_share_the_workers_evenly() -> None:
     """When the shortest way through four files of one length is half done, all are."""
     readings = read([Numbers(str(number), 30) for number in range(4)], 2, lambda: 0.002)
     half = readings[:60]
-    counts = [sum(one.source == str(number) for one in half) for number in range(4)]
-    assert max(counts) - min(counts) <= AHEAD
+    counts = Counter(one.source for one in half)
+    assert len(counts) == 4
+    assert max(counts.values()) - min(counts.values()) <= AHEAD
 
 
 def test_a_worker_does_not_run_far_ahead_of_a_slow_frame() -> None:
@@ -197,7 +201,8 @@ def test_frames_between_have_the_objects_of_their_tracks() -> None:
     run_stream([Numbers("a", 10)], workers, lambda reading, _: readings.append(reading), tracking)
     assert [one.frame for one in readings] == list(range(10))
     assert len(calls) == 4
-    assert [one.objects[0].is_tracked for one in readings] == [number % 3 != 0 for number in range(10)]
+    between = [number % 3 != 0 for number in range(10)]
+    assert [one.objects[0].is_tracked for one in readings] == between
     assert {one.objects[0].track for one in readings} == {1}
     assert readings[-1].objects[0].vote["reader"].text == "AB"
     assert readings[-1].objects[0].vote["reader"].frames == 4

@@ -91,8 +91,10 @@ def test_whatever_is_found(frames: list[list[tuple[float, str, float]]], vote: b
     for number, found in enumerate(frames):
         objects = [plate(x, text, confidence) for x, text, confidence in found]
         told = tracker.follow(number, objects)
-        assert [one.box for one in told] == [one.box for one in objects]
+        boxes = [one.box for one in objects]
+        assert [one.box for one in told] == boxes
         assert len(set(tracks(told))) == len(objects)
         for one in told:
             assert bool(one.vote) == vote
-            assert all(0 <= own.confidence <= 1 for own in one.vote.values())
+            for own in one.vote.values():
+                assert 0 <= own.confidence <= 1
