@@ -45,7 +45,7 @@ def read(workspace: Workspace, recipe: Path, asked: Asked) -> tuple[list[FrameRe
 def test_a_stream_goes_the_whole_way(
     docker_executor: object, workspace: Workspace, recipe_file: Recipe, tmp_path: Path
 ) -> None:
-    """It reads what the sequential pipeline reads, as fast as it was searched, and a user's files with that."""
+    """It reads what the sequential pipeline reads, and a user's files with the settings that were found."""
     recipe = recipe_file(STREAM)
     printed = io.StringIO()
     built = build(workspace, str(recipe), Console(file=printed, width=200), engine="docker")
@@ -63,8 +63,8 @@ def test_a_stream_goes_the_whole_way(
 
     video = next((workspace.state / "data").glob("license_plate_clip-*/clip/clip.mp4"))
     gate, street = tmp_path / "gate.mp4", tmp_path / "street.mp4"
-    for name, count in ((gate, 50), (street, 30)):
-        _first_frames(video, name, count)
+    for file, count in ((gate, 50), (street, 30)):
+        _first_frames(video, file, count)
     asked = Asked([str(gate), str(street)], "baseline", annotated=tmp_path / "drawn")
     readings, told = read(workspace, recipe, asked)
     assert Counter(one.source for one in readings) == {str(gate): 50, str(street): 30}
