@@ -31,11 +31,10 @@ from dockyard.run.turns import Turns
 from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.job import READING_KEY, Job
-from shared.contract.measurement import Throughput
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
 from shared.contract.stages import NetworkFiles, PipelineFiles, StreamRead
-from shared.contract.streaming import FrameReading
+from shared.contract.streaming import FrameReading, StreamSummary
 
 SETTINGS = "inputs/settings"
 
@@ -248,18 +247,18 @@ def _reading(line: str) -> FrameReading | None:
 
 
 def summary(result: Result) -> str:
-    """Return what came of a stream, in a line."""
-    measured = result.measurement
-    assert isinstance(measured, Throughput)
-    if not measured.frames:
+    """Return what came of a stream, in a line. Raises JobFailed where the job has not said it."""
+    try:
+        told = decode(StreamSummary, result.notes.details)
+    except DecodeError as error:
+        raise JobFailed(f"the job left a summary that cannot be used: {error}", "") from None
+    if not told.frames:
         return "no frame was read"
-    latencies = sorted(measured.latency_ns)
-    p99 = latencies[min(len(latencies) - 1, round(0.99 * len(latencies)))]
-    lost = [f"{measured.dropped} dropped"] if measured.dropped else []
-    lost += [f"{count} {name}" for name, count in result.notes.details.items() if count]
+    lost = {"dropped": told.dropped, "corrupt": told.corrupt, "reconnects": told.reconnects}
+    losses = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+    fps = told.frames / max(told.seconds, 1e-9)
     return (
-        f"{measured.frames} frames in {measured.seconds:.1f} s, {measured.fps:.1f} a second; latency "
-        f"{latencies[len(latencies) // 2] / 1e6:.1f} ms (p99 {p99 / 1e6:.1f}), "
-        f"{1000 * measured.cpu_s / measured.frames:.1f} ms of CPU a frame, {result.peak_mb:.0f} MB at most"
-        + (f"; {', '.join(lost)}" if lost else "")
+        f"{told.frames} frames in {told.seconds:.1f} s, {fps:.1f} a second; latency "
+        f"{told.latency_ms:.1f} ms (p99 {told.p99_ms:.1f}), {told.cpu_ms:.1f} ms of CPU a frame, "
+        f"{result.peak_mb:.0f} MB at most" + (f"; {losses}" if losses else "")
     )

@@ -13,7 +13,7 @@ from dockyard.recipe.workspace import SHARED
 from shared.contract.codec import DecodeError, decode
 from shared.contract.errors import InputProblem
 from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, Throughput
-from shared.contract.model import PipelineNode, steps_of
+from shared.contract.model import steps_of
 from shared.contract.result import Result, Status
 from shared.contract.stages import (
     STAGES,
@@ -23,13 +23,12 @@ from shared.contract.stages import (
     PipelineEvaluate,
     StreamBenchmark,
     StreamEvaluate,
-    StreamRead,
 )
 from shared.contract.streaming import stream_steps
 
 SCHEMA = SHARED / "contract" / "result.schema.json"
 
-StreamParameters = StreamEvaluate | StreamBenchmark | StreamRead
+StreamParameters = StreamEvaluate | StreamBenchmark
 """Of what comes to a throughput."""
 
 SAME_METRIC = 1e-6
@@ -103,7 +102,7 @@ def _check_latency(parameters: Parameters, latency: Latency) -> None:
 def _check_throughput(parameters: Parameters, throughput: Throughput) -> None:
     if not isinstance(parameters, StreamParameters):
         raise InputProblem("a throughput, which was not asked for")
-    if not isinstance(parameters, StreamRead) and throughput.frames < 1:
+    if throughput.frames < 1:
         raise InputProblem("a throughput without frames")
     if any(burst.seconds <= 0 or burst.frames < 1 for burst in throughput.bursts):
         raise InputProblem("a throughput with a burst in no time, or without a frame")
@@ -111,15 +110,10 @@ def _check_throughput(parameters: Parameters, throughput: Throughput) -> None:
         raise InputProblem("a throughput with a latency of zero")
     if len(throughput.latency_ns) != throughput.frames:
         raise InputProblem("a throughput without the latency of each frame")
-    known = stream_steps(_nodes_of(parameters))
+    known = stream_steps(parameters.stream.pipeline.nodes)
     unknown = [step for step in throughput.steps_ns if step not in known]
     if unknown:
         raise InputProblem(f"a throughput with the step '{unknown[0][:80]}', which no stream has")
-
-
-def _nodes_of(parameters: StreamParameters) -> tuple[PipelineNode, ...]:
-    """Return the nodes of a stream's pipeline."""
-    return (parameters if isinstance(parameters, StreamRead) else parameters.stream).pipeline.nodes
 
 
 def _check_quality(quality: Quality) -> None:

@@ -276,6 +276,8 @@ class StreamBenchmark:
 class StreamRead:
     """Sources that a stream reads at once, each line told as it comes (`READING_KEY`).
 
+    What came of it is in the details of its notes (`StreamSummary`).
+
     Attributes:
         sources: files and folders below the job's, or addresses.
         settings: as of `StreamEvaluate`.
@@ -332,7 +334,7 @@ EVALUATE = Stage("evaluate", ("quality", "measurement"))
 BENCHMARK = Stage("benchmark", ("measurement",))
 CONFIGURE = Stage("configure", ("artifact",), is_cached=True)
 STREAM = Stage("stream", ("measurement",))
-READ = Stage("read", ("measurement",))
+READ = Stage("read", ())
 
 CLOCKED = (BENCHMARK.name, STREAM.name)
 """The stages that measure in bursts."""

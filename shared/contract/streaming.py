@@ -160,6 +160,26 @@ class TrueFrame:
 
 
 @dataclass(frozen=True)
+class StreamSummary:
+    """What is told of a stream that has read a user's sources.
+
+    Attributes:
+        frames, dropped, corrupt, reconnects, seconds: as `StreamTotals` has them.
+        latency_ms, p99_ms: the median and the 99th percentile of the newest frames.
+        cpu_ms: CPU milliseconds a frame.
+    """
+
+    frames: int
+    dropped: int = 0
+    corrupt: int = 0
+    reconnects: int = 0
+    seconds: float = 0.0
+    latency_ms: float = 0.0
+    p99_ms: float = 0.0
+    cpu_ms: float = 0.0
+
+
+@dataclass(frozen=True)
 class StreamTotals:
     """What came of a stream.
 
@@ -169,7 +189,7 @@ class StreamTotals:
         corrupt: that could not be decoded.
         reconnects: how often a source that went away came back.
         seconds: from the first frame asked for to the last line.
-        latency_ns: nanoseconds of each frame, from its arrival to its line.
+        latency_ns: nanoseconds of each frame, or of the newest, from its arrival to its line.
         steps_ns: nanoseconds by step, of all frames and threads: `decode`, `colour`, the nodes' steps,
             `track`, `wait` (in queues).
         cpu_s: of the process, in seconds.

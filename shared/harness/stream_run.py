@@ -41,11 +41,18 @@ class LoadedStream:
     def decoders(self) -> int:
         return 1 if self.settings is None else self.settings.decoders
 
-    def read(self, sources: Sequence[Source], on_reading: OnReading) -> StreamTotals:
+    def read(
+        self, sources: Sequence[Source], on_reading: OnReading, latencies: Optional[int] = None
+    ) -> StreamTotals:
         """Read sources to their end, and close them (`run_stream`)."""
         try:
             return run_stream(
-                sources, self.workers, on_reading, self.tracking, one_by_one=self.settings is None
+                sources,
+                self.workers,
+                on_reading,
+                self.tracking,
+                one_by_one=self.settings is None,
+                latencies=latencies,
             )
         finally:
             for source in sources:

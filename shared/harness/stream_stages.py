@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
+import numpy as np
 
 from shared.contract.clips import Clip, find_clip, read_truth, write_truth
 from shared.contract.codec import encode
@@ -30,6 +31,7 @@ from shared.contract.streaming import (
     SETTINGS_FILE,
     FrameReading,
     StreamSettings,
+    StreamSummary,
     StreamTotals,
     Tracking,
     TrueFrame,
@@ -58,6 +60,9 @@ from shared.inference.video import open_source
 
 TRUTH_FILE = "readings.truth.jsonl"
 """What the reference read, which its `evaluate` leaves."""
+
+NEWEST = 100_000
+"""Frames whose latencies are summarized, of sources that may be read for weeks."""
 
 SHOWN = 3
 """Frames that are named of those that differ."""
@@ -309,10 +314,23 @@ def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
             if drawn is not None:
                 drawn.add(reading, frame)
 
-        totals = loaded.read(sources, told)
+        totals = loaded.read(sources, told, NEWEST)
     return Result(
         Status.DONE,
         settings=_described_run(loaded),
-        measurement=throughput_of([totals]),
-        notes=Notes(details={"corrupt": totals.corrupt, "reconnects": totals.reconnects}),
+        notes=Notes(details=encode(_summarized(totals))),
+    )
+
+
+def _summarized(totals: StreamTotals) -> StreamSummary:
+    latency_ms = np.asarray(totals.latency_ns or (0,), np.float64) / 1e6
+    return StreamSummary(
+        frames=totals.frames,
+        dropped=totals.dropped,
+        corrupt=totals.corrupt,
+        reconnects=totals.reconnects,
+        seconds=totals.seconds,
+        latency_ms=float(np.median(latency_ms)),
+        p99_ms=float(np.percentile(latency_ms, 99)),
+        cpu_ms=1000 * totals.cpu_s / max(1, totals.frames),
     )

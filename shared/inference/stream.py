@@ -48,17 +48,19 @@ def run_stream(
     tracking: Tracking,
     *,
     one_by_one: bool = False,
+    latencies: Optional[int] = None,
 ) -> StreamTotals:
     """Read sources to their end. Nothing is left running, whatever is raised meanwhile.
 
     Args:
         workers: for each the nodes that it runs, which no other calls.
         one_by_one: the first worker alone, in this thread, which decodes too: the sequential pipeline.
+        latencies: how many are kept, the newest: a camera is read for weeks. None keeps all.
 
     Raises:
         BaseException: what a source, a network or `on_reading` raised; the frames before are told.
     """
-    teller = _Teller(sources, on_reading, tracking, len(workers))
+    teller = _Teller(sources, on_reading, tracking, len(workers), latencies)
     started, cpu = perf_counter_ns(), process_time_ns()
     if one_by_one:
         _run_one_by_one(sources, workers[0], teller)
@@ -111,14 +113,20 @@ class _Teller:
     """Tells what was read, the frames of each source in their order, and adds up what it took."""
 
     def __init__(
-        self, sources: Sequence[Source], on_reading: OnReading, tracking: Tracking, workers: int
+        self,
+        sources: Sequence[Source],
+        on_reading: OnReading,
+        tracking: Tracking,
+        workers: int,
+        latencies: Optional[int],
     ) -> None:
         self._sources, self._on_reading, self._tracking = sources, on_reading, tracking
         self._lines = [_Line(Tracker(tracking)) for _ in sources]
         self._most_early = EARLY * max(workers, tracking.interval)
         self._turn = threading.Condition()
         self._is_over = False
-        self._latency_ns: List[int] = []
+        self._frames = 0
+        self._latency_ns: Deque[int] = deque(maxlen=latencies)
         self._steps_ns: Dict[str, int] = {}
 
     def is_looked_at(self, taken: _Taken) -> bool:
@@ -162,6 +170,7 @@ class _Teller:
         spent = {**read.clock.steps, TRACK: now - turn_ns, WAIT: waited}
         for step, nanoseconds in spent.items():
             self._steps_ns[step] = self._steps_ns.get(step, 0) + nanoseconds
+        self._frames += 1
         self._latency_ns.append(latency)
         reading = FrameReading(frame.source, frame.number, frame.time_s, objects, frame.name, latency / 1e6)
         self._on_reading(reading, frame)
@@ -171,7 +180,7 @@ class _Teller:
         for source in self._sources:
             whole.add(source.counts)
         return StreamTotals(
-            frames=len(self._latency_ns),
+            frames=self._frames,
             dropped=whole.dropped,
             corrupt=whole.corrupt,
             reconnects=whole.reconnects,
