@@ -28,6 +28,7 @@ from dockyard.run.display import Display
 from dockyard.run.job_folder import place_code
 from dockyard.run.job_lines import read_progress
 from dockyard.run.turns import Turns
+from shared.contract.clips import is_video_name
 from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.job import READING_KEY, Job
@@ -113,8 +114,10 @@ def read_stream(
             left = executor.run(*toolchain, folder, limits, _listener(named, display, log))
         result = read_result(folder, left, job.parameters)
         if result.status != Status.DONE:
-            told = "\n  ".join(list(log)[-3:])
-            raise JobFailed(result.reason, job.id, told)
+            reason = result.reason
+            for place, name in names.items():
+                reason = reason.replace(place, name)
+            raise JobFailed(reason, job.id, "\n  ".join(list(log)[-3:]))
         if asked.annotated is not None:
             shutil.copytree(folder / "outputs", asked.annotated, dirs_exist_ok=True)
     return result
@@ -159,7 +162,7 @@ def _places(sources: Sequence[str]) -> list[Path | str]:
             continue
         path = Path(source)
         if not path.exists():
-            beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+            beside = [one.name for one in path.parent.glob("*") if is_video_name(one)]
             raise InputProblem("there is no such file, folder or camera", source, nearest(path.name, beside))
         found.append(path)
     return found

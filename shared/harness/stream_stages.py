@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from shared.contract.clips import Clip, find_clip, read_truth, write_truth
 from shared.contract.codec import encode
-from shared.contract.errors import JobFailed
+from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.job import GO, READING_KEY
 from shared.contract.measurement import Quality, Throughput
 from shared.contract.outputs import TextOutputs
@@ -63,6 +64,9 @@ TRUTH_FILE = "readings.truth.jsonl"
 
 NEWEST = 100_000
 """Frames whose latencies are summarized, of sources that may be read for weeks."""
+
+TOLD_EVERY = 50
+"""Frames after which is told how far a stream is."""
 
 SHOWN = 3
 """Frames that are named of those that differ."""
@@ -297,11 +301,8 @@ def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
     with ExitStack() as stack:
         sources: List[Source] = []
         for address in parameters.sources:
-            place = work.folder / address
-            name = str(place) if place.exists() else address
-            source = open_source(name, loaded.decoders)
+            source = _opened(address, work.folder, loaded.decoders)
             stack.callback(source.close)
-            source.name = address if place.exists() else source.name
             sources.append(source if parameters.seconds is None else Until(source, parameters.seconds))
         drawn = None
         if parameters.is_annotated:
@@ -309,8 +310,13 @@ def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
 
             drawn = stack.enter_context(AnnotatedVideos(work.output, [one.name for one in sources]))
 
+        counted = count()
+
         def told(reading: FrameReading, frame: Frame) -> None:
             print(json.dumps({READING_KEY: encode(reading)}), flush=True)
+            read = next(counted)
+            if read % TOLD_EVERY == 0:
+                report("frames read", read, 0)
             if drawn is not None:
                 drawn.add(reading, frame)
 
@@ -320,6 +326,19 @@ def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
         settings=_described_run(loaded),
         notes=Notes(details=encode(_summarized(totals))),
     )
+
+
+def _opened(address: str, folder: Path, decoders: int) -> Source:
+    """Open a source, which lines and errors name as the job does. Raises InputProblem."""
+    place = folder / address
+    if not place.exists():
+        return open_source(address, decoders)
+    try:
+        source = open_source(str(place), decoders)
+    except InputProblem as problem:
+        raise InputProblem(problem.what, address, problem.advice) from None
+    source.name = address
+    return source
 
 
 def _summarized(totals: StreamTotals) -> StreamSummary:
