@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from shared.inference.arrays import Array
+from shared.inference.frames import Frame
 
 LOSSLESS = {"qp": "0"}
 
@@ -69,6 +70,11 @@ def number_in(pixels: Array) -> int:
     height, width = pixels.shape[:2]
     middles = [pixels[height // 4, (2 * bit + 1) * width // (2 * BITS), 1] for bit in range(BITS)]
     return sum((int(middle) > 128) << bit for bit, middle in enumerate(middles))
+
+
+def numbers_in(frames: Iterable[Frame]) -> list[int]:
+    """Return the number that is drawn in each frame."""
+    return [number_in(frame.picture.bgr()) for frame in frames]
 
 
 def write_noise(path: Path, count: int, options: Mapping[str, str] | None = None, **others: Any) -> Path:
