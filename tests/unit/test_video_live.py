@@ -18,11 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.errors import InputProblem, JobFailed
+from shared.contract.streaming import Tracking
+from shared.harness.stream_run import Until
 from shared.inference.addresses import without_password
 from shared.inference.frames import Frame, Source
+from shared.inference.stream import run_stream
 from shared.inference.video import Patience, open_source
 from tests.stand_ins.rtsp_server import Camera, Picture, pictures_of
-from tests.videos import frame_of, noise, number_in, write_noise
+from tests.unit.test_pipeline import BOX, node
+from tests.videos import frame_of, noise, number_in, numbers_in, write_noise
 
 SHORT = Patience(open_s=5.0, read_s=1.0, first_wait_s=0.05, longest_wait_s=0.2)
 """As long as a camera on this machine needs."""
@@ -69,7 +73,7 @@ def test_a_camera_is_read(camera: Camera) -> None:
     frames = first(source, 40)
     assert source.is_live
     assert [frame.number for frame in frames] == list(range(40))
-    assert [number_in(frame.picture.bgr()) for frame in frames] == [n % COUNT for n in range(40)]
+    assert numbers_in(frames) == [n % COUNT for n in range(40)]
     times = [frame.time_s for frame in frames]
     assert times == sorted(times)
     assert times[-1] == pytest.approx(39 * camera.interval_s, rel=0.8)
@@ -81,7 +85,7 @@ def test_a_camera_that_goes_away_is_read_on(camera: Camera) -> None:
     camera.stops_after = 15
     source = open_source(camera.address, 1, SHORT)
     frames = first(source, 40)
-    assert [number_in(frame.picture.bgr()) for frame in frames] == [n % 15 for n in range(40)]
+    assert numbers_in(frames) == [n % 15 for n in range(40)]
     assert [frame.number for frame in frames] == list(range(40))
     assert source.counts.reconnects == 2
     assert camera.calls == 3
@@ -137,6 +141,34 @@ def test_a_camera_that_stays_away_is_told(camera: Camera) -> None:
         list(frames)
     assert "s3cr" not in str(caught.value)
     assert caught.value.where == f"rtsp://***@127.0.0.1:{camera.port}/gate"
+
+
+def test_a_stream_that_fails_waits_for_no_camera(camera: Camera) -> None:
+    """What ends a stream ends it at once, also while one of its sources is waited for."""
+    source = open_source(camera.address, 1, Patience(5.0, 1.0, 60.0, 60.0))
+    camera.stops_after = 1
+    camera.close()
+
+    def fail(_: Any) -> dict[str, Any]:
+        time.sleep(1.5)  # until the camera is waited for
+        raise ValueError("out of memory")
+
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="out of memory"):
+        run_stream([source], [[node("detector", BOX, fail)]], lambda *_: None, Tracking())
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_camera_is_read_for_so_many_seconds(camera: Camera, is_gone: bool) -> None:
+    """The time that a source is read for ends it, also when it went away before."""
+    source = Until(open_source(camera.address, 1, Patience(5.0, 1.0, 60.0, 60.0)), 1.0)
+    if is_gone:
+        camera.close()
+    started = time.monotonic()
+    frames = list(source.frames())
+    assert frames
+    assert 0.9 < time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize("is_waiting", [False, True])
@@ -243,7 +275,7 @@ def test_a_recording_at_an_address_is_read_whole(shelf: tuple[str, Path]) -> Non
     write_noise(folder / "clip.mp4", 20)
     source = open_source(f"{address}/clip.mp4", 1, SHORT)
     assert not source.is_live
-    assert [number_in(frame.picture.bgr()) for frame in source.frames()] == list(range(20))
+    assert numbers_in(source.frames()) == list(range(20))
     source.close()
 
 
