@@ -1,8 +1,9 @@
-"""What a stream reads, as lines of JSON or as rows of CSV."""
+"""What a stream reads, as lines of JSON (`reading.schema.json`) or as rows of CSV."""
 
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, Dict, List, Optional, Union
 
 from .codec import encode
@@ -72,4 +73,5 @@ def _row(reading: FrameReading, one: ReadObject, node: str) -> List[Cell]:
 
 
 def _share(value: Optional[float]) -> Optional[float]:
-    return None if value is None else round(value, SHARE_DIGITS)
+    """Return it rounded; None also where a network's arithmetic failed: JSON has no NaN."""
+    return None if value is None or not isfinite(value) else round(value, SHARE_DIGITS)

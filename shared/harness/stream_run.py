@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -223,18 +224,20 @@ class FirstFrames:
 
 
 class Until:
-    """A source that is read for so many seconds."""
+    """A source that is read for so many seconds, also while it sends nothing."""
 
     def __init__(self, source: Source, seconds: float) -> None:
         self.name, self.counts, self.is_live = source.name, source.counts, source.is_live
         self._source, self._seconds = source, seconds
 
     def frames(self) -> Iterator[Frame]:
-        end = monotonic() + self._seconds
-        for frame in self._source.frames():
-            yield frame
-            if monotonic() >= end:
-                return
+        end = threading.Timer(self._seconds, self._source.close)
+        end.daemon = True
+        end.start()
+        try:
+            yield from self._source.frames()
+        finally:
+            end.cancel()
 
     def close(self) -> None:
         self._source.close()

@@ -19,6 +19,9 @@ SEEN, CARRIED, TEXT = (60, 200, 60), (0, 190, 255), (0, 0, 0)
 TICKS = 90_000
 """A second's, of the frames' times."""
 
+IMAGE_S, LEAST_S = 1.0, 0.01
+"""Seconds that an image of a folder is shown, and that a frame is at least, whatever its time says."""
+
 
 class AnnotatedVideos:
     """Writes `<number>-<name>.mp4` for each source into a folder; the sources are known by their names."""
@@ -45,7 +48,7 @@ class AnnotatedVideos:
         video = self._videos.get(reading.source)
         if video is None:
             video = self._videos[reading.source] = _Video(self._paths[reading.source], image)
-        video.add(image, reading.time_s)
+        video.add(image, reading.time_s, IMAGE_S if reading.name else LEAST_S)
 
 
 class _Video:
@@ -59,15 +62,15 @@ class _Video:
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS)
-        self._last = -1
+        self._last = -TICKS
 
-    def add(self, image: Array, time_s: float) -> None:
-        """Add a frame at its time; one whose time is not after the last one's comes right after that."""
+    def add(self, image: Array, time_s: float, least_s: float) -> None:
+        """Add a frame at its time, but so many seconds after the last one at least."""
         if image.shape[1::-1] != self._size:
             image = cv2.resize(image, self._size)
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
         frame.time_base = Fraction(1, TICKS)
-        self._last = max(round(time_s * TICKS), self._last + TICKS // 100)
+        self._last = max(round(time_s * TICKS), self._last + round(least_s * TICKS))
         frame.pts = self._last
         self._container.mux(self._stream.encode(frame))
 

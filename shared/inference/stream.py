@@ -227,6 +227,8 @@ def _run_side_by_side(sources: Sequence[Source], workers: Sequence[Nodes], telle
     def fail(error: BaseException) -> None:
         queues.fail(error)
         teller.give_up()
+        for source in sources:
+            source.close()  # one that is waited for would be waited for before the error is told
 
     threads = [threading.Thread(target=_guarded, args=(body, fail), daemon=True) for body in bodies]
     started = []

@@ -134,7 +134,7 @@ class _Video:
     @property
     def rate(self) -> float:
         """Frames a second."""
-        return float(self.stream.average_rate or self.stream.guessed_rate or DEFAULT_RATE)
+        return float(self.stream.guessed_rate or self.stream.average_rate or DEFAULT_RATE)
 
 
 def _open(

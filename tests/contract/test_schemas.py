@@ -24,6 +24,7 @@ from shared.contract.outputs import OUTPUTS, Task
 from shared.contract.recipe import Measure, Recipe, Requirements, Search
 from shared.contract.record import Record
 from shared.contract.result import Result
+from shared.contract.streaming import Answer, FrameReading, ReadObject, Vote
 from tests.contract.schema_documents import Schema, documents_of
 
 OURS = Workspace(PRODUCT)
@@ -57,8 +58,9 @@ def test_schemas_are_valid(path: Path) -> None:
 
 
 def test_all_schemas_are_there() -> None:
-    """Recipe, model, target, result and record have a schema."""
-    assert {"recipe", "model", "target", "result", "record"} <= {path.name.split(".")[0] for path in SCHEMAS}
+    """Recipe, model, target, result, record and a stream's line have a schema."""
+    wanted = {"recipe", "model", "target", "result", "record", "reading"}
+    assert wanted <= {path.name.split(".")[0] for path in SCHEMAS}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -135,6 +137,7 @@ def properties(schema: Schema, *place: str) -> Schema:
 
 MODEL, RECIPE = schema_of("model"), schema_of("recipe")
 SEARCH = RECIPE["properties"]["optimizations"]["else"]["then"]
+READ_OBJECT = schema_of("reading")["properties"]["objects"]["items"]["properties"]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +152,10 @@ SEARCH = RECIPE["properties"]["optimizations"]["else"]["then"]
         (Search, properties(SEARCH, "search")),
         (Result, schema_of("result")["properties"]),
         (Record, schema_of("record")["properties"]),
+        (FrameReading, schema_of("reading")["properties"]),
+        (ReadObject, READ_OBJECT),
+        (Answer, READ_OBJECT["answers"]["additionalProperties"]["properties"]),
+        (Vote, READ_OBJECT["vote"]["additionalProperties"]["properties"]),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -190,6 +197,10 @@ READ: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]] = {
     "result": (
         documents_of(schema_of("result"), schema_of("result")),
         lambda document: decode(Result, document),
+    ),
+    "reading": (
+        documents_of(schema_of("reading"), schema_of("reading")),
+        lambda document: decode(FrameReading, document),
     ),
     "record": (
         documents_of(schema_of("record"), schema_of("record")),
