@@ -491,15 +491,18 @@ def test_the_networks_of_a_stream_stay_as_they_are(workspace: Workspace, stream_
 
 
 def test_a_stream_is_read_as_the_recipe_says(workspace: Workspace) -> None:
-    """Interval, vote, frames and the seconds of the search and of a burst reach the jobs."""
+    """Interval, vote, frames and the seconds of the search and of a burst reach the jobs; the reference reads
+    each frame.
+    """
     recipe = load_recipe(workspace, "lp_intel_stream_tracked.json")
     assert recipe.stream is not None
     recipe = replace(recipe, stream=replace(recipe.stream, frames=100, search_s=7, burst_s=2.0))
     jobs = [p.job.parameters for p in make_plan(workspace, recipe).jobs if p.job.model == "license_plate"]
     configure = next(one for one in jobs if isinstance(one, StreamConfigure))
-    clocked = next(one for one in jobs if isinstance(one, StreamBenchmark))
+    reference, clocked = [one for one in jobs if isinstance(one, StreamBenchmark)][:2]
     assert (configure.time_budget_s, configure.stream.frames) == (7, 100)
     assert (clocked.burst_s, clocked.stream.tracking) == (2.0, Tracking(3, True))
+    assert (reference.settings, reference.stream.tracking) == (None, Tracking())
 
 
 def add_pipeline(workspace: Workspace, nodes: list[dict[str, Any]]) -> None:
