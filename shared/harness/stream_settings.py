@@ -18,7 +18,7 @@ PAIRS = 4
 BURST_S = 0.7
 """Long enough that filling and draining the queues, some tens of milliseconds, does not decide."""
 
-LEAD = 1.02
+LEAD = 1.05
 """A ratio from which one of two settings is faster; below it the one that is there stays."""
 
 BATCHES = ((2, 5.0), (4, 10.0))
