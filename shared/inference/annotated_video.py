@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple, Type, Union
 
 import av
 import cv2
+import numpy as np
 
 from shared.contract.streaming import Answer, FrameReading, ReadObject, Vote
 from shared.inference.arrays import Array
@@ -37,8 +39,9 @@ class AnnotatedVideos:
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Any, trace: Any) -> None:
-        for video in self._videos.values():
-            video.close()
+        with ExitStack() as stack:  # each is closed, also where another cannot be
+            for video in self._videos.values():
+                stack.callback(video.close)
 
     def add(self, reading: FrameReading, frame: Frame) -> None:
         """Write a frame with what was read in it."""
@@ -75,12 +78,17 @@ class _Video:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        self._container.mux(self._stream.encode())
-        self._container.close()
+        try:
+            self._container.mux(self._stream.encode())
+        finally:
+            self._container.close()
 
 
 def _draw(image: Array, found: ReadObject) -> None:
-    x0, y0, x1, y1 = (round(side) for side in found.box)
+    """Draw a box, as far as it is in the image whatever a detector says, and what was read of it."""
+    height, width = image.shape[:2]
+    edges = (width - 1, height - 1, width - 1, height - 1)
+    x0, y0, x1, y1 = map(int, np.clip(np.nan_to_num(found.box), 0, edges).round())
     colour = CARRIED if found.is_tracked else SEEN
     cv2.rectangle(image, (x0, y0), (x1, y1), colour, 2)
     label = _label(found)

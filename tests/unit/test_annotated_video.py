@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from shared.contract.streaming import Answer, FrameReading, ReadObject
 from shared.inference.annotated_video import CARRIED, SEEN, AnnotatedVideos
@@ -101,3 +102,20 @@ def test_images_of_a_folder_can_be_looked_at(tmp_path: Path) -> None:
             one = frame("images", number, 0.0)
             videos.add(FrameReading("images", number, 0.0, (), f"{number}.png"), one)
     assert [one.time_s for one in open_source(str(tmp_path / "1-images.mp4")).frames()] == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-50.0, -50.0, 500.0, 500.0),
+        (1e12, 1e12, 1e13, 1e13),
+        (float("-inf"), float("nan"), float("inf"), 5.0),
+    ],
+)
+def test_a_box_that_is_not_in_the_frame_ends_nothing(tmp_path: Path, box: Any) -> None:
+    """What a detector says is drawn as far as it is in the frame, whatever its numbers."""
+    one = frame("gate.mp4", 0, 0.0)
+    with AnnotatedVideos(tmp_path, ["gate.mp4"]) as videos:
+        videos.add(reading(one, ReadObject(box, 0.9, {"reader": Answer("A" * 200)})), one)
+    (path,) = written(tmp_path)
+    assert len(list(open_source(str(path)).frames())) == 1
