@@ -124,7 +124,7 @@ def decode_boxes(
     """Return the boxes of a detector, the surest first.
 
     One that overlaps a surer one by more than SAME_OBJECT is of the same object and left out. Of rows without
-    a score the first is the one that counts.
+    a score the first is the one that counts. Where a network's arithmetic failed, NaN or infinite, is no box.
 
     Args:
         input_size, tensors: as of `decode_box`.
@@ -136,13 +136,14 @@ def decode_boxes(
         return []
     scores = _scores(outputs, rows, tensors)
     if outputs.score is None or scores is None:
-        return [ScoredBox(_in_image(outputs.box, rows[0], input_size, placement), None)]
+        box = _in_image(outputs.box, rows[0], input_size, placement)
+        return [ScoredBox(box, None)] if np.isfinite(box).all() else []
     found: List[ScoredBox] = []
     for row in np.argsort(-scores, kind="stable")[:most]:
-        if scores[row] < outputs.score.minimum:
+        if not scores[row] >= outputs.score.minimum:  # a NaN, which is sorted last, is no score
             break
         box = _in_image(outputs.box, rows[row], input_size, placement)
-        if all(iou(box, surer.box) <= SAME_OBJECT for surer in found):
+        if np.isfinite(box).all() and all(iou(box, surer.box) <= SAME_OBJECT for surer in found):
             found.append(ScoredBox(box, float(scores[row])))
     return found
 
@@ -217,7 +218,9 @@ def confidence_of(outputs: Union[TextOutputs, ClassificationOutputs], tensors: T
     best = []
     for name in names:
         best.append(_probabilities(np.asarray(tensors[name], np.float64), is_one_row).max(-1))
-    return float(np.concatenate(best).prod())
+    product = float(np.concatenate(best).prod())
+    # Rows may add up to a little more than 1; of arithmetic that failed nothing is sure.
+    return min(1.0, product) if np.isfinite(product) else 0.0
 
 
 def _probabilities(tensor: Array, is_one_row: bool) -> Array:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.outputs import (
+    BoxOutput,
     ClassificationOutputs,
+    DetectionOutputs,
     NamedClasses,
+    ScoreOutput,
     SymbolsOutput,
     TextOutputs,
 )
-from shared.inference.decoding import FoundText, decode_class, decode_text
+from shared.inference.decoding import FoundText, confidence_of, decode_boxes, decode_class, decode_text
+from shared.inference.preprocess import Placement
 
 ALPHABET = "ABC12"
 texts = st.text(ALPHABET, max_size=6)
@@ -81,3 +86,32 @@ def test_class(best: int) -> None:
     """The class is the name of the best one."""
     outputs = ClassificationOutputs(NamedClasses("c", ("x", "y", "z")))
     assert decode_class(outputs, {"c": scores_for([best], 3)}) == "xyz"[best]
+
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("box", "score"), [((NAN, 0, 9, 9), 0.9), ((0, 0, INFINITE, 9), 0.9), ((0, 0, 9, 9), NAN)]
+)
+@pytest.mark.parametrize("has_score", [True, False])
+def test_arithmetic_that_failed_is_no_box(box: tuple[float, ...], score: float, has_score: bool) -> None:
+    """A box or a score that is no number is left out; the boxes beside it are found."""
+    outputs = DetectionOutputs(BoxOutput("b", unit="pixels"), ScoreOutput("s", minimum=0.5))
+    if not has_score:
+        outputs = DetectionOutputs(BoxOutput("b", unit="pixels"))
+    good = (20.0, 20.0, 28.0, 24.0)
+    tensors = {"b": np.array([box, good]), "s": np.array([score, 0.8])}
+    found = [one.box for one in decode_boxes(outputs, (24, 32), tensors, Placement(1, 1, 0, 0))]
+    if has_score:
+        assert found == [good]
+    else:
+        assert found == ([box] if np.isfinite(box).all() else [])
+
+
+@given(st.floats(0, 0.0099), st.sampled_from([None, NAN, INFINITE]))
+def test_a_confidence_is_a_share(more: float, failed: float | None) -> None:
+    """A confidence is 0 to 1, also where probabilities add up to a little more; 0 where arithmetic failed."""
+    best = 1 + more if failed is None else failed
+    outputs = ClassificationOutputs(NamedClasses("c", ("x", "y")))
+    assert confidence_of(outputs, {"c": np.array([best, 0.0])}) == (1.0 if failed is None else 0.0)
