@@ -9,13 +9,17 @@ from typing import Any, Dict, Mapping, Sequence
 import numpy as np
 import openvino as ov
 from artifact import IR_FILE, PRECISION
-from openvino import opset13
 from openvino.preprocess import PrePostProcessor
 
 from shared.contract.artifact import Manifest
 from shared.contract.model import InputSpec, Network
 from shared.inference.arrays import Array
 from shared.inference.session import Session, Unsupported
+
+try:
+    from openvino import opset10
+except ImportError:  # 2023.3
+    from openvino.runtime import opset10
 
 SAME_WITHIN = 1e-3
 """Of an output's largest value, how far a batch's outputs may be from those of single calls."""
@@ -103,9 +107,9 @@ def _set_batch(model: Any, batch: int) -> None:
         sizes = np.array(pattern.get_data())
         if len(sizes) > 1 and sizes[0] == 1 and sizes.min() > 0:
             sizes[0] = -1
-            operation.input(1).replace_source_output(opset13.constant(sizes).output(0))
+            operation.input(1).replace_source_output(opset10.constant(sizes).output(0))
     try:
-        model.reshape([batch, *model.input().shape[1:]])
+        model.reshape([batch, *list(model.input().shape)[1:]])
     except RuntimeError:
         raise Unsupported(f"the network is not for batches of {batch}") from None
 

@@ -213,3 +213,25 @@ def test_requirements_hold_no_vendor() -> None:
     assert "openvino" in vendors
     pinned = named(ROOT / "requirements.txt") & vendors
     assert pinned == {"av", "cloudpickle", "numpy", "opencv-python-headless", "pillow", "psutil", "scipy"}
+
+
+def loaded_at_once(entry: Path) -> set[Path]:
+    """The modules beside an entry script that it loads whatever it is to do, and itself."""
+    found, ahead = {entry}, [entry]
+    while ahead:
+        for statement in ast.parse(ahead.pop().read_text()).body:
+            if isinstance(statement, ast.ImportFrom) and statement.module:
+                beside = entry.parent / f"{statement.module}.py"
+                if beside.is_file() and beside not in found:
+                    found.add(beside)
+                    ahead.append(beside)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(loaded_at_once(ROOT / "targets/intel-openvino/entry.py")), ids=shown)
+def test_both_releases_of_openvino_can_load_the_target(path: Path) -> None:
+    """2023.3 has its operations in another place, and is looked for there, too."""
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module == "openvino":
+            names = [alias.name for alias in statement.names]
+            assert not [name for name in names if name.startswith("opset")], "not every release has it there"
