@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
+from queue import SimpleQueue
 from time import perf_counter_ns, process_time_ns
 from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -30,7 +31,9 @@ from shared.inference.pipeline import Clock, LoadedNode
 from shared.inference.tracking import Tracker
 
 AHEAD = 4
-"""Decoded frames of a source that wait for a worker, at most; 1.4 MB each at 1280x720."""
+"""Decoded frames of a source that wait for a worker, at most; 1.4 MB each at 1280x720. Of a live source as
+many as there are workers where those are fewer: a worker takes the oldest, which should not be old.
+"""
 
 EARLY = 4
 """Frames that were read before their turn and wait for it, at most, for each worker."""
@@ -163,7 +166,7 @@ class _Teller:
         turn_ns, frame = perf_counter_ns(), read.taken.frame
         objects: Tuple[ReadObject, ...] = tuple(read.objects or ())
         if self._tracking.is_on:
-            objects = line.tracker.follow(read.taken.place, read.objects)
+            objects = line.tracker.follow(frame.number, read.objects)
         now = perf_counter_ns()
         latency = now - frame.arrived_ns
         waited = (read.taken.taken_ns - frame.arrived_ns) + (turn_ns - read.done_ns)
@@ -220,7 +223,7 @@ def _run_one_by_one(sources: Sequence[Source], nodes: Nodes, teller: _Teller) ->
 
 
 def _run_side_by_side(sources: Sequence[Source], workers: Sequence[Nodes], teller: _Teller) -> None:
-    queues = _Queues(sources)
+    queues = _Queues(sources, len(workers))
     bodies = [partial(_decode, source, number, queues, teller) for number, source in enumerate(sources)]
     bodies += [partial(_work, queues, nodes, teller) for nodes in workers]
 
@@ -230,29 +233,35 @@ def _run_side_by_side(sources: Sequence[Source], workers: Sequence[Nodes], telle
         for source in sources:
             source.close()  # one that is waited for would be waited for before the error is told
 
-    threads = [threading.Thread(target=_guarded, args=(body, fail), daemon=True) for body in bodies]
+    ended: "SimpleQueue[None]" = SimpleQueue()
+    threads = [threading.Thread(target=_guarded, args=(body, fail, ended), daemon=True) for body in bodies]
     started = []
     try:
         for thread in threads:
             thread.start()
             started.append(thread)
-        for thread in started:
-            thread.join()
+        for _ in started:
+            ended.get()  # a join that is interrupted takes its thread for ended (CPython up to 3.12)
     except BaseException as interrupted:
         fail(interrupted)
+        raise
+    finally:
         for thread in started:
             thread.join()
-        raise
     if queues.error is not None:
         raise queues.error
 
 
-def _guarded(body: Callable[[], None], fail: Callable[[BaseException], None]) -> None:
+def _guarded(
+    body: Callable[[], None], fail: Callable[[BaseException], None], ended: "SimpleQueue[None]"
+) -> None:
     """Run a thread's work; what it raises ends the stream."""
     try:
         body()
     except BaseException as error:
         fail(error)
+    finally:
+        ended.put(None)
 
 
 def _decode(source: Source, number: int, queues: "_Queues", teller: _Teller) -> None:
@@ -280,8 +289,9 @@ def _work(queues: "_Queues", nodes: Nodes, teller: _Teller) -> None:
 class _Queues:
     """The decoded frames that wait, a short queue for each source, and whose turn it is."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], workers: int) -> None:
         self._sources = sources
+        self._rooms = [min(AHEAD, workers) if one.is_live else AHEAD for one in sources]
         self._frames: List[Deque[Frame]] = [deque() for _ in sources]
         self._has_ended = [False for _ in sources]
         self._places = [0 for _ in sources]
@@ -298,7 +308,7 @@ class _Queues:
         """Add a frame of a source; where there is no room wait, or, of a live one, drop the oldest."""
         with self._news:
             queue, source = self._frames[number], self._sources[number]
-            while len(queue) >= AHEAD and not self.is_over:
+            while len(queue) >= self._rooms[number] and not self.is_over:
                 if source.is_live:
                     queue.popleft()
                     source.counts.dropped += 1

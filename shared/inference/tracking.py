@@ -75,47 +75,52 @@ class Tracker:
         self._tracking = tracking
         self._tracks: List[_Track] = []
         self._count = 0
+        self._last = 0
 
-    def follow(self, place: int, objects: Optional[Sequence[ReadObject]]) -> Tuple[ReadObject, ...]:
+    def follow(self, frame: int, objects: Optional[Sequence[ReadObject]]) -> Tuple[ReadObject, ...]:
         """Return the objects of a frame with their tracks.
 
         Args:
-            place: of the frame in the order of those taken.
+            frame: its number, which says how far the objects have moved where frames before it were dropped.
+                One that is lower than the last begins anew, with other objects.
             objects: what was read in it; None where it did not go through the networks.
         """
+        if frame < self._last:
+            self._tracks = []
+        self._last = frame
         if objects is None:
-            return tuple(self._carried(track, place) for track in self._tracks if not track.unseen)
+            return tuple(self._carried(track, frame) for track in self._tracks if not track.unseen)
         free = list(self._tracks)
         told = []
         for found in objects:
-            track = _nearest(found, free, place)
+            track = _nearest(found, free, frame)
             if track is None:
                 self._count += 1
-                track = _Track(self._count, found, place)
+                track = _Track(self._count, found, frame)
                 self._tracks.append(track)
             else:
                 free.remove(track)
-            track.see(found, place)
+            track.see(found, frame)
             told.append(replace(found, track=track.number, vote=self._vote(track)))
         for track in free:
             track.unseen += 1
         self._tracks = [track for track in self._tracks if track.unseen <= UNSEEN_FRAMES]
         return tuple(told)
 
-    def _carried(self, track: _Track, place: int) -> ReadObject:
+    def _carried(self, track: _Track, frame: int) -> ReadObject:
         """Return a track's object in a frame that was not looked at."""
-        box, vote = track.expected(place), self._vote(track)
+        box, vote = track.expected(frame), self._vote(track)
         return replace(track.seen, box=box, track=track.number, vote=vote, is_tracked=True)
 
     def _vote(self, track: _Track) -> Mapping[str, Vote]:
         return track.vote() if self._tracking.vote else {}
 
 
-def _nearest(found: ReadObject, tracks: Sequence[_Track], place: int) -> Optional[_Track]:
+def _nearest(found: ReadObject, tracks: Sequence[_Track], frame: int) -> Optional[_Track]:
     """Return the track whose expected box an object overlaps most, and enough; or None."""
     best, overlap = None, SAME_TRACK
     for track in tracks:
-        value = max(iou(found.box, track.expected(place)), iou(found.box, track.seen.box))
+        value = max(iou(found.box, track.expected(frame)), iou(found.box, track.seen.box))
         if value >= overlap:
             best, overlap = track, value
     return best

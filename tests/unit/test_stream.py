@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -133,6 +136,25 @@ def test_of_a_live_source_the_newest_frames_win() -> None:
     assert numbers == sorted(numbers)
 
 
+def test_frames_of_a_live_source_are_not_old_when_they_are_taken() -> None:
+    """However slow the networks are, one waits for each worker, and no more."""
+    behind: list[int] = []
+
+    class Camera(Numbers):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                yield replace(frame, picture=Seen(frame.number))
+
+    class Seen(Grey):
+        def bgr(self) -> Any:
+            behind.append(source.yielded - 1 - self._value)
+            return super().bgr()
+
+    source = Camera("camera", 150, True, lambda _: 0.001)
+    read([source], 1, lambda: 0.01)
+    assert median(behind) <= 2
+
+
 def test_several_sources_share_the_workers_evenly() -> None:
     """When the shortest way through four files of one length is half done, all are."""
     readings = read([Numbers(str(number), 30) for number in range(4)], 2, lambda: 0.002)
@@ -175,6 +197,20 @@ def test_an_error_of_a_network_ends_the_stream_and_is_told() -> None:
     assert not _streaming()
 
 
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_an_interrupt_ends_the_stream(one_by_one: bool) -> None:
+    def told(reading: FrameReading, _: Frame) -> None:
+        if reading.frame == 3:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    before = threading.active_count()
+    source = Numbers("a", 10**6, pace_s=lambda _: 0.001)
+    with pytest.raises(KeyboardInterrupt):
+        run_stream([source], [nodes(), nodes()], told, OFF, one_by_one=one_by_one)
+    assert threading.active_count() == before
+    assert source.yielded < 10**6
+
+
 def test_an_error_of_the_reader_of_lines_ends_the_stream() -> None:
     def full(*_: Any) -> None:
         raise BrokenPipeError
@@ -206,6 +242,27 @@ def test_frames_between_have_the_objects_of_their_tracks() -> None:
     assert {one.objects[0].track for one in readings} == {1}
     assert readings[-1].objects[0].vote["reader"].text == "AB"
     assert readings[-1].objects[0].vote["reader"].frames == 4
+
+
+def test_objects_go_on_by_the_numbers_of_frames() -> None:
+    """Where frames before one were dropped, what moves is as much farther as they are many."""
+    readings: list[FrameReading] = []
+
+    class Gaps(Numbers):
+        def frames(self) -> Iterator[Frame]:
+            taken = (0, 1, 2, 3, 4, 7)
+            return (frame for frame in super().frames() if frame.number in taken)
+
+    def detect(image: Any) -> dict[str, Any]:
+        number = float(image[0, 0, 0, 0])
+        return found(2 + number, 3, 12 + number, 9)
+
+    tracking = Tracking(interval=2)
+    nodes_of_one = [node("detector", BOX, detect)]
+    run_stream([Gaps("a", 9)], [nodes_of_one], lambda one, _: readings.append(one), tracking)
+    last = readings[-1]
+    assert (last.frame, last.objects[0].is_tracked) == (7, True)
+    assert last.objects[0].box == pytest.approx((9, 3, 19, 9))
 
 
 def test_times_add_up() -> None:

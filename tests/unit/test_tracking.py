@@ -69,6 +69,13 @@ def test_what_was_not_found_last_is_not_carried_on() -> None:
     assert tracker.follow(3, None) == ()
 
 
+def test_a_source_that_begins_anew_has_other_objects() -> None:
+    tracker = Tracker(EVERY)
+    for frame in range(5):
+        tracker.follow(frame, [plate(10 + 8 * frame)])
+    assert tracks(tracker.follow(0, [plate(42)])) == [2]
+
+
 def test_the_vote_is_with_those_who_are_sure() -> None:
     tracker = Tracker(EVERY)
     for frame, (text, confidence) in enumerate((("AB1", 0.95), ("A81", 0.3), ("A81", 0.3))):
