@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from dockyard.judge.assessment import Verdict
 from dockyard.judge.decisions import RoundDecisions
 from dockyard.judge.records import make_records
+from dockyard.judge.verdicts import judge
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan, PlannedJob
 from dockyard.recipe.recipes import load_recipe
@@ -19,7 +21,8 @@ from dockyard.run import search
 from dockyard.run.attempt import INTERRUPTED
 from dockyard.run.outcome import Outcome
 from shared.contract.artifact import Artifact
-from shared.contract.recipe import Measure, Recipe, Search
+from shared.contract.measurement import Scope
+from shared.contract.recipe import Measure, Recipe, Search, Stream
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
 from shared.contract.stages import (
@@ -27,9 +30,11 @@ from shared.contract.stages import (
     NetworkBenchmark,
     PipelineBenchmark,
     PipelineEvaluate,
+    StreamBenchmark,
+    StreamEvaluate,
     artifacts_of,
 )
-from tests.builders import latency, quality
+from tests.builders import latency, quality, throughput
 
 DECISIONS = RoundDecisions()
 
@@ -74,10 +79,13 @@ def found(planned: PlannedJob, figures: Figures) -> Result:
     parameters = planned.job.parameters
     time, value = figures.get((planned.job.model, planned.variant or ""), (100, 1.0))
     measured = {files.network.name: Artifact().sha256 for files in artifacts_of(parameters)}
+    measured[planned.job.model] = Artifact().sha256  # of a stream, how it is run
     result = Result(Status.DONE, measured=measured)
     if isinstance(parameters, (NetworkBenchmark, PipelineBenchmark)):
         result = replace(result, measurement=latency(time, time, time))
-    if isinstance(parameters, (Evaluate, PipelineEvaluate)):
+    if isinstance(parameters, StreamBenchmark):
+        result = replace(result, measurement=throughput(1e9 / time))
+    if isinstance(parameters, (Evaluate, PipelineEvaluate, StreamEvaluate)):
         result = replace(result, quality=replace(quality([1.0]), metrics={"accuracy": value}))
     return result
 
@@ -197,3 +205,52 @@ def test_combination_holds_end_to_end(pair: Plan) -> None:
     assert records["baseline+baseline"].status == RecordStatus.NOT_MEASURED
     job = next(planned for planned in ran if planned.variant == "int8+baseline")
     assert job.needs == ["lp_detector/int8/optimize", "lp_reader/baseline/optimize"]
+
+
+@pytest.fixture
+def stream(pair: Plan) -> Plan:
+    """The same search for a pipeline that reads a video."""
+    return replace(pair, recipe=replace(pair.recipe, stream=Stream()))
+
+
+def test_combinations_of_a_stream(stream: Plan) -> None:
+    """Of a stream each combination has its settings found, then is judged and measured by its rate."""
+    figures: dict[tuple[str, str], tuple[int, float]] = {
+        ("license_plate", "reference"): (300, 0.95),
+        ("license_plate", "int8+int8"): (50, 0.95),
+        ("license_plate", "int8+baseline"): (80, 0.95),
+        ("license_plate", "baseline+int8"): (80, 0.96),
+    }
+    for network in stream.networks:
+        figures[network, "baseline"] = (50, 0.99)
+        figures[network, "int8"] = (20, 0.90)
+    ran, done = explored(stream, figures)
+
+    def stages_of(variant: str) -> list[str]:
+        own = [one for one in ran if (one.job.model, one.variant) == ("license_plate", variant)]
+        return [one.job.stage.name for one in own]
+
+    assert stages_of("reference") == ["evaluate", "stream", "stream", "stream"]
+    assert stages_of("int8+int8") == ["configure", "evaluate", "stream", "stream", "stream"]
+    assert stages_of("int8+baseline") == ["configure", "evaluate", "stream"]
+    records = records_of(stream, done, "license_plate")
+    assert {record.scope for record in records.values()} == {Scope.STREAM}
+    assert "license_plate" in records["int8+int8"].artifacts
+    left = records["int8+baseline"]
+    assert (left.status, len(left.rounds)) == (RecordStatus.NOT_MEASURED, 1)
+    verdicts = {one.record.variant: one.verdict for one in judge(list(records.values()))}
+    assert verdicts["int8+int8"] == Verdict.RECOMMENDED
+
+
+def test_settings_found_when_the_time_is_up(stream: Plan) -> None:
+    """A stream whose settings are found when the search's time is up is not judged, and says why."""
+    _, everything = explored(stream, {})
+    ids = list(everything)
+    configured = next(job_id for job_id in ids if job_id.endswith("/configure"))
+    tight = replace(stream, recipe=replace(stream.recipe, search=Search(ids.index(configured) + 1)))
+    ran, done = explored(tight, {})
+    assert configured in done
+    judged = [one.variant for one in ran if isinstance(one.job.parameters, StreamEvaluate)]
+    assert judged == ["reference"]
+    reasons = {one.variant: one.reason for one in records_of(tight, done, "license_plate").values()}
+    assert reasons[done[configured].planned.variant or ""] == search.BUDGET_SPENT
