@@ -138,7 +138,7 @@ def stream(
 
     asked = Asked(source, variant or None, seconds or None, Path(annotated) if annotated else None)
     found = find_workspace(workspace)
-    with LiveDisplay(Console(stderr=True)) as display, writing(output) as on_reading:
+    with writing(output) as on_reading, LiveDisplay(Console(stderr=True)) as display:
         result = read_stream(
             found, recipe, asked, on_reading, display, engine=engine, context=context or None
         )

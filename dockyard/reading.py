@@ -42,7 +42,7 @@ SETTINGS = "inputs/settings"
 FOREVER_S = 10 * 365 * 86400
 """The time limit of a stream that ends with its sources, or when it is interrupted."""
 
-LOG_LINES = 20
+LOG_LINES, LOG_LINE = 20, 4000
 
 OnReading = Callable[[FrameReading], None]
 
@@ -86,6 +86,10 @@ def read_stream(
     if plan.recipe.stream is None or plan.pipeline is None:
         raise InputProblem(
             f"{plan.recipe.name} is not for a stream", f"{plan.recipe.file}: $", 'add `"stream": {}`'
+        )
+    if not asked.sources:
+        raise InputProblem(
+            "no source is named", "--source", "a video, a folder of images, an address, a camera"
         )
     record = _record(plan, asked.variant)
     places = _places(asked.sources)
@@ -213,11 +217,14 @@ def _placed(place: Path | str, number: int, folder: Path) -> str:
     """Copy a source below the job's folder, and return its path there; an address or a camera stays one."""
     if isinstance(place, str) or place.is_char_device():
         return str(place)
-    relative = f"inputs/sources/{number}/{place.name}"
+    relative = f"inputs/sources/{number}/{place.resolve().name}"
     destination = folder / relative
     destination.parent.mkdir(parents=True)
     if place.is_dir():
-        shutil.copytree(place, destination)
+        destination.mkdir()
+        for file in sorted(place.iterdir()):
+            if file.is_file():  # what lies deeper is not read
+                shutil.copyfile(file, destination / file.name)
     else:
         shutil.copyfile(place, destination)
     return relative
@@ -233,20 +240,24 @@ def _listener(on_reading: OnReading, display: Display, log: deque[str]) -> Calla
         if reading is not None:
             on_reading(reading)
         elif line.strip():
-            log.append(line)
+            log.append(line[:LOG_LINE])
 
     return on_line
 
 
 def _reading(line: str) -> FrameReading | None:
-    """Return what a line says was read; None for any other line."""
-    if not line.startswith("{"):
+    """Return what a line says was read; None for any other line.
+
+    Raises:
+        JobFailed: it begins as one that says so, and does not: a frame would be missing without a word.
+    """
+    if not line.startswith(f'{{"{READING_KEY}"'):
         return None
     try:
         document: Any = json.loads(line)
         return decode(FrameReading, document[READING_KEY])
-    except (DecodeError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    except (DecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise JobFailed(f"a line of a frame cannot be read ({str(error)[:200]})", "") from None
 
 
 def summary(result: Result) -> str:

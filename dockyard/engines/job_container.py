@@ -39,7 +39,8 @@ FOLDER = "/job"
 OWN_VOLUME = docker.types.Mount(target=FOLDER, source=None, type="volume")
 """A volume for the job's folder that is the container's own, and goes with it."""
 
-MAX_LINE = 4000
+MAX_LINE = 1 << 17
+"""Characters: a frame with a hundred objects and their votes is a line of a quarter of them."""
 _PAUSE_S = 0.2
 
 

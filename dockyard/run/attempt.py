@@ -37,6 +37,9 @@ from shared.contract.stages import Compile, Evaluate, Optimize, Tuning
 
 LOG_LINES = 40
 
+LOG_LINE = 4000
+"""Characters of a line that are kept."""
+
 INTERRUPTED = "interrupted"
 
 TUNING_MB = 64
@@ -260,7 +263,7 @@ def _execute(run: Run, planned: PlannedJob, folder: Path, log: deque[str]) -> Jo
         if step is not None:
             run.display.progress(*step)
         elif line.strip():
-            log.append(line)
+            log.append(line[:LOG_LINE])
 
     job, tuning = planned.job, _tuning_of(planned)
     executor = run.placement.executor_of(job)

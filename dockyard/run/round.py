@@ -13,6 +13,7 @@ from dockyard.engines import JobExit, WordsLost
 from dockyard.plan.jobs import evaluate_id
 from dockyard.plan.plan import PlannedJob
 from dockyard.run.attempt import (
+    LOG_LINE,
     LOG_LINES,
     Finished,
     Problem,
@@ -112,7 +113,7 @@ class _GroupWatcher:
         if step is not None:
             self._display.progress(*step)
         elif text.strip():
-            self.logs[number].append(text)
+            self.logs[number].append(text[:LOG_LINE])
 
     def cycle(self, done: int) -> None:
         self._display.progress("bursts in turn, cycle", done, self._cycles)

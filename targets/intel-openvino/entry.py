@@ -100,7 +100,10 @@ class IntelOpenvino:
         batch: int,
         folds: bool,
     ) -> Sequence[Session]:
-        return load_parallel(network, artifact, manifest, count, threads, batch, folds)
+        try:
+            return load_parallel(network, artifact, manifest, count, threads, batch, folds)
+        except RuntimeError as error:  # a network that cannot be folded, say: other settings may do
+            raise Unsupported(error_summary(str(error))) from None
 
 
 OPENVINO = IntelOpenvino()
