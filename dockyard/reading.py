@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from dockyard.deliver.find import measured_artifact
 from dockyard.engines import Limits
@@ -35,7 +34,7 @@ from shared.contract.job import READING_KEY, Job
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
 from shared.contract.stages import NetworkFiles, PipelineFiles, StreamRead
-from shared.contract.streaming import FrameReading, StreamSummary
+from shared.contract.streaming import FrameReading, StreamSummary, is_address
 
 SETTINGS = "inputs/settings"
 
@@ -119,17 +118,12 @@ def read_stream(
         result = read_result(folder, left, job.parameters)
         if result.status != Status.DONE:
             reason = result.reason
-            for place, name in names.items():
-                reason = reason.replace(place, name)
+            for place, source in names.items():
+                reason = reason.replace(place, source)
             raise JobFailed(reason, job.id, "\n  ".join(list(log)[-3:]))
         if asked.annotated is not None:
             shutil.copytree(folder / "outputs", asked.annotated, dirs_exist_ok=True)
     return result
-
-
-def is_address(source: str) -> bool:
-    """Tell whether a source is reached over a network."""
-    return bool(urlsplit(source).scheme) and "://" in source
 
 
 def _record(plan: Plan, variant: str | None) -> Record:

@@ -47,7 +47,7 @@ from shared.contract.stages import (
     Tolerance,
     Tuning,
 )
-from shared.contract.streaming import Tracking
+from shared.contract.streaming import REFERENCE_READINGS, Tracking
 
 ONNX_GRAPH = "model.onnx"
 """What the reference's `convert` leaves."""
@@ -57,9 +57,6 @@ REFERENCE_OUTPUTS = "reference.npz"
 
 REFERENCE_INPUT = f"data/reference/{REFERENCE_OUTPUTS}"
 """Where jobs have it, below their inputs: in a folder of its own, as what an engine may keep for the next."""
-
-REFERENCE_READINGS = "readings.truth.jsonl"
-"""What the reference's stream read, as its `evaluate` leaves it: true for others where nothing else is."""
 
 READINGS_INPUT = f"data/readings/{REFERENCE_READINGS}"
 """Where jobs have it, below their inputs."""

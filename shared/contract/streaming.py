@@ -18,6 +18,9 @@ SETTINGS_FILE = "stream.json"
 DECODE, COLOUR, TRACK, WAIT = "decode", "colour", "track", "wait"
 """The steps of a stream beside those of its nodes; `WAIT` is the time that frames spend in queues."""
 
+REFERENCE_READINGS = "readings.truth.jsonl"
+"""What the reference's stream read, as its `evaluate` leaves it: true for others where nothing else is."""
+
 VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".avi", ".ts", ".h264", ".264")
 
 TRUTH_ENDING = ".truth.jsonl"
@@ -212,6 +215,11 @@ class StreamTotals:
 def stream_steps(nodes: Tuple[PipelineNode, ...]) -> Tuple[str, ...]:
     """Return the steps of a stream that may be timed, in their order."""
     return (DECODE, COLOUR, *(step for node in nodes for step in node.steps), TRACK, WAIT)
+
+
+def is_address(source: str) -> bool:
+    """Tell whether a source is reached over a network."""
+    return "://" in source
 
 
 def stream_problem(pipeline: Pipeline, networks: Mapping[str, Network]) -> str:

@@ -10,7 +10,7 @@ from typing import Mapping, Sequence, Tuple
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
 from shared.contract.result import Notes
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
-from shared.harness.bursts import LONGEST_UNREST_S, Bursts, Call, Words, take_bursts
+from shared.harness.bursts import Call, Words, notes_on_rest, take_bursts
 from shared.harness.evaluate_pipeline import frames_of
 from shared.harness.progress import report
 from shared.harness.reference import load_reference
@@ -41,7 +41,7 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
     _warm_up(call, parameters.warmup, parameters.burst_s)
     bursts = take_bursts(call, parameters.burst_s, words)
     latency = Latency(Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls)
-    return latency, _notes_on(bursts)
+    return latency, notes_on_rest(len(bursts.calls), bursts.restless)
 
 
 def benchmark_pipeline(
@@ -68,16 +68,7 @@ def benchmark_pipeline(
     _warm_up(call, parameters.warmup, parameters.burst_s)
     bursts = take_bursts(call, parameters.burst_s, words)
     latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls)
-    return latency, _notes_on(bursts)
-
-
-def _notes_on(bursts: Bursts) -> Notes:
-    """Return what has to be said of bursts that disturbed those of others."""
-    if not bursts.restless:
-        return Notes()
-    share = f"after {bursts.restless} of {len(bursts.calls)} bursts"
-    unrest = f"its threads still computed {LONGEST_UNREST_S:g} s {share}"
-    return Notes((f"{unrest}: they may slow what is measured beside it",))
+    return latency, notes_on_rest(len(bursts.calls), bursts.restless)
 
 
 def _warm_up(call: Call, calls: int, seconds: float) -> None:

@@ -6,10 +6,11 @@ import json
 import signal
 from dataclasses import dataclass
 from time import perf_counter_ns, process_time_ns, sleep
-from typing import Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple, TypeVar
 
 from shared.contract.errors import JobFailed
 from shared.contract.job import END, GO, READY_KEY
+from shared.contract.result import Notes
 
 CALLS, MOST_CALLS = 5, 1000
 """Of a burst, at least and at most: its median says something then, and a record stays readable."""
@@ -25,6 +26,8 @@ LONGEST_UNREST_S = 2.0
 
 PATIENCE_S = 1800
 """Seconds without a word after which the host must be gone."""
+
+T = TypeVar("T")
 
 Call = Callable[[], Mapping[str, int]]
 """Makes one call and returns the nanoseconds of each of its steps."""
@@ -74,17 +77,36 @@ def take_bursts(call: Call, seconds: float, words: Words) -> Bursts:
             CALLS, unless LONGEST_S are over.
     """
     samples: Dict[str, List[int]] = {}
-    bursts: List[int] = []
-    restless = 0
-    come_to_rest()
-    while words(len(bursts)) == GO:
-        burst = _burst(call, seconds)
-        restless += not come_to_rest()
-        bursts.append(len(burst))
+    bursts, restless = at_each_word(lambda: _burst(call, seconds), words)
+    for burst in bursts:
         for steps in burst:
             for step, taken in steps.items():
                 samples.setdefault(step, []).append(taken)
-    return Bursts({step: tuple(times) for step, times in samples.items()}, tuple(bursts), restless)
+    calls = tuple(map(len, bursts))
+    return Bursts({step: tuple(times) for step, times in samples.items()}, calls, restless)
+
+
+def at_each_word(run: Callable[[], T], words: Words) -> Tuple[List[T], int]:
+    """Run a burst at each word until the last one; the process comes to rest before the host hears of it.
+
+    Returns:
+        What each burst gave, and after how many the process did not come to rest.
+    """
+    bursts: List[T] = []
+    restless = 0
+    come_to_rest()
+    while words(len(bursts)) == GO:
+        bursts.append(run())
+        restless += not come_to_rest()
+    return bursts, restless
+
+
+def notes_on_rest(bursts: int, restless: int) -> Notes:
+    """Return what has to be said of bursts that disturbed those of others."""
+    if not restless:
+        return Notes()
+    unrest = f"its threads still computed {LONGEST_UNREST_S:g} s after {restless} of {bursts} bursts"
+    return Notes((f"{unrest}: they may slow what is measured beside it",))
 
 
 def come_to_rest() -> bool:

@@ -16,7 +16,7 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Dict, Optional, Tuple, TypeVar, Union
 
 import cv2
 
@@ -37,7 +37,6 @@ from shared.contract.stages import (
     Optimize,
     PipelineBenchmark,
     PipelineEvaluate,
-    PipelineFiles,
     Predict,
     StreamBenchmark,
     StreamConfigure,
@@ -52,13 +51,13 @@ from shared.harness.bursts import Words, words_of_host
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
 from shared.harness.evaluate_pipeline import evaluate_pipeline, frames_of
+from shared.harness.loaded_nodes import load_nodes, settings_by_network, settings_of
 from shared.harness.machine_state import read_state
 from shared.harness.progress import report
 from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
 from shared.harness.reference_check import what_is_wrong, what_is_wrong_end_to_end
 from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
 from shared.inference.artifacts import describe_artifact, read_manifest
-from shared.inference.pipeline import LoadedNode
 from shared.inference.preprocess import UnreadableImage
 from shared.inference.session import Session, Unsupported
 
@@ -210,7 +209,7 @@ def _convert(work: _Work, parameters: Convert) -> Result:
     return Result(
         Status.FAILED if reason else Status.DONE,
         reason=f"the converted graph disagrees with the reference: {reason}" if reason else "",
-        settings=_settings(session),
+        settings=settings_of(session),
         differences=rows,
         notes=product.notes,
     )
@@ -261,13 +260,13 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
     if parameters.is_reference:
         wrong = what_is_wrong(network, session, found)
         if wrong:
-            return Result(Status.FAILED, wrong, settings=_settings(session))
+            return Result(Status.FAILED, wrong, settings=settings_of(session))
         save_reference(work.output / REFERENCE_FILE, found.kept)
         strange = unanswerable(network.outputs, found.samples)
         notes = Notes(tuple(f"{one.what}: they count as wrong" for one in strange))
     return Result(
         Status.DONE,
-        settings=_settings(session),
+        settings=settings_of(session),
         differences=rows,
         notes=notes,
         quality=found.quality,
@@ -281,17 +280,17 @@ def _predict(work: _Work, parameters: Predict) -> Result:
     folder, manifest = _made_before(work, parameters.artifact)
     session = predictor.load(network, folder, manifest, work.threads)
     found = evaluate(network, session, work.folder / parameters.test, parameters.samples)
-    return Result(Status.DONE, settings=_settings(session), quality=found.quality)
+    return Result(Status.DONE, settings=settings_of(session), quality=found.quality)
 
 
 def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
     session = _load(parameters.artifact, work)
     latency, notes = benchmark_network(session, parameters, work.folder, work.words)
-    return Result(Status.DONE, settings=_settings(session), measurement=latency, notes=notes)
+    return Result(Status.DONE, settings=settings_of(session), measurement=latency, notes=notes)
 
 
 def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
-    nodes = _load_nodes(parameters.pipeline, work)
+    nodes = load_nodes(parameters.pipeline, lambda files: _load(files, work))
     frames = frames_of(nodes, parameters, work.folder)
     quality, latency = evaluate_pipeline(nodes, frames)
     if parameters.is_reference:
@@ -299,25 +298,14 @@ def _evaluate_pipeline(work: _Work, parameters: PipelineEvaluate) -> Result:
             nodes[-1].network, frames_of(nodes, parameters, work.folder), quality
         )
         if wrong:
-            return Result(Status.FAILED, wrong, settings=_node_settings(nodes))
-    return Result(Status.DONE, settings=_node_settings(nodes), quality=quality, measurement=latency)
+            return Result(Status.FAILED, wrong, settings=settings_by_network(nodes))
+    return Result(Status.DONE, settings=settings_by_network(nodes), quality=quality, measurement=latency)
 
 
 def _benchmark_pipeline(work: _Work, parameters: PipelineBenchmark) -> Result:
-    nodes = _load_nodes(parameters.pipeline, work)
+    nodes = load_nodes(parameters.pipeline, lambda files: _load(files, work))
     latency, notes = benchmark_pipeline(nodes, parameters, work.folder, work.words)
-    return Result(Status.DONE, settings=_node_settings(nodes), measurement=latency, notes=notes)
-
-
-def _load_nodes(pipeline: PipelineFiles, work: _Work) -> List[LoadedNode]:
-    networks = {files.network.name: files.network for files in pipeline.artifacts}
-    sessions = {files.network.name: _load(files, work) for files in pipeline.artifacts}
-    return [LoadedNode(node, networks[node.network], sessions[node.network]) for node in pipeline.nodes]
-
-
-def _node_settings(nodes: Sequence[LoadedNode]) -> Dict[str, Any]:
-    """Return what each network runs with, by its name."""
-    return {loaded.network.name: _settings(loaded.session) for loaded in nodes}
+    return Result(Status.DONE, settings=settings_by_network(nodes), measurement=latency, notes=notes)
 
 
 def _made_before(work: _Work, files: NetworkFiles) -> Tuple[Path, Manifest]:
@@ -363,8 +351,3 @@ def _write_manifest(product: Product, work: _Work) -> Manifest:
     )
     (work.output / MANIFEST_FILE).write_text(json.dumps(encode(manifest), indent=2) + "\n", encoding="utf-8")
     return manifest
-
-
-def _settings(session: Session) -> Dict[str, Any]:
-    """Return what a session runs with, and what is done to an image outside of it, as JSON."""
-    return {**session.settings, "input": encode(session.input)}

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from shared.contract.codec import decode
 from shared.contract.errors import JobFailed
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import SETTINGS_FILE, FrameReading, StreamSettings, StreamTotals, Tracking
+from shared.harness.loaded_nodes import load_nodes, nodes_of
 from shared.harness.toolchain import Capabilities
 from shared.inference.artifacts import read_manifest
 from shared.inference.batching import Batches
 from shared.inference.frames import Frame, Source, SourceCounts
-from shared.inference.pipeline import LoadedNode
 from shared.inference.session import Session, Unsupported
 from shared.inference.stream import Nodes, OnReading, run_stream
 
@@ -68,8 +69,7 @@ def load_one_by_one(
     Args:
         load: loads a network with all threads.
     """
-    sessions = {files.network.name: load(files) for files in pipeline.artifacts}
-    return LoadedStream([_nodes(pipeline, sessions)], None, tracking)
+    return LoadedStream([load_nodes(pipeline, load)], None, tracking)
 
 
 def load_side_by_side(
@@ -95,7 +95,7 @@ def load_side_by_side(
         shared = Batches(sessions, settings.wait_ms) if is_batched else None
         for number, own in enumerate(for_each):
             own[files.network.name] = shared or sessions[number]
-    return LoadedStream([_nodes(pipeline, own) for own in for_each], settings, tracking)
+    return LoadedStream([nodes_of(pipeline, own) for own in for_each], settings, tracking)
 
 
 def _sessions(
@@ -120,11 +120,6 @@ def _sessions(
         raise Unsupported("this toolchain has neither batches nor folding")
     loader = capabilities.loader
     return [loader.load(network, place, manifest, settings.threads) for _ in range(settings.workers)]
-
-
-def _nodes(pipeline: PipelineFiles, sessions: Dict[str, Session]) -> Nodes:
-    networks = {files.network.name: files.network for files in pipeline.artifacts}
-    return [LoadedNode(node, networks[node.network], sessions[node.network]) for node in pipeline.nodes]
 
 
 def read_settings(folder: Path) -> StreamSettings:
@@ -214,10 +209,7 @@ class FirstFrames:
         self._source, self._count = source, count
 
     def frames(self) -> Iterator[Frame]:
-        for number, frame in enumerate(self._source.frames()):
-            if self._count is not None and number >= self._count:
-                return
-            yield frame
+        return islice(self._source.frames(), self._count)
 
     def close(self) -> None:
         self._source.close()
@@ -255,8 +247,3 @@ def read_once(
 
     totals = loaded.read([FirstFrames(open_video(loaded.decoders), count)], told)
     return readings, totals
-
-
-def stream_session_settings(loaded: LoadedStream) -> Dict[str, Any]:
-    """Return what each network runs with, by its name."""
-    return {one.network.name: dict(one.session.settings) for one in loaded.workers[0]}

@@ -15,7 +15,7 @@ import numpy as np
 from shared.contract.clips import Clip, find_clip, read_truth, write_truth
 from shared.contract.codec import encode
 from shared.contract.errors import InputProblem, JobFailed
-from shared.contract.job import GO, READING_KEY
+from shared.contract.job import READING_KEY
 from shared.contract.measurement import Quality, Throughput
 from shared.contract.outputs import TextOutputs
 from shared.contract.result import Notes, Result, Status, Table
@@ -29,6 +29,7 @@ from shared.contract.stages import (
     StreamRead,
 )
 from shared.contract.streaming import (
+    REFERENCE_READINGS,
     SETTINGS_FILE,
     FrameReading,
     StreamSettings,
@@ -37,9 +38,10 @@ from shared.contract.streaming import (
     Tracking,
     TrueFrame,
 )
-from shared.harness.bursts import LONGEST_UNREST_S, Words, come_to_rest
+from shared.harness.bursts import Words, at_each_word, notes_on_rest
 from shared.harness.clip_scoring import count_different, quality_of_frames, score_frame, truth_of
 from shared.harness.floors import MINIMUM
+from shared.harness.loaded_nodes import settings_by_network
 from shared.harness.progress import report
 from shared.harness.stream_bounds import bounds_table
 from shared.harness.stream_run import (
@@ -51,16 +53,12 @@ from shared.harness.stream_run import (
     load_side_by_side,
     read_once,
     read_settings,
-    stream_session_settings,
 )
 from shared.harness.stream_settings import Found, described, find_settings
 from shared.harness.toolchain import Capabilities
 from shared.inference.frames import Frame, Source
 from shared.inference.session import Session
 from shared.inference.video import open_source
-
-TRUTH_FILE = "readings.truth.jsonl"
-"""What the reference read, which its `evaluate` leaves."""
 
 NEWEST = 100_000
 """Frames whose latencies are summarized, of sources that may be read for weeks."""
@@ -157,12 +155,12 @@ def evaluate_stream(work: StreamWork, parameters: StreamEvaluate) -> Result:
         true = truth.get(one.frame, TrueFrame(one.frame))
         scores.append(score_frame(one, true, node, has_country))
     quality = quality_of_frames(scores)
-    wrong = _what_is_wrong(quality, work.folder, parameters, truth) if parameters.is_reference else ""
+    wrong = _what_is_wrong(quality, parameters, truth) if parameters.is_reference else ""
     if wrong:
         return Result(Status.FAILED, wrong, settings=_described_run(loaded))
     remarks = _source_remarks(totals)
     if parameters.is_reference:
-        _leave_readings(work.output / TRUTH_FILE, readings, node)
+        _leave_readings(work.output / REFERENCE_READINGS, readings, node)
     if settings is not None:
         remarks.append(_parity(work, stream, readings))
     return Result(
@@ -202,9 +200,7 @@ def _truth(
     return truth_of(readings, node)
 
 
-def _what_is_wrong(
-    quality: Quality, folder: Path, parameters: StreamEvaluate, truth: Mapping[int, TrueFrame]
-) -> str:
+def _what_is_wrong(quality: Quality, parameters: StreamEvaluate, truth: Mapping[int, TrueFrame]) -> str:
     """Return why nothing can be compared with a reference; empty where it can be."""
     network = parameters.stream.pipeline.artifacts[-1].network
     least = MINIMUM.get(network.task, 0.0)
@@ -255,21 +251,15 @@ def benchmark_stream(work: StreamWork, parameters: StreamBenchmark, words: Words
     runner = StreamRunner(loaded, work.video(stream.clip))
     report("warm up", 0, 0)
     runner.burst(parameters.burst_s, parameters.warmup)
-    bursts: List[StreamTotals] = []
-    restless = 0
-    come_to_rest()
-    while words(len(bursts)) == GO:
-        bursts.append(runner.burst(parameters.burst_s))
-        restless += not come_to_rest()
+    bursts, restless = at_each_word(lambda: runner.burst(parameters.burst_s), words)
     runner.close()
-    notes = Notes()
-    if restless:
-        share = f"after {restless} of {len(bursts)} bursts"
-        notes = Notes((f"its threads still computed {LONGEST_UNREST_S:g} s {share}",))
     if not bursts:
         raise JobFailed("no burst was asked for", "")
     return Result(
-        Status.DONE, settings=_described_run(loaded), measurement=throughput_of(bursts), notes=notes
+        Status.DONE,
+        settings=_described_run(loaded),
+        measurement=throughput_of(bursts),
+        notes=notes_on_rest(len(bursts), restless),
     )
 
 
@@ -291,7 +281,7 @@ def _described_run(loaded: LoadedStream) -> Dict[str, Any]:
     """Return what a stream runs with, as JSON: its own settings, and those of each network."""
     settings = loaded.settings
     own = {"one_by_one": True} if settings is None else encode(settings)
-    return {**stream_session_settings(loaded), "stream": own}
+    return {**settings_by_network(loaded.workers[0]), "stream": own}
 
 
 def read_sources(work: StreamWork, parameters: StreamRead) -> Result:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from shared.contract.streaming import is_address
+
 HIDDEN = "***"
 
 _SIGN_IN = re.compile(r"(?<=://).*@", re.DOTALL)
@@ -14,11 +16,6 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """What many cameras take in the rest of an address: `/user=admin_password=..._channel=1`, `?token=...`."""
-
-
-def is_address(name: str) -> bool:
-    """Tell whether a source is reached over a network."""
-    return "://" in name
 
 
 def without_password(address: str) -> str:

@@ -15,14 +15,13 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import av
 
+from shared.contract.dataset import MAX_SIDE
 from shared.contract.errors import InputProblem, JobFailed, nearest
-from shared.inference.addresses import is_address, without_password
+from shared.contract.streaming import is_address
+from shared.inference.addresses import without_password
 from shared.inference.frames import Frame, Source, SourceCounts
 from shared.inference.pictures import ImagePicture, video_picture
 from shared.inference.preprocess import UnreadableImage, read_image
-
-MOST_SIDE = 16384
-"""Pixels of a frame's width and height, at most."""
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -174,8 +173,8 @@ def _video_stream(container: Any) -> Any:
 
 def _check_size(sized: Any) -> None:
     """Refuse frames of an absurd size. Raises _Unreadable."""
-    if max(sized.width, sized.height) > MOST_SIDE:
-        raise _Unreadable(f"its frames are {sized.width}x{sized.height} pixels, more than {MOST_SIDE} a side")
+    if max(sized.width, sized.height) > MAX_SIDE:
+        raise _Unreadable(f"its frames are {sized.width}x{sized.height} pixels, more than {MAX_SIDE} a side")
 
 
 def _advice(path: Path) -> str:

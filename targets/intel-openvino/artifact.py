@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Mapping, Sequence
 
+import numpy as np
 import openvino as ov
 
 from shared.contract.artifact import Manifest
@@ -51,27 +52,37 @@ def name_outputs(outputs: Sequence[Any], names: Sequence[str]) -> None:
         port.get_tensor().set_names({name})
 
 
-class CompiledSession:
-    """A compiled model and one infer request, latency mode."""
+class RequestSession:
+    """A request of a compiled model, for one thread.
 
-    def __init__(self, network: Network, folder: Path, manifest: Manifest, threads: int) -> None:
-        self.input = manifest.input
-        core = ov.Core()
-        properties = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": manifest.settings[PRECISION],
-            "NUM_STREAMS": 1,
-        }
-        compiled = core.compile_model(core.read_model(folder / IR_FILE), "CPU", properties)
+    It runs once where it is made: the first calls of the Python API in a process, when two threads make them
+    at the same time, wait for one another for ever (2026.4).
+    """
+
+    def __init__(self, compiled: Any, network: Network, spec: InputSpec, settings: Mapping[str, Any]) -> None:
+        self.input, self.settings = spec, settings
         self._request = compiled.create_infer_request()
         self._outputs = {name: self._request.get_tensor(compiled.output(name)) for name in network.tensors}
-        self.settings: Mapping[str, Any] = {
-            "inference_precision": str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()),
-            "threads": compiled.get_property("INFERENCE_NUM_THREADS"),
-            "streams": compiled.get_property("NUM_STREAMS"),
-        }
+        self.run(np.zeros(spec.shape, spec.dtype))
 
     def run(self, image: Array) -> Dict[str, Array]:
         self._request.infer([image], share_inputs=True)
         return {name: tensor.data.copy() for name, tensor in self._outputs.items()}
+
+
+def load(network: Network, folder: Path, manifest: Manifest, threads: int) -> RequestSession:
+    """Return a session of an artifact, latency mode."""
+    core = ov.Core()
+    properties = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": manifest.settings[PRECISION],
+        "NUM_STREAMS": 1,
+    }
+    compiled = core.compile_model(core.read_model(folder / IR_FILE), "CPU", properties)
+    settings = {
+        "inference_precision": str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()),
+        "threads": compiled.get_property("INFERENCE_NUM_THREADS"),
+        "streams": compiled.get_property("NUM_STREAMS"),
+    }
+    return RequestSession(compiled, network, manifest.input, settings)

@@ -7,13 +7,12 @@ from typing import Any, Dict, Iterable
 
 import openvino as ov
 from artifact import name_outputs
-from conversion_options import folds_normalization, for_channels
+from folding import fold
 from openvino import opset13
 from openvino._offline_transformations import apply_moc_transformations
 from openvino.frontend import FrontEndManager
-from openvino.preprocess import PrePostProcessor
 
-from shared.contract.model import InputSpec, Network
+from shared.contract.model import Network
 from shared.harness.toolchain import Options
 
 
@@ -42,26 +41,6 @@ def convert(network: Network, graph: Path, options: Options) -> Any:
     model = fold(model, network.input, options)
     apply_moc_transformations(model, cf=False, smart_reshape=True)
     return model
-
-
-def fold(model: Any, spec: InputSpec, options: Options) -> Any:
-    """Put first into the network what the options say.
-
-    That is: 8-bit input, exchange of channels, (x - mean) / scale, layout.
-    """
-    steps = PrePostProcessor(model)
-    image = steps.input()
-    image.model().set_layout(ov.Layout(spec.layout))
-    image.tensor().set_layout(ov.Layout(options.get("layout", spec.layout)))
-    if options.get("input_dtype") == "uint8":
-        image.tensor().set_element_type(ov.Type.u8)
-        image.preprocess().convert_element_type(ov.Type.f32)
-    if options.get("reverse_channels"):
-        image.preprocess().reverse_channels()
-    if folds_normalization(options):
-        image.preprocess().mean(for_channels(options["mean"], spec.channel_count))
-        image.preprocess().scale(for_channels(options["scale"], spec.channel_count))
-    return steps.build()
 
 
 def _place(source: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 import openvino as ov
-from artifact import FORMAT, IR_FILE, CompiledSession, product, save
+from artifact import FORMAT, IR_FILE, load, product, save
 from conversion_options import converted_input
 from errors import error_summary
 from parallel import load_parallel
@@ -87,7 +87,7 @@ class IntelOpenvino:
         return product(manifest.input, "f32", notes)
 
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        return CompiledSession(network, artifact, manifest, threads)
+        return load(network, artifact, manifest, threads)
 
     def load_parallel(
         self,

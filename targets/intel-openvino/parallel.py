@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 import openvino as ov
-from artifact import IR_FILE, PRECISION
-from openvino.preprocess import PrePostProcessor
+from artifact import IR_FILE, PRECISION, RequestSession
+from conversion_options import converted_input
+from folding import fold
 
 from shared.contract.artifact import Manifest
 from shared.contract.model import InputSpec, Network
-from shared.inference.arrays import Array
 from shared.inference.session import Session, Unsupported
 
 try:
@@ -23,24 +23,6 @@ except ImportError:  # 2023.3
 
 SAME_WITHIN = 1e-3
 """Of an output's largest value, how far a batch's outputs may be from those of single calls."""
-
-
-class RequestSession:
-    """A request of a compiled model, for one thread.
-
-    It runs once where it is made: the first calls of the Python API in a process, when two threads make them
-    at the same time, wait for one another for ever (2026.4).
-    """
-
-    def __init__(self, compiled: Any, network: Network, spec: InputSpec, settings: Mapping[str, Any]) -> None:
-        self.input, self.settings = spec, settings
-        self._request = compiled.create_infer_request()
-        self._outputs = {name: self._request.get_tensor(compiled.output(name)) for name in network.tensors}
-        self.run(np.zeros(spec.shape, spec.dtype))
-
-    def run(self, image: Array) -> Dict[str, Array]:
-        self._request.infer([image], share_inputs=True)
-        return {name: tensor.data.copy() for name, tensor in self._outputs.items()}
 
 
 def load_parallel(
@@ -73,7 +55,7 @@ def load_parallel(
     return sessions
 
 
-def _fold(model: Any, spec: InputSpec) -> Any:
+def _fold(model: Any, spec: InputSpec) -> Tuple[Any, InputSpec]:
     """Put what is left of pre-processing, but for the size, into a model; return it and what is left then.
 
     Raises:
@@ -81,16 +63,14 @@ def _fold(model: Any, spec: InputSpec) -> Any:
     """
     if spec.dtype == "uint8" or spec.channels == "GRAY":
         raise Unsupported("its input leaves nothing to fold")
-    steps = PrePostProcessor(model)
-    image = steps.input()
-    image.model().set_layout(ov.Layout(spec.layout))
-    image.tensor().set_layout(ov.Layout("NHWC")).set_element_type(ov.Type.u8)
-    image.preprocess().convert_element_type(ov.Type.f32)
-    if spec.channels == "RGB":
-        image.preprocess().reverse_channels()
-    image.preprocess().mean(list(spec.mean)).scale(list(spec.scale))
-    folded = replace(spec.in_layout("NHWC"), dtype="uint8", channels="BGR")
-    return steps.build(), folded
+    options = {
+        "layout": "NHWC",
+        "input_dtype": "uint8",
+        "reverse_channels": spec.channels == "RGB",
+        "mean": spec.mean,
+        "scale": spec.scale,
+    }
+    return fold(model, spec, options), converted_input(spec, options)
 
 
 def _set_batch(model: Any, batch: int) -> None:

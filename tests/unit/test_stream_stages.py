@@ -31,6 +31,7 @@ from shared.contract.stages import (
     StreamRead,
 )
 from shared.contract.streaming import (
+    REFERENCE_READINGS,
     FrameReading,
     StreamSettings,
     StreamTotals,
@@ -40,7 +41,6 @@ from shared.contract.streaming import (
 )
 from shared.harness.stream_settings import Runner, find_settings
 from shared.harness.stream_stages import (
-    TRUTH_FILE,
     StreamWork,
     benchmark_stream,
     configure,
@@ -135,11 +135,11 @@ def test_quality_is_of_each_frame_and_says_that_both_ways_agree(work: StreamWork
 def test_without_a_truth_the_references_readings_are_true(work: StreamWork) -> None:
     reference = evaluate_stream(work, StreamEvaluate(files(frames=10), None, None, is_reference=True))
     assert reference.status == Status.DONE
-    left = read_truth(work.output / TRUTH_FILE)
+    left = read_truth(work.output / REFERENCE_READINGS)
     assert len(left) == 10
     changed = {**left, 3: TrueFrame(3, (replace(left[3].objects[0], text="BA"),))}
-    write_truth(work.folder / "inputs" / TRUTH_FILE, changed.values())
-    truth = f"inputs/{TRUTH_FILE}"
+    write_truth(work.folder / "inputs" / REFERENCE_READINGS, changed.values())
+    truth = f"inputs/{REFERENCE_READINGS}"
     result = evaluate_stream(
         work, StreamEvaluate(files(frames=10), with_settings(work, StreamSettings()), truth)
     )

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
+from shared.contract.dataset import MAX_SIDE
 from shared.contract.errors import InputProblem
 from shared.inference.frames import Frame
 from shared.inference.pictures import VideoPicture
-from shared.inference.video import MOST_SIDE, open_source
+from shared.inference.video import open_source
 from tests.videos import TURNED_MATRIX, UPRIGHT_MATRIX, frame_of, noise, numbers_in, write_noise, write_video
 
 COLOURS = ((60, 40, 200), (90, 180, 30), (128, 128, 128), (30, 220, 230), (12, 10, 14), (238, 240, 235))
@@ -230,11 +231,11 @@ def test_an_absurd_size_is_refused(tmp_path: Path) -> None:
     """Frames of more than 16384 pixels a side are refused before one is decoded."""
     video = write_video(
         tmp_path / "wide.avi",
-        [av.VideoFrame.from_ndarray(np.zeros((2, MOST_SIDE + 2, 3), np.uint8), format="bgr24")],
+        [av.VideoFrame.from_ndarray(np.zeros((2, MAX_SIDE + 2, 3), np.uint8), format="bgr24")],
         codec="rawvideo",
         options={},
     )
-    assert f"more than {MOST_SIDE} a side" in refused(str(video)).what
+    assert f"more than {MAX_SIDE} a side" in refused(str(video)).what
 
 
 @pytest.mark.parametrize(

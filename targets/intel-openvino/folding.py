@@ -1,0 +1,32 @@
+"""Pre-processing put into a network, when it is converted or when it is loaded for a stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openvino as ov
+from conversion_options import folds_normalization, for_channels
+from openvino.preprocess import PrePostProcessor
+
+from shared.contract.model import InputSpec
+from shared.harness.toolchain import Options
+
+
+def fold(model: Any, spec: InputSpec, options: Options) -> Any:
+    """Put first into the network what the options say.
+
+    That is: 8-bit input, exchange of channels, (x - mean) / scale, layout.
+    """
+    steps = PrePostProcessor(model)
+    image = steps.input()
+    image.model().set_layout(ov.Layout(spec.layout))
+    image.tensor().set_layout(ov.Layout(options.get("layout", spec.layout)))
+    if options.get("input_dtype") == "uint8":
+        image.tensor().set_element_type(ov.Type.u8)
+        image.preprocess().convert_element_type(ov.Type.f32)
+    if options.get("reverse_channels"):
+        image.preprocess().reverse_channels()
+    if folds_normalization(options):
+        image.preprocess().mean(for_channels(options["mean"], spec.channel_count))
+        image.preprocess().scale(for_channels(options["scale"], spec.channel_count))
+    return steps.build()
