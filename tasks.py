@@ -132,16 +132,19 @@ def stream(
     from rich.console import Console
 
     from dockyard.reading import Asked, read_stream, summary
-    from dockyard.reading_output import writing
+    from dockyard.reading_output import OutputClosed, writing
     from dockyard.recipe.workspace import find_workspace
     from dockyard.run.live_display import LiveDisplay
 
     asked = Asked(source, variant or None, seconds or None, Path(annotated) if annotated else None)
     found = find_workspace(workspace)
-    with writing(output) as on_reading, LiveDisplay(Console(stderr=True)) as display:
-        result = read_stream(
-            found, recipe, asked, on_reading, display, engine=engine, context=context or None
-        )
+    try:
+        with writing(output) as on_reading, LiveDisplay(Console(stderr=True)) as display:
+            result = read_stream(
+                found, recipe, asked, on_reading, display, engine=engine, context=context or None
+            )
+    except OutputClosed:
+        raise BrokenPipeError from None
     print(summary(result), file=sys.stderr)
 
 

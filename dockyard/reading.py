@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import tempfile
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dockyard.deliver.find import measured_artifact
-from dockyard.engines import Limits
+from dockyard.engines import Limits, OnStarted, SendSignal
 from dockyard.engines.choice import choose_executor
 from dockyard.judge.assessment import Verdict
 from dockyard.judge.record_files import read_records
+from dockyard.judge.records import model_hash
 from dockyard.judge.verdicts import judge
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
+from dockyard.recipe.locks import lock_file, locked, locked_if_free
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.check_result import read_result
@@ -30,13 +34,17 @@ from dockyard.run.turns import Turns
 from shared.contract.clips import is_video_name
 from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.errors import InputProblem, JobFailed, nearest
-from shared.contract.job import READING_KEY, Job
+from shared.contract.job import END, READING_KEY, Job
+from shared.contract.recipe import Stream
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Result, Status
 from shared.contract.stages import NetworkFiles, PipelineFiles, StreamRead
 from shared.contract.streaming import FrameReading, StreamSummary, is_address
 
 SETTINGS = "inputs/settings"
+
+LOCK = "lock"
+"""Beside a job's folder, held while its stream is read."""
 
 FOREVER_S = 10 * 365 * 86400
 """The time limit of a stream that ends with its sources, or when it is interrupted."""
@@ -75,9 +83,12 @@ def read_stream(
 ) -> Result:
     """Read sources with the bytes and the settings that were measured; each line is handed on as it comes.
 
+    An interrupt (Ctrl-C, SIGTERM) ends the sources: what was taken of them is read and told, drawn videos are
+    finished. A second one ends it at once.
+
     Raises:
-        InputProblem: the recipe is for no stream, has no such variant or no published results, or a source
-            is not there.
+        InputProblem: the recipe is for no stream, has no such variant or no published results, its pipeline
+            has changed since, or a source is not there.
         EnvironmentProblem: no engine answers, or a camera is asked for in a container.
         JobFailed: it ended otherwise than by the end of its sources; the lines before were handed on.
     """
@@ -94,11 +105,9 @@ def read_stream(
     places = _places(asked.sources)
     toolchain = (record.target, record.toolchain)
     executor, why = choose_executor(workspace, engine, context, [toolchain], lambda line: None)
-    workspace.state.mkdir(parents=True, exist_ok=True)
-    with closing(executor), tempfile.TemporaryDirectory(prefix="read-", dir=workspace.state) as name:
+    with closing(executor), own_folder(workspace) as folder:
         _refuse_cameras(places, executor.name)
         display.say(f"{plan.recipe.name}: {record.variant} as measured in run {record.run}; engine: {why}")
-        folder = Path(name)
         placed = [_placed(place, number, folder) for number, place in enumerate(places, 1)]
         job = _fill(plan, record, asked, placed, folder)
         log: deque[str] = deque(maxlen=LOG_LINES)
@@ -112,9 +121,12 @@ def read_stream(
         limits = Limits(
             FOREVER_S, plan.recipe.measure.memory_mb, host_network=any(map(is_address, asked.sources))
         )
-        with Turns(workspace, display).on([executor]):
+        with Turns(workspace, display).on([executor]), ending_when_interrupted(display) as on_started:
             executor.prepare(*toolchain, on_line=lambda line: display.progress(line[:80], 0, 0))
-            left = executor.run(*toolchain, folder, limits, _listener(named, display, log))
+            # A word is lost where a line drops, and so would be the stream: over a line there is none.
+            started = on_started if executor.is_local else None
+            listener = _listener(named, display, log)
+            left = executor.run(*toolchain, folder, limits, listener, on_started=started)
         result = read_result(folder, left, job.parameters)
         if result.status != Status.DONE:
             reason = result.reason
@@ -124,6 +136,56 @@ def read_stream(
         if asked.annotated is not None:
             shutil.copytree(folder / "outputs", asked.annotated, dirs_exist_ok=True)
     return result
+
+
+@contextmanager
+def own_folder(workspace: Workspace) -> Iterator[Path]:
+    """Yield a job's folder, which goes at the end; those that killed streams have left go now."""
+    folders = workspace.state / "streams"
+    folders.mkdir(parents=True, exist_ok=True)
+    with locked(lock_file(workspace, "streams")):
+        for left in folders.iterdir():
+            with locked_if_free(left / LOCK) as (_, is_over):
+                if is_over:
+                    shutil.rmtree(left)
+        name = tempfile.mkdtemp(dir=folders)
+        own = ExitStack()
+        own.enter_context(locked_if_free(Path(name) / LOCK))
+    with own:
+        try:
+            folder = Path(name) / "job"
+            folder.mkdir()
+            yield folder
+        finally:
+            shutil.rmtree(name)
+
+
+@contextmanager
+def ending_when_interrupted(display: Display) -> Iterator[OnStarted]:
+    """Yield what has the first interrupt end a job's sources, once the job has started."""
+    before = {word: signal.getsignal(word) for word in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for word, handler in before.items():
+            signal.signal(word, handler)
+
+    def on_started(send: SendSignal) -> None:
+        def end() -> None:
+            display.say("  ending with the frames that were taken; interrupt once more to end at once")
+            send(END)
+
+        def interrupted(_: int, __: object) -> None:
+            restore()
+            # Elsewhere: this thread may be in the middle of what sending needs.
+            threading.Thread(target=end, daemon=True).start()
+
+        for word in before:
+            signal.signal(word, interrupted)
+
+    try:
+        yield on_started
+    finally:
+        restore()
 
 
 def _record(plan: Plan, variant: str | None) -> Record:
@@ -148,6 +210,9 @@ def _record(plan: Plan, variant: str | None) -> Record:
         chosen = recommended[0]
     if chosen.record.status != RecordStatus.MEASURED:
         raise InputProblem(f"{chosen.record.variant} was not measured", plan.recipe.file, advice)
+    if chosen.record.identity.get("model_sha256") != model_hash(plan, plan.pipeline.name):
+        what = f"{plan.pipeline.name} or one of its networks has changed since it was measured"
+        raise InputProblem(what, plan.recipe.file, advice)
     return chosen.record
 
 
@@ -179,15 +244,15 @@ def _refuse_cameras(places: Sequence[Path | str], executor: str) -> None:
 def _fill(plan: Plan, record: Record, asked: Asked, placed: Sequence[str], folder: Path) -> Job:
     """Fill a job folder with the code and the bytes that were measured; the sources are in their places."""
     assert plan.pipeline is not None
-    assert plan.recipe.stream is not None
     for name in (*plan.networks, plan.pipeline.name):
         place = SETTINGS if name == plan.pipeline.name else f"inputs/{name}"
         shutil.copytree(measured_artifact(plan.workspace, record, name), folder / place)
     networks = tuple(NetworkFiles(network, f"inputs/{name}") for name, network in plan.networks.items())
+    measured = decode(Stream, record.recipe["stream"])  # the recipe may say otherwise today
     parameters = StreamRead(
         PipelineFiles(plan.pipeline.nodes, networks),
         tuple(placed),
-        plan.recipe.stream.tracking,
+        measured.tracking,
         SETTINGS,
         asked.seconds,
         asked.annotated is not None,
@@ -198,7 +263,7 @@ def _fill(plan: Plan, record: Record, asked: Asked, placed: Sequence[str], folde
         target=record.target,
         toolchain=record.toolchain,
         method=record.method,
-        threads=plan.recipe.measure.threads,
+        threads=record.recipe["measure"]["threads"],
         parameters=parameters,
     )
     (folder / "job.json").write_text(json.dumps(encode(job)))

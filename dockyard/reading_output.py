@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from shared.contract.errors import InputProblem
 from shared.contract.reading_lines import COLUMNS, csv_rows, json_line
 from shared.contract.streaming import FrameReading
+
+
+class OutputClosed(Exception):
+    """Whoever read the lines has closed them: `| head` has had enough."""
 
 
 @contextmanager
@@ -23,15 +27,27 @@ def writing(output: str) -> Iterator[Callable[[FrameReading], None]]:
 
     Raises:
         InputProblem: the file cannot be written.
+        OutputClosed: nobody reads what is written. It is no OSError, which an engine would take for its own.
     """
     file: TextIO = sys.stdout  # taken before a display that is live puts its own in its place
     with ExitStack() as stack:
         writer, is_open = None, False
 
         def write(reading: FrameReading) -> None:
+            try:
+                put(reading)
+            except BrokenPipeError:
+                raise OutputClosed from None
+            except OSError as error:
+                what = f"it cannot be written ({error.strerror})"
+                raise InputProblem(what, output or "standard output") from None
+
+        def put(reading: FrameReading) -> None:
             nonlocal file, writer, is_open
             if output and not is_open:
-                file, is_open = stack.enter_context(_opened(Path(output))), True
+                file, is_open = _opened(Path(output)), True
+                stack.enter_context(suppress(OSError))  # each line was flushed: what is wrong was told then
+                stack.enter_context(file)
             if not output.endswith(".csv"):
                 print(json_line(reading), file=file, flush=True)
                 return
@@ -46,7 +62,4 @@ def writing(output: str) -> Iterator[Callable[[FrameReading], None]]:
 
 def _opened(path: Path) -> TextIO:
     """Open a file to be written, when there is something to write: an error before leaves what is in it."""
-    try:
-        return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise InputProblem(f"it cannot be written ({error.strerror})", str(path)) from None
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")

@@ -196,7 +196,7 @@ def _ratios(a: Run, b: Run) -> dict[Key, Interval]:
     """Return B's speedup over A's for each variant that both runs measured in enough rounds."""
     pairs = {}
     for key in a.keys() & b.keys():
-        if a[key].record.scope != b[key].record.scope:
+        if a[key].record.scope != b[key].record.scope or _have_other_videos(a[key], b[key]):
             continue
         mine, theirs = _speedups(key, a), _speedups(key, b)
         if key[1] != REFERENCE_VARIANT and min(len(mine), len(theirs)) >= MIN_ROUNDS:
@@ -205,8 +205,16 @@ def _ratios(a: Run, b: Run) -> dict[Key, Interval]:
 
 
 def _why_no_ratio(key: Key, a: Run, b: Run) -> str:
+    if _have_other_videos(a[key], b[key]):
+        return "speed not compared: other video"
     fewest = min(len(_speedups(key, a)), len(_speedups(key, b)))
     return f"speed not compared: {fewest} rounds in one run, {MIN_ROUNDS} are needed"
+
+
+def _have_other_videos(one: Assessment, other: Assessment) -> bool:
+    """Tell whether two streams have read different videos: what is in one decides its speed, too."""
+    clip = clips.SPLIT
+    return one.is_stream and one.record.data.get(clip) != other.record.data.get(clip)
 
 
 def _speedups(key: Key, run: Run) -> Figures:

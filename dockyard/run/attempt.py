@@ -33,7 +33,7 @@ from dockyard.run.placement import Placement
 from dockyard.run.search import BUDGET_SPENT
 from shared.contract.errors import DockyardError, EnvironmentProblem
 from shared.contract.result import Result, Status
-from shared.contract.stages import Compile, Evaluate, Optimize, Tuning
+from shared.contract.stages import Compile, Evaluate, Optimize, StreamConfigure, Tuning
 
 LOG_LINES = 40
 
@@ -328,7 +328,9 @@ def _note_cache_key(run: Run, planned: PlannedJob) -> str:
     identity = run.identities[executor.name, job.target, job.toolchain]
     # An engine elsewhere is the device that it is, by whatever name it is reached: what was made for it is of
     # use on no other one.
-    where = executor.name if executor.is_local else executor.device
+    # The settings of a stream are those of a device wherever it is.
+    is_portable = executor.is_local and not isinstance(job.parameters, StreamConfigure)
+    where = executor.name if is_portable else executor.device
     key = artifact_cache.cache_key(planned, identity, where, inputs, code)
     run.cache_keys[job.id] = key
     return key

@@ -24,24 +24,28 @@ def bounds_table(loaded: LoadedStream, open_video: OpenVideo, threads: int) -> T
     """Return the frames a second of a stream, and of its parts when nothing else runs.
 
     Decoding is as many decoders of the same video as there are CPUs, each by itself; the networks are called
-    by as many threads as the stream has workers, on inputs that are ready, each network once a frame.
+    by as many threads as the stream has workers, on inputs that are ready, each network once for each frame
+    that goes through them.
     """
+    interval = loaded.tracking.interval
     report("what bounds it", 0, 0)
     runner = StreamRunner(loaded, open_video)
     videos = [EndlessVideo(open_video, 1) for _ in range(threads)]
     rates: Dict[str, List[float]] = {}
     decoders = [partial(_decode, video) for video in videos]
     networks = [_calls(nodes, videos[0]) for nodes in loaded.workers]
-    parts: Dict[str, Callable[[], float]] = {
-        "the stream": lambda: _rate_of(runner),
-        "decoding alone": lambda: _rate(decoders),
-        "the networks alone": lambda: _rate(networks),
+    parts: Dict[str, Callable[[int], float]] = {
+        "the stream": lambda place: _rate_of(runner, place),
+        "decoding alone": lambda _: _rate(decoders),
+        "the networks alone": lambda _: interval * _rate(networks),
     }
     try:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            for video in videos:
+                video.begin(number)
             for name, run in parts.items():
                 come_to_rest()
-                rates.setdefault(name, []).append(run())
+                rates.setdefault(name, []).append(run(number))
     finally:
         runner.close()
         for video in videos:
@@ -52,8 +56,8 @@ def bounds_table(loaded: LoadedStream, open_video: OpenVideo, threads: int) -> T
     return Table("What bounds the stream: its parts alone, in turn with the whole", COLUMNS, tuple(rows))
 
 
-def _rate_of(runner: StreamRunner) -> float:
-    totals = runner.burst(BURST_S)
+def _rate_of(runner: StreamRunner, place: int) -> float:
+    totals = runner.burst(BURST_S, place)
     return totals.frames / totals.seconds
 
 

@@ -28,8 +28,8 @@ BATCHES = ((2, 5.0), (4, 10.0))
 class Runner(Protocol):
     """A stream that is loaded with its settings."""
 
-    def burst(self, seconds: float) -> StreamTotals:
-        """Take frames for so many seconds, and read them to their end."""
+    def burst(self, seconds: float, place: int) -> StreamTotals:
+        """Take frames for so many seconds, from a place in the video on, and read them to their end."""
 
     def close(self) -> None:
         """Give back what it holds."""
@@ -83,8 +83,8 @@ class _Search:
     def begin(self, settings: StreamSettings) -> None:
         """Load the settings that others are tried beside."""
         self.best, self.runner = settings, self._load(settings)
-        self.runner.burst(BURST_S / 2)
-        self.trials.append(Trial(settings, 1.0, _fps(self.runner.burst(BURST_S))))
+        self.runner.burst(BURST_S / 2, 0)
+        self.trials.append(Trial(settings, 1.0, _fps(self.runner.burst(BURST_S, 0))))
 
     def try_one(self, settings: StreamSettings) -> None:
         """Try settings beside the best, and go on with the faster, unless they were tried or time is over."""
@@ -155,7 +155,7 @@ def _beside(runner: Runner, load: Load, settings: StreamSettings) -> Tuple[Trial
         other = load(settings)
     except Unsupported as error:
         return Trial(settings, reason=str(error)), None
-    other.burst(BURST_S / 2)
+    other.burst(BURST_S / 2, 0)
     ratios: List[float] = []
     rates: List[float] = []
     for number in range(PAIRS):
@@ -163,7 +163,7 @@ def _beside(runner: Runner, load: Load, settings: StreamSettings) -> Tuple[Trial
         rate = {}
         for one in (first, second):
             come_to_rest()
-            rate[id(one)] = _fps(one.burst(BURST_S))
+            rate[id(one)] = _fps(one.burst(BURST_S, number))
         ratios.append(rate[id(other)] / rate[id(runner)])
         rates.append(rate[id(other)])
     return Trial(settings, median(ratios), median(rates)), other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -45,10 +45,14 @@ from shared.harness.loaded_nodes import settings_by_network
 from shared.harness.progress import report
 from shared.harness.stream_bounds import bounds_table
 from shared.harness.stream_run import (
+    Apart,
+    LastWord,
     LoadedStream,
     OpenVideo,
     StreamRunner,
     Until,
+    ended_at,
+    last_word,
     load_one_by_one,
     load_side_by_side,
     read_once,
@@ -58,13 +62,15 @@ from shared.harness.stream_settings import Found, described, find_settings
 from shared.harness.toolchain import Capabilities
 from shared.inference.frames import Frame, Source
 from shared.inference.session import Session
-from shared.inference.video import open_source
+from shared.inference.video import open_recording, open_source
 
 NEWEST = 100_000
 """Frames whose latencies are summarized, of sources that may be read for weeks."""
 
 TOLD_EVERY = 50
 """Frames after which is told how far a stream is."""
+
+NO_INDEX = "the video has no index: each burst read its beginning (write it to .mp4 or .mkv)"
 
 SHOWN = 3
 """Frames that are named of those that differ."""
@@ -103,8 +109,8 @@ class StreamWork:
 
     def video(self, clip: str) -> OpenVideo:
         """Return what opens the video of a folder below the job's."""
-        path = str(find_clip(self.folder / clip).video)
-        return lambda decoders: open_source(path, decoders)
+        path = find_clip(self.folder / clip).video
+        return lambda decoders: open_recording(path, decoders)
 
 
 def configure(work: StreamWork, parameters: StreamConfigure) -> Result:
@@ -250,16 +256,20 @@ def benchmark_stream(work: StreamWork, parameters: StreamBenchmark, words: Words
     loaded = work.stream(stream.pipeline, stream.tracking, work.settings(parameters.settings))
     runner = StreamRunner(loaded, work.video(stream.clip))
     report("warm up", 0, 0)
-    runner.burst(parameters.burst_s, parameters.warmup)
-    bursts, restless = at_each_word(lambda: runner.burst(parameters.burst_s), words)
+    runner.burst(parameters.burst_s, 0, parameters.warmup)
+    places = count()
+    bursts, restless = at_each_word(lambda: runner.burst(parameters.burst_s, next(places)), words)
     runner.close()
     if not bursts:
         raise JobFailed("no burst was asked for", "")
+    notes = notes_on_rest(len(bursts), restless)
+    if not runner.has_index:
+        notes = replace(notes, remarks=(*notes.remarks, NO_INDEX))
     return Result(
         Status.DONE,
         settings=_described_run(loaded),
         measurement=throughput_of(bursts),
-        notes=notes_on_rest(len(bursts), restless),
+        notes=notes,
     )
 
 
@@ -284,16 +294,25 @@ def _described_run(loaded: LoadedStream) -> Dict[str, Any]:
     return {**settings_by_network(loaded.workers[0]), "stream": own}
 
 
-def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
-    """Read a user's own sources; each line is printed as it comes."""
+def read_sources(work: StreamWork, parameters: StreamRead, word: LastWord = last_word) -> Result:
+    """Read a user's own sources; each line is printed as it comes.
+
+    The host's last word ends the sources; what was taken of them is read and told.
+
+    Raises:
+        InputProblem: a source that cannot be opened, before any is read.
+        JobFailed: one broke off; the others were read to their ends first.
+    """
     settings = work.settings(parameters.settings)
     loaded = work.stream(parameters.pipeline, parameters.tracking, settings)
     with ExitStack() as stack:
-        sources: List[Source] = []
+        sources: List[Apart] = []
         for address in parameters.sources:
             source = _opened(address, work.folder, loaded.decoders)
             stack.callback(source.close)
-            sources.append(source if parameters.seconds is None else Until(source, parameters.seconds))
+            sources.append(Apart(source if parameters.seconds is None else Until(source, parameters.seconds)))
+        _tell_apart(sources)
+        stack.enter_context(ended_at(word, sources))
         drawn = None
         if parameters.is_annotated:
             from shared.inference.annotated_video import AnnotatedVideos
@@ -311,6 +330,9 @@ def read_sources(work: StreamWork, parameters: StreamRead) -> Result:
                 drawn.add(reading, frame)
 
         totals = loaded.read(sources, told, NEWEST)
+    for one in sources:
+        if one.problem is not None:
+            raise one.problem
     return Result(
         Status.DONE,
         settings=_described_run(loaded),
@@ -329,6 +351,15 @@ def _opened(address: str, folder: Path, decoders: int) -> Source:
         raise InputProblem(problem.what, address, problem.advice) from None
     source.name = address
     return source
+
+
+def _tell_apart(sources: Sequence[Apart]) -> None:
+    """Number the names that are another source's, too: of two cameras whose passwords alone differ."""
+    seen: Dict[str, int] = {}
+    for source in sources:
+        number = seen[source.name] = seen.get(source.name, 0) + 1
+        if number > 1:
+            source.name = f"{source.name} ({number})"
 
 
 def _summarized(totals: StreamTotals) -> StreamSummary:

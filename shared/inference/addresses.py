@@ -12,7 +12,8 @@ _SIGN_IN = re.compile(r"(?<=://).*@", re.DOTALL)
 """Up to the last @: a password may hold one, or a slash, that nobody has escaped."""
 
 _SECRET = re.compile(
-    r"(\b|_)(user|username|usr|login|pass|passwd|password|pwd|psw|token|access_token|auth|key|secret)=[^&;_/]*",
+    r"(\b|_)(user|username|usr|login|pass|passwd|password|passphrase|pwd|psw|pw|token|auth|key|secret|sig"
+    r"|signature|credential|session|sid)=[^&;_/]*",
     re.IGNORECASE,
 )
 """What many cameras take in the rest of an address: `/user=admin_password=..._channel=1`, `?token=...`."""

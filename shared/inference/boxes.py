@@ -16,6 +16,13 @@ def iou(a: Box, b: Box) -> float:
     return intersection / (areas - intersection) if areas > intersection else 0.0
 
 
+def clipped(box: Box, width: float, height: float) -> Box:
+    """Return what of a box lies in an image; one that lies outside has no area."""
+    x0, x1 = (min(max(side, 0.0), width) for side in (box[0], box[2]))
+    y0, y1 = (min(max(side, 0.0), height) for side in (box[1], box[3]))
+    return x0, y0, x1, y1
+
+
 def moved(box: Box, left: float, top: float) -> Box:
     """Return a box that was found in a part of an image, in pixels of the whole."""
     return box[0] + left, box[1] + top, box[2] + left, box[3] + top

@@ -131,14 +131,16 @@ class _Teller:
         self._frames = 0
         self._latency_ns: Deque[int] = deque(maxlen=latencies)
         self._steps_ns: Dict[str, int] = {}
+        # Of its own: whoever takes the lines may be slow, and no decoder waits for that.
+        self._adding = threading.Lock()
 
     def is_looked_at(self, taken: _Taken) -> bool:
         """Tell whether a frame goes through the networks."""
         return taken.place % self._tracking.interval == 0
 
     def add(self, step: str, nanoseconds: int) -> None:
-        """Add the time of a step outside of `tell`."""
-        with self._turn:
+        """Add the time of a step."""
+        with self._adding:
             self._steps_ns[step] = self._steps_ns.get(step, 0) + nanoseconds
 
     def tell(self, read: _Read) -> None:
@@ -164,19 +166,26 @@ class _Teller:
 
     def _tell(self, line: _Line, read: _Read) -> None:
         turn_ns, frame = perf_counter_ns(), read.taken.frame
-        objects: Tuple[ReadObject, ...] = tuple(read.objects or ())
-        if self._tracking.is_on:
-            objects = line.tracker.follow(frame.number, read.objects)
+        objects = self._followed(line.tracker, read)
         now = perf_counter_ns()
         latency = now - frame.arrived_ns
         waited = (read.taken.taken_ns - frame.arrived_ns) + (turn_ns - read.done_ns)
         spent = {**read.clock.steps, TRACK: now - turn_ns, WAIT: waited}
         for step, nanoseconds in spent.items():
-            self._steps_ns[step] = self._steps_ns.get(step, 0) + nanoseconds
+            self.add(step, nanoseconds)
         self._frames += 1
         self._latency_ns.append(latency)
         reading = FrameReading(frame.source, frame.number, frame.time_s, objects, frame.name, latency / 1e6)
         self._on_reading(reading, frame)
+
+    def _followed(self, tracker: Tracker, read: _Read) -> Tuple[ReadObject, ...]:
+        """Return what a line says of a frame, with tracks where they are asked for."""
+        frame = read.taken.frame
+        if read.objects is None:
+            return tracker.carry(frame.number, frame.picture.width, frame.picture.height)
+        if not self._tracking.is_on:
+            return tuple(read.objects)
+        return tracker.follow(frame.number, read.objects)
 
     def totals(self, seconds: float, cpu_s: float) -> StreamTotals:
         whole = SourceCounts()

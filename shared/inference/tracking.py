@@ -6,13 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from shared.contract.streaming import ReadObject, Tracking, Vote
-from shared.inference.boxes import Box, iou
+from shared.inference.boxes import Box, clipped, iou
 
 SAME_TRACK = 0.2
 """The IoU of an object and a track's expected box from which it may be that track's."""
 
 UNSEEN_FRAMES = 10
 """Frames in which a track is not found, of those that were looked at, after which it has ended."""
+
+MOST_SAID = 100
+"""Different readings that a track keeps votes of, the ones with most: a parked car is seen for weeks."""
 
 SMOOTHING = 0.5
 """Share of the newest move in a track's speed."""
@@ -56,6 +59,8 @@ class _Track:
             votes = self.votes.setdefault(node, {})
             said = (answer.text, answer.country)
             votes[said] = votes.get(said, 0.0) + (1.0 if answer.confidence is None else answer.confidence)
+            if len(votes) > MOST_SAID:
+                del votes[min(votes, key=lambda one: votes[one])]
 
     def vote(self) -> Mapping[str, Vote]:
         """Return what its frames say together, by node."""
@@ -77,19 +82,14 @@ class Tracker:
         self._count = 0
         self._last = 0
 
-    def follow(self, frame: int, objects: Optional[Sequence[ReadObject]]) -> Tuple[ReadObject, ...]:
-        """Return the objects of a frame with their tracks.
+    def follow(self, frame: int, objects: Sequence[ReadObject]) -> Tuple[ReadObject, ...]:
+        """Return the objects that were read in a frame with their tracks.
 
         Args:
             frame: its number, which says how far the objects have moved where frames before it were dropped.
                 One that is lower than the last begins anew, with other objects.
-            objects: what was read in it; None where it did not go through the networks.
         """
-        if frame < self._last:
-            self._tracks = []
-        self._last = frame
-        if objects is None:
-            return tuple(self._carried(track, frame) for track in self._tracks if not track.unseen)
+        self._begin(frame)
         free = list(self._tracks)
         told = []
         for found in objects:
@@ -107,10 +107,28 @@ class Tracker:
         self._tracks = [track for track in self._tracks if track.unseen <= UNSEEN_FRAMES]
         return tuple(told)
 
-    def _carried(self, track: _Track, frame: int) -> ReadObject:
-        """Return a track's object in a frame that was not looked at."""
-        box, vote = track.expected(frame), self._vote(track)
-        return replace(track.seen, box=box, track=track.number, vote=vote, is_tracked=True)
+    def carry(self, frame: int, width: int, height: int) -> Tuple[ReadObject, ...]:
+        """Return the objects of the tracks in a frame that did not go through the networks.
+
+        Those that should have left it by then are left out.
+
+        Args:
+            frame: as of `follow`.
+            width, height: of the frame in pixels, which no box leaves.
+        """
+        self._begin(frame)
+        carried = []
+        for track in self._tracks:
+            x0, y0, x1, y1 = box = clipped(track.expected(frame), width, height)
+            if not track.unseen and x0 < x1 and y0 < y1:
+                vote = self._vote(track)
+                carried.append(replace(track.seen, box=box, track=track.number, vote=vote, is_tracked=True))
+        return tuple(carried)
+
+    def _begin(self, frame: int) -> None:
+        if frame < self._last:
+            self._tracks = []
+        self._last = frame
 
     def _vote(self, track: _Track) -> Mapping[str, Vote]:
         return track.vote() if self._tracking.vote else {}

@@ -103,11 +103,16 @@ def open_source(address: str, decoders: int = 1, patience: Patience = PATIENCE) 
     if not path.is_file():
         beside = (one.name for one in path.parent.iterdir()) if path.parent.is_dir() else ()
         raise InputProblem("there is no such file, folder or camera", address, nearest(path.name, beside))
+    return open_recording(path, decoders)
+
+
+def open_recording(path: Path, decoders: int = 1) -> Recording:
+    """Open a video file; its name is its path. Raises InputProblem where it is no video."""
     try:
         video = _open(f"file:{path.absolute()}", None, FILE_OPTIONS)
     except _Unreadable as error:
-        raise InputProblem(f"it cannot be read as a video ({error})", address, _advice(path)) from None
-    return Recording(address, video, decoders)
+        raise InputProblem(f"it cannot be read as a video ({error})", str(path), _advice(path)) from None
+    return Recording(str(path), video, decoders)
 
 
 class _Unreadable(Exception):
@@ -224,6 +229,21 @@ class _Decoder:
                     yield number, frame
                 number += 1
 
+    def seek(self, seconds: float) -> bool:
+        """Go on from the last picture at or before a time that needs none before it; tell whether it can.
+
+        Args:
+            seconds: from the beginning of the video, before `frames` is asked for.
+        """
+        container = self._video.container
+        if not self._video.is_recording:
+            return False
+        try:
+            container.seek(int((container.start_time or 0) + seconds * av.time_base))
+        except (av.FFmpegError, OSError):
+            return False
+        return True
+
     def close(self) -> None:
         self._is_closed = True
         if self._at_work.acquire(blocking=False):
@@ -276,7 +296,20 @@ class Recording:
     def __init__(self, name: str, video: _Video, decoders: int) -> None:
         self.name, self.counts = name, SourceCounts()
         self._rate = video.rate
+        self._start_s = (video.container.start_time or 0) / av.time_base
+        self._seconds = (video.container.duration or 0) / av.time_base
         self._decoder = _Decoder(video, decoders, "FRAME", self.counts)
+        self._begins_s = 0.0
+
+    def begin_at(self, share: float) -> bool:
+        """Leave out the frames before a share of its length, 0 to 1; tell whether that can be done.
+
+        It cannot where the file has no index; then nothing is left out. To be called before `frames`.
+        """
+        wanted_s = share * self._seconds
+        can = self._decoder.seek(wanted_s)
+        self._begins_s = wanted_s if can else 0.0
+        return can
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames; their times are those in the file, or follow from its rate where it has none.
@@ -290,6 +323,8 @@ class Recording:
             for number, frame in self._decoder.frames():
                 _check_size(frame)
                 time_s = number / self._rate if frame.time is None else float(frame.time)
+                if frame.time is not None and time_s - self._start_s < self._begins_s:
+                    continue
                 first_s = time_s if first_s is None else first_s
                 yield Frame(self.name, number, time_s - first_s, "", perf_counter_ns(), video_picture(frame))
         except _Unreadable as error:
@@ -397,6 +432,7 @@ class Live:
             JobFailed: it went away, and did not come back in as many tries as it was given.
         """
         first, started_s = 0, monotonic()
+        waits_s = self._patience.waits_s()
         while True:
             last = -1
             try:
@@ -408,7 +444,9 @@ class Live:
                 pass  # it went away; that its pictures end is no other thing
             first += last + 1
             self._decoder.close()
-            if not self._comes_back():
+            if last >= 0:  # one that is opened and sends nothing is waited for longer and longer, too
+                waits_s = self._patience.waits_s()
+            if not self._comes_back(waits_s):
                 return
             self.counts.reconnects += 1
 
@@ -419,9 +457,9 @@ class Live:
     def _decoding(self, video: _Video) -> _Decoder:
         return _Decoder(video, self._decoders, "SLICE", self.counts)
 
-    def _comes_back(self) -> bool:
+    def _comes_back(self, waits_s: Iterator[float]) -> bool:
         """Open it again, as often as it takes; tell whether it is there. Raises JobFailed."""
-        for wait_s in self._patience.waits_s():
+        for wait_s in waits_s:
             if self._closed.wait(wait_s):
                 return False
             try:

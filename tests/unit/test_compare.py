@@ -164,7 +164,8 @@ def test_streams_are_compared_by_their_rates(tmp_path: Path) -> None:
     assert (found.variant, found.changes, found.remark) == ("int8", (Change.FASTER,), "")
     other = [replace(one, data={"clip": "1" * 64}) for one in b]
     found = compared(tmp_path / "other", a, other).variants[0]
-    assert found.remark == "quality not compared: other video"
+    assert found.remark == "speed not compared: other video; quality not compared: other video"
+    assert found.changes == ()
 
 
 def test_a_stream_is_not_compared_with_single_images(tmp_path: Path) -> None:

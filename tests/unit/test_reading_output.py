@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from dockyard.reading_output import writing
+from dockyard.reading_output import OutputClosed, writing
 from dockyard.run.live_display import LiveDisplay
 from shared.contract.errors import InputProblem
 from shared.contract.streaming import Answer, FrameReading, ReadObject
@@ -48,6 +49,26 @@ def test_standard_output_stays_so_beside_a_live_display(capsys: pytest.CaptureFi
         write(SEEN)
     assert json.loads(capsys.readouterr().out)["frame"] == 3
     assert "AB1" not in terminal.getvalue()
+
+
+class Closed(io.StringIO):
+    """What is left of a pipe whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_that_has_had_enough_is_no_error_of_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`| head` closes the pipe: engines, whose own lines break in the same way, do not see it."""
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with writing("") as write, pytest.raises(OutputClosed):
+        write(SEEN)
+
+
+def test_a_full_disk_is_told_with_the_files_name() -> None:
+    with writing("/dev/full") as write, pytest.raises(InputProblem, match="No space left") as told:
+        write(SEEN)
+    assert "/dev/full" in str(told.value)
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

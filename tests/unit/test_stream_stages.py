@@ -7,16 +7,19 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.clips import find_clip, read_truth, write_truth
 from shared.contract.codec import decode, encode
-from shared.contract.errors import JobFailed
+from shared.contract.dataset import MAX_SIDE
+from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.job import END, GO, READING_KEY
 from shared.contract.measurement import Throughput
 from shared.contract.model import Network, PipelineNode
@@ -39,8 +42,10 @@ from shared.contract.streaming import (
     TrueFrame,
     TrueObject,
 )
+from shared.harness.stream_run import EndlessVideo
 from shared.harness.stream_settings import Runner, find_settings
 from shared.harness.stream_stages import (
+    NO_INDEX,
     StreamWork,
     benchmark_stream,
     configure,
@@ -187,10 +192,69 @@ def test_sources_are_read_line_by_line(work: StreamWork, capsys: pytest.CaptureF
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if READING_KEY in line]
     readings = [decode(FrameReading, line[READING_KEY]) for line in lines]
     assert len(readings) == 2 * FRAMES
-    assert {one.source for one in readings} == {video}
+    assert {one.source for one in readings} == {video, f"{video} (2)"}, "their lines can be told apart"
     assert all(one.objects[0].answers["reader"].text == "AB" for one in readings)
     assert result.notes.details["frames"] == 2 * FRAMES
     assert result.notes.details["p99_ms"] >= result.notes.details["latency_ms"] > 0
+
+
+def test_a_source_that_breaks_off_does_not_end_the_others(
+    work: StreamWork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are read to their ends; then the broken one is told."""
+    sides = ((48, 64), (16, MAX_SIDE + 16))
+    pictures = [cv2.imencode(".jpg", np.zeros((*side, 3), np.uint8))[1].tobytes() for side in sides]
+    (work.folder / "inputs" / "bad.mjpg").write_bytes(b"".join(pictures))
+    parameters = StreamRead(
+        files().pipeline, ("inputs/bad.mjpg", "inputs/data/clip/clip.mp4"), Tracking(), None
+    )
+    with pytest.raises(InputProblem, match="bad"):
+        read_sources(work, parameters)
+    lines = [line for line in capsys.readouterr().out.splitlines() if READING_KEY in line]
+    assert len([line for line in lines if "clip.mp4" in line]) == FRAMES
+    assert len([line for line in lines if "bad.mjpg" in line]) == 1
+
+
+def test_the_hosts_last_word_ends_a_stream(work: StreamWork, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was taken of the sources is told, and the summary left."""
+    words_left = iter((False, False, True))
+
+    def word() -> bool:
+        sleep(0.2)
+        return next(words_left)
+
+    sources = ("inputs/data/clip/clip.mp4",) * 200
+    result = read_sources(work, StreamRead(files().pipeline, sources, Tracking(), None), word)
+    lines = [line for line in capsys.readouterr().out.splitlines() if READING_KEY in line]
+    assert result.notes.details["frames"] == len(lines)
+    assert 0 < len(lines) < 200 * FRAMES
+
+
+@pytest.mark.parametrize("decoders", [1, 2])
+def test_a_burst_begins_where_its_number_says(work: StreamWork, decoders: int) -> None:
+    """Streams that are compared read the same frames, however far the ones before have come."""
+    video = EndlessVideo(work.video("inputs/data/clip"), decoders)
+    for place, first in ((0, 1), (1, 20), (2, 9), (1, 20), (3, 27), (0, 1)):
+        video.begin(place)
+        level = video.next().picture.bgr().mean()
+        assert round(level / 8) == first
+    assert video.has_index
+    video.close()
+
+
+def test_a_video_without_an_index_is_read_from_its_beginning(work: StreamWork) -> None:
+    clip = find_clip(work.folder / "inputs/data/clip").video
+    raw = clip.with_suffix(".h264")
+    with av.open(str(clip)) as source, av.open(str(raw), "w", format="h264") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            packet.stream = copy
+            if packet.dts is not None:
+                target.mux(packet)
+    clip.unlink()
+    result = benchmark_stream(work, StreamBenchmark(files(), 2, 0.05), words(GO, GO, END))
+    assert NO_INDEX in result.notes.remarks
+    assert isinstance(result.measurement, Throughput)
 
 
 class Paced:
@@ -202,7 +266,7 @@ class Paced:
         self._fps = speeds.get(settings, 10.0)
         self.is_closed = False
 
-    def burst(self, seconds: float) -> StreamTotals:
+    def burst(self, seconds: float, place: int) -> StreamTotals:
         return StreamTotals(frames=round(100 * self._fps), seconds=100.0)
 
     def close(self) -> None:

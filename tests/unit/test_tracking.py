@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.streaming import Answer, ReadObject, Tracking
-from shared.inference.tracking import UNSEEN_FRAMES, Tracker
+from shared.inference.tracking import MOST_SAID, UNSEEN_FRAMES, Tracker
 
 EVERY = Tracking(vote=True)
 
@@ -56,7 +56,7 @@ def test_between_frames_a_box_goes_on_as_it_went() -> None:
     tracker = Tracker(Tracking(interval=4))
     tracker.follow(0, [plate(100)])
     tracker.follow(4, [plate(140)])
-    (carried,) = tracker.follow(6, None)
+    (carried,) = tracker.carry(6, 1280, 720)
     assert carried.is_tracked
     assert carried.box == pytest.approx((160, 50, 260, 80))
     assert carried.answers["reader"].text == "AB1"
@@ -66,7 +66,26 @@ def test_what_was_not_found_last_is_not_carried_on() -> None:
     tracker = Tracker(Tracking(interval=2))
     tracker.follow(0, [plate(100)])
     tracker.follow(2, [])
-    assert tracker.follow(3, None) == ()
+    assert tracker.carry(3, 1280, 720) == ()
+
+
+def test_a_box_is_carried_to_the_edge_of_the_frame_and_no_further() -> None:
+    tracker = Tracker(Tracking(interval=2))
+    tracker.follow(0, [plate(1100)])
+    tracker.follow(2, [plate(1160)])
+    (carried,) = tracker.carry(3, 1280, 720)
+    assert carried.box == pytest.approx((1190, 50, 1280, 80))
+    assert tracker.carry(7, 1280, 720) == ()
+
+
+def test_a_track_that_is_seen_for_weeks_keeps_a_bounded_number_of_readings() -> None:
+    tracker = Tracker(Tracking(vote=True))
+    for frame in range(3 * MOST_SAID):
+        tracker.follow(frame, [plate(10, "AB1", 1.0)])
+        (seen,) = tracker.follow(frame, [plate(10, f"misread {frame}", 0.01)])
+    assert seen.vote["reader"].text == "AB1"
+    (track,) = tracker._tracks
+    assert len(track.votes["reader"]) <= MOST_SAID
 
 
 def test_a_source_that_begins_anew_has_other_objects() -> None:
