@@ -182,9 +182,10 @@ def _run_stage(work: _Work) -> Result:
 
 def _stream(work: _Work, parameters: StreamParameters) -> Result:
     """Do a stage of a stream, which alone needs what decodes videos."""
-    from shared.harness import stream_stages
+    from shared.harness import stream_reading, stream_stages
+    from shared.harness.stream_work import StreamWork
 
-    own = stream_stages.StreamWork(
+    own = StreamWork(
         work.capabilities, work.folder, work.output, work.threads, lambda files: _load(files, work)
     )
     if isinstance(parameters, StreamConfigure):
@@ -193,7 +194,7 @@ def _stream(work: _Work, parameters: StreamParameters) -> Result:
         return stream_stages.evaluate_stream(own, parameters)
     if isinstance(parameters, StreamBenchmark):
         return stream_stages.benchmark_stream(own, parameters, work.words)
-    return stream_stages.read_sources(own, parameters)
+    return stream_reading.read_sources(own, parameters)
 
 
 def _convert(work: _Work, parameters: Convert) -> Result:

@@ -10,8 +10,9 @@ from typing import Callable, Dict, List, Sequence
 
 from shared.contract.result import Table
 from shared.harness.bursts import come_to_rest
+from shared.harness.clip_runner import EndlessVideo, OpenVideo, StreamRunner
 from shared.harness.progress import report
-from shared.harness.stream_run import EndlessVideo, LoadedStream, OpenVideo, StreamRunner
+from shared.harness.stream_run import LoadedStream
 from shared.inference.preprocess import to_input
 from shared.inference.stream import Nodes
 

@@ -94,7 +94,7 @@ class _Search:
         if started + self._longest_s > self._deadline:
             self.is_whole = False
             return
-        report(f"try {described(settings)}", len(self.trials), 0)
+        report(f"try {in_words(settings)}", len(self.trials), 0)
         trial, other = _beside(self.runner, self._load, settings)
         self.trials.append(trial)
         if other is not None:
@@ -173,7 +173,7 @@ def _fps(totals: StreamTotals) -> float:
     return totals.frames / totals.seconds
 
 
-def described(settings: StreamSettings) -> str:
+def in_words(settings: StreamSettings) -> str:
     """Return settings in words."""
     parts = [f"{settings.workers} frames at once, {settings.threads} thread(s) each"]
     if settings.batch > 1:

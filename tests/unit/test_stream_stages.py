@@ -42,16 +42,11 @@ from shared.contract.streaming import (
     TrueFrame,
     TrueObject,
 )
-from shared.harness.stream_run import EndlessVideo
+from shared.harness.clip_runner import EndlessVideo
+from shared.harness.stream_reading import read_sources
 from shared.harness.stream_settings import Runner, find_settings
-from shared.harness.stream_stages import (
-    NO_INDEX,
-    StreamWork,
-    benchmark_stream,
-    configure,
-    evaluate_stream,
-    read_sources,
-)
+from shared.harness.stream_stages import NO_INDEX, benchmark_stream, configure, evaluate_stream
+from shared.harness.stream_work import StreamWork
 from shared.harness.toolchain import Capabilities
 from shared.inference.session import Session, Unsupported
 from tests.fakes import FakeSession

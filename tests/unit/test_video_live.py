@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.streaming import Tracking
-from shared.harness.stream_run import Until
+from shared.harness.source_ends import Until
 from shared.inference.addresses import without_password
 from shared.inference.frames import Frame, Source
 from shared.inference.stream import run_stream
