@@ -42,9 +42,10 @@ def file_problems(config: Config, name: str, folder: Optional[Path]) -> Iterator
             advice = "keep every file in the folder of the configuration, and name it from there"
             yield Problem(where, f"{entry.value} leads out of the configuration's folder", advice)
         elif folder is not None and not _is_file(folder / entry.value):
-            # The engine is built on the device, of the ONNX, where it is not there.
-            if entry.key != "model-engine-file" or config.value("onnx-file") is None:
-                advice = "paths are relative to the configuration's folder: correct it, or put the file there"
+            # The device builds an engine that is not there yet, and keeps it under nvinfer's own name.
+            is_engine = entry.key == "model-engine-file" and config.value("onnx-file") is not None
+            if not is_engine or not ENGINE.match(entry.value):
+                advice = "correct the path, which starts at the configuration's folder, or put the file there"
                 yield Problem(where, f"there is no file {entry.value}", advice)
         elif folder is not None and entry.key == "labelfile-path":
             yield from _label_problems(config, where, folder / entry.value)
@@ -86,8 +87,10 @@ def _lines(path: Path) -> Optional[List[str]]:
         text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    lines = text.split("\n")
-    return None if len(content) > MOST_LABEL_BYTES else lines[: -1 if lines[-1] == "" else None]
+    if len(content) > MOST_LABEL_BYTES:
+        return None
+    # The last line may or may not be ended; split() would make a line of nothing.
+    return (text if text.endswith("\n") or not text else f"{text}\n").split("\n")[:-1]
 
 
 def _engine_problems(config: Config, name: str) -> Iterator[Problem]:
@@ -97,19 +100,25 @@ def _engine_problems(config: Config, name: str) -> Iterator[Problem]:
         advice = "name the ONNX, and the engine that nvinfer makes of it"
         yield Problem(name, "neither onnx-file nor model-engine-file is there", advice)
     named = None if engine is None else ENGINE.match(engine)
-    if named is None:
-        return
-    where = f"{name}, model-engine-file"
     batch, mode = config.number("batch-size"), config.number("network-mode")
-    wanted = {code: precision for precision, code in PRECISIONS.items()}.get(int(mode or 0))
-    advice = "say in both what the engine is built for"
-    if batch is not None and int(named["batch"]) != batch:
+    if named is None or batch is None or mode is None:
+        return
+    where, advice = f"{name}, model-engine-file", "say in both what the engine is built for"
+    wanted = next(precision for precision, code in PRECISIONS.items() if code == mode)
+    kept = None if onnx is None else engine_name(onnx, int(batch), wanted, _device(config))
+    if int(named["batch"]) != batch:
         yield Problem(
             where, f"the engine is for a batch of {named['batch']}, batch-size is {batch:g}", advice
         )
-    if mode is not None and named["precision"] != wanted:
-        what = f"the engine is {named['precision']}, network-mode {mode:g} is {wanted}"
-        yield Problem(where, what, advice)
-    if onnx is not None and named["onnx"] != onnx and batch is not None and wanted is not None:
-        what = f"nvinfer would keep the engine of {onnx} as {engine_name(onnx, int(batch), wanted)}"
+    elif named["precision"] != wanted:
+        yield Problem(where, f"the engine is {named['precision']}, network-mode {mode:g} is {wanted}", advice)
+    elif kept is not None and engine != kept:
+        what = f"nvinfer keeps what it builds of {onnx} as {kept}, not as {engine}"
         yield Problem(where, what, "name it so, or it is built at every start")
+
+
+def _device(config: Config) -> str:
+    """Return what an engine runs on, as its name has it."""
+    if config.value("enable-dla") == "1":
+        return f"dla{config.value('use-dla-core') or 0}"
+    return f"gpu{config.number('gpu-id') or 0:g}"

@@ -21,7 +21,7 @@ MOST_CHARACTERS = 65536
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
 INI_GROUP, YAML_GROUP = re.compile(rf"\[({NAME})\]\Z"), re.compile(rf"({NAME}):\Z")
 INI_ENTRY, YAML_ENTRY = re.compile(rf"({NAME})\s*=\s*(.*)\Z"), re.compile(rf"({NAME}):(?: +(.*))?\Z")
-YAML_COMMENT = re.compile(r"(^|\s)#.*\Z")
+YAML_COMMENT = re.compile(r"(^|\s+)#.*\Z")
 YAML_MARKS = tuple("\"'[]{}&*!|>%@`,?")
 """What begins a YAML value that is more than a plain scalar."""
 
