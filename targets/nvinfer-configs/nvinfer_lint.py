@@ -15,7 +15,7 @@ from nvinfer_files import file_problems
 from nvinfer_keys import CLASS_ATTRS, PROPERTY, absence, release_facts, table, value_problem
 from nvinfer_problems import Problem
 from nvinfer_rules import rule_problems
-from nvinfer_text import read, syntax_of
+from nvinfer_text import MOST_CHARACTERS, read, syntax_of
 
 from shared.contract.errors import InputProblem
 
@@ -85,7 +85,8 @@ def lint_files(paths: Sequence[Path], release: str) -> List[Problem]:
     found: List[Problem] = []
     configs: Dict[str, Config] = {}
     for path in paths:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(MOST_CHARACTERS + 1)
         found += lint_text(text, path.name, release, path.parent)
         try:
             configs[path.name] = read(text, syntax_of(path.name), path.name)
