@@ -1,0 +1,80 @@
+// Layers made by hand, each in a buffer of exactly its bytes, so that AddressSanitizer sees a byte read too
+// many.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parsers.h"
+
+namespace checks {
+
+/// A layer and the memory that it points to.
+class MadeLayer {
+  public:
+    MadeLayer(std::string name, const std::vector<unsigned>& shape, const std::vector<float>& values)
+        : name_(std::move(name)), bytes_(new unsigned char[values.size() * sizeof(float)]) {
+        std::copy(values.begin(), values.end(), reinterpret_cast<float*>(bytes_.get()));
+        layer_.dataType = FLOAT;
+        layer_.inferDims.numDims = static_cast<unsigned>(shape.size());
+        layer_.inferDims.numElements = static_cast<unsigned>(values.size());
+        std::copy(shape.begin(), shape.end(), layer_.inferDims.d);
+        layer_.buffer = bytes_.get();
+    }
+
+    /// Returns the layer as nvinfer gives it; it may be changed, and lives as long as this object.
+    NvDsInferLayerInfo layer() const {
+        NvDsInferLayerInfo layer = layer_;
+        layer.layerName = name_.c_str();
+        return layer;
+    }
+
+  private:
+    std::string name_;
+    std::unique_ptr<unsigned char[]> bytes_;
+    NvDsInferLayerInfo layer_{};
+};
+
+/// Counts and says what was not as expected.
+class Expectations {
+  public:
+    void expect(bool is_so, const std::string& what);
+    int failures() const { return failures_; }
+    int count() const { return count_; }
+
+  private:
+    int failures_ = 0;
+    int count_ = 0;
+};
+
+/// The networks that the checks write to outputs.txt.
+extern const char* const OUTPUTS;
+
+/// An answer of the detector: whether it succeeded, and its objects.
+struct Detected {
+    bool is_read = false;
+    std::vector<NvDsInferObjectDetectionInfo> objects;
+};
+
+Detected detected(const std::vector<NvDsInferLayerInfo>& layers, float threshold = 0.0F);
+
+/// An answer of the reader; its labels have been freed.
+struct Read {
+    bool is_read = false;
+    std::vector<std::string> labels;
+    std::string description;
+};
+
+Read read(const std::vector<NvDsInferLayerInfo>& layers, float threshold = 0.0F);
+
+/// Each looks at one part of what the parsers promise.
+void check_answers(Expectations& expectations);
+void check_shapes(Expectations& expectations);
+void check_texts(Expectations& expectations);
+void check_bridge(Expectations& expectations);
+
+} // namespace checks
