@@ -49,7 +49,8 @@ def configure(work: StreamWork, parameters: StreamConfigure) -> Result:
     """Find the settings that a stream is fastest with, and say what bounds it."""
     stream, streamer = parameters.stream, work.capabilities.streamer
     if streamer is not None:
-        return Result(Status.DONE, notes=streamer.configure(stream.pipeline, work.folder, work.output))
+        notes = streamer.configure(stream.pipeline, work.folder, work.output, stream.tracking)
+        return Result(Status.DONE, notes=notes)
     open_video = work.video(stream.clip)
 
     def load(settings: StreamSettings) -> StreamRunner:

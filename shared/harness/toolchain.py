@@ -248,7 +248,7 @@ class PipelineReader(Protocol):
 class Streamer(Protocol):
     """Runs pipelines by itself: what a video passes on its way to its lines is the toolchain's own."""
 
-    def configure(self, pipeline: PipelineFiles, folder: Path, output: Path) -> Notes:
+    def configure(self, pipeline: PipelineFiles, folder: Path, output: Path, tracking: Tracking) -> Notes:
         """Write what a pipeline is run from into the folder `output`.
 
         Args:

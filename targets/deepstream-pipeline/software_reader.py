@@ -1,0 +1,203 @@
+"""A pipeline's description run in software: GStreamer decodes, stand-ins for nvinfer read, lines come out."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, perf_counter_ns, process_time_ns
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+from gst_program import GstProgram, Gst, release, size_of
+from pipeline_description import Inference, Wish, describe
+from software_inference import SoftwareInference, read_objects
+from software_pipeline import in_software, sink_name
+
+from shared.contract.errors import JobFailed
+from shared.contract.streaming import COLOUR, WAIT, FrameReading, ReadObject, StreamTotals
+from shared.inference.addresses import without_password
+from shared.inference.arrays import Array
+from shared.inference.boxes import Box
+from shared.inference.pipeline import Clock
+
+OnReading = Callable[[FrameReading], None]
+
+PATIENCE_S = 0.05
+"""Seconds that the frames of one source are waited for before another is looked at."""
+
+NEWEST = 100_000
+"""Frames whose latencies are kept."""
+
+
+@dataclass
+class _Line:
+    """One source on its way.
+
+    Attributes:
+        size: width and height of its frames in pixels; the mux may have another.
+        arrived_ns: when its frames left the decoder, by their times in the file.
+    """
+
+    name: str
+    sink: Any
+    size: Tuple[int, int]
+    frames: int = 0
+    first_pts: Optional[int] = None
+    arrived_ns: Dict[int, int] = field(default_factory=dict)
+    has_ended: bool = False
+
+
+class SoftwareReader:
+    """Reads videos through stand-ins (`toolchain.PipelineReader`).
+
+    Args:
+        inferences: the detector, then what reads its objects.
+        folder: with their configurations; given back at the end.
+        settings: what they run with, as JSON.
+    """
+
+    def __init__(
+        self,
+        inferences: Sequence[SoftwareInference],
+        configs: Sequence[Inference],
+        folder: "tempfile.TemporaryDirectory[str]",
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._inferences, self._configs, self._folder = inferences, tuple(configs), folder
+        self.settings: Mapping[str, Any] = {**settings, "gstreamer": release()}
+        self._is_ended = threading.Event()
+
+    def read(
+        self,
+        sources: Sequence[str],
+        on_reading: OnReading,
+        *,
+        begin: float = 0.0,
+        seconds: Optional[float] = None,
+        frames: Optional[int] = None,
+    ) -> StreamTotals:
+        self._is_ended.clear()
+        sizes = [size_of(source) for source in sources]
+        described = describe(Wish(tuple(sources), sizes[0], self._configs))
+        run, _ = in_software(described)
+        with GstProgram(run) as program:
+            lines = []
+            for number, source in enumerate(sources):
+                sink = program.element(sink_name(number))
+                lines.append(_Line(without_password(source), sink, sizes[number]))
+                _note_arrivals(program.element(f"nvv4l2decoder{number}"), lines[-1])
+            program.prepare(begin)
+            return self._read(program, lines, sizes[0], on_reading, seconds, frames)
+
+    def end(self) -> None:
+        self._is_ended.set()
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+    def _read(
+        self,
+        program: GstProgram,
+        lines: List[_Line],
+        mux: Tuple[int, int],
+        on_reading: OnReading,
+        seconds: Optional[float],
+        frames: Optional[int],
+    ) -> StreamTotals:
+        """Take frames of the sources in turn, read each, and tell it."""
+        steps: Dict[str, int] = {}
+        latencies: Deque[int] = deque(maxlen=NEWEST)
+        counts = {"frames": 0, "corrupt": 0}
+        started, cpu, end = perf_counter_ns(), process_time_ns(), _end_of(seconds)
+        program.play()
+        while not self._is_ended.is_set() and monotonic() < end and not all(line.has_ended for line in lines):
+            for line in lines:
+                if line.has_ended:
+                    continue
+                sample = line.sink.emit("try-pull-sample", int(PATIENCE_S * Gst.SECOND))
+                program.raise_error()
+                if sample is None:
+                    line.has_ended = bool(line.sink.get_property("eos"))
+                    continue
+                self._tell(line, sample, mux, on_reading, steps, latencies, counts)
+                line.has_ended = line.frames == frames
+        took = (perf_counter_ns() - started) / 1e9
+        return StreamTotals(
+            frames=counts["frames"],
+            corrupt=counts["corrupt"],
+            seconds=took,
+            latency_ns=tuple(latencies),
+            steps_ns=steps,
+            cpu_s=(process_time_ns() - cpu) / 1e9,
+        )
+
+    def _tell(
+        self,
+        line: _Line,
+        sample: Any,
+        mux: Tuple[int, int],
+        on_reading: OnReading,
+        steps: Dict[str, int],
+        latencies: Deque[int],
+        counts: Dict[str, int],
+    ) -> None:
+        buffer, clock = sample.get_buffer(), Clock()
+        number, taken = line.frames, perf_counter_ns()
+        line.frames += 1
+        if buffer.has_flags(Gst.BufferFlags.CORRUPTED):
+            counts["corrupt"] += 1
+            return
+        line.first_pts = buffer.pts if line.first_pts is None else line.first_pts
+        arrived = line.arrived_ns.pop(buffer.pts, taken)
+        image = _pixels(buffer, mux)
+        clock.lap(COLOUR)
+        objects = read_objects(self._inferences, image, clock)
+        told = tuple(_in_source(one, mux, line.size) for one in objects)
+        latency = perf_counter_ns() - arrived
+        latencies.append(latency)
+        counts["frames"] += 1
+        for step, spent in {**clock.steps, WAIT: taken - arrived}.items():
+            steps[step] = steps.get(step, 0) + spent
+        time_s = (buffer.pts - line.first_pts) / Gst.SECOND
+        on_reading(FrameReading(line.name, number, time_s, told, "", latency / 1e6))
+
+
+def _end_of(seconds: Optional[float]) -> float:
+    return float("inf") if seconds is None else monotonic() + seconds
+
+
+def _note_arrivals(decoder: Any, line: _Line) -> None:
+    """Have the time noted at which each frame leaves a decoder."""
+
+    def note(pad: Any, info: Any) -> Any:
+        line.arrived_ns[info.get_buffer().pts] = perf_counter_ns()
+        return Gst.PadProbeReturn.OK
+
+    decoder.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, note)
+
+
+def _pixels(buffer: Any, size: Tuple[int, int]) -> Array:
+    """Return a buffer's pixels, uint8 BGR [height, width, 3]; its rows are padded to four bytes."""
+    width, height = size
+    row = (3 * width + 3) // 4 * 4
+    is_there, mapped = buffer.map(Gst.MapFlags.READ)
+    if not is_there:
+        raise JobFailed("the pixels of a frame cannot be read", "", "look at the source")
+    try:
+        pixels = np.frombuffer(mapped.data, np.uint8, row * height).reshape(height, row)
+        return np.array(pixels[:, : 3 * width]).reshape(height, width, 3)
+    finally:
+        buffer.unmap(mapped)
+
+
+def _in_source(found: ReadObject, mux: Tuple[int, int], size: Tuple[int, int]) -> ReadObject:
+    """Return an object with its box in pixels of its source, which the mux has scaled."""
+    if mux == size:
+        return found
+    x, y = size[0] / mux[0], size[1] / mux[1]
+    x0, y0, x1, y1 = found.box
+    box: Box = (x0 * x, y0 * y, x1 * x, y1 * y)
+    return ReadObject(box, found.score, found.answers)
