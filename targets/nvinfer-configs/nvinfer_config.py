@@ -44,7 +44,7 @@ class Element:
         release: of DeepStream, as `7.1`.
         onnx_file, parser_library: relative to the configuration's folder.
         batch: frames or objects in one call.
-        precision: `fp32`, `fp16` or `int8`; `best` leaves it to TensorRT. The engine of `int8` has to be there
+        precision: `fp32`, `fp16` or `int8`; `best` leaves it to TensorRT. An `int8` engine has to be there
             before the stream: nvinfer builds FP16 where it finds no calibration cache, and none is named.
         is_typed: the ONNX has the precisions in it.
     """
