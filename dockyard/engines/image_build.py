@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockyard import package_index
 from dockyard.engines import NoImage, OnLine
 from dockyard.engines.docker_cli import DockerCommand, EngineAddress, build_client, refuse_full_disk
+from dockyard.engines.image_context import build_context
 from dockyard.engines.processes import stream
 
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -21,11 +22,12 @@ class ImageBuild:
     """What is built.
 
     Attributes:
-        folder: with the Dockerfile, and all that the build sees.
+        folder: with the Dockerfile, and all that the build sees beside the sources.
         stage: the Dockerfile's stage to build.
         tag: the image's name.
         arguments: values of the Dockerfile's ARGs.
         labels: what the image is labelled with.
+        sources: shared folders that it compiles, by the name that each has below `sources/`.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class ImageBuild:
     tag: str
     arguments: Mapping[str, str]
     labels: Mapping[str, str]
+    sources: Mapping[str, Path] = field(default_factory=dict)
 
 
 def run_build(build: ImageBuild, address: EngineAddress, where: str, on_line: OnLine) -> str:
@@ -46,7 +49,10 @@ def run_build(build: ImageBuild, address: EngineAddress, where: str, on_line: On
         EnvironmentProblem: the engine's disk is full.
     """
     docker = DockerCommand(build_client(), address)
-    with tempfile.TemporaryDirectory(prefix="dockyard-build-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="dockyard-build-") as scratch,
+        build_context(build.folder, build.sources) as context,
+    ):
         id_file = Path(scratch, "image-id")
         command = docker.command(
             *("build", "--progress", "plain", "--network", "host", "--target", build.stage),
@@ -55,7 +61,7 @@ def run_build(build: ImageBuild, address: EngineAddress, where: str, on_line: On
             *_options("--label", build.labels),
             *_proxies(),
             *_secrets(Path(scratch)),
-            str(build.folder),
+            str(context),
         )
         environment = {**docker.environment(), "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": docker.builder()}
         code, last = stream(command, environment, on_line)

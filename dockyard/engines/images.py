@@ -24,6 +24,7 @@ from dockyard.engines.base_image import (
 )
 from dockyard.engines.docker_cli import HERE, DockerCommand, EngineAddress, any_client
 from dockyard.engines.image_build import ImageBuild, run_build
+from dockyard.engines.image_context import sources_digest
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
@@ -84,13 +85,23 @@ def base_tag(workspace: Workspace, target: str, toolchain: str) -> str:
     return load_target(workspace, target, "target").toolchains[toolchain].platform.base or PYTHON_IMAGE
 
 
+def image_sources(workspace: Workspace, target: str) -> dict[str, Path]:
+    """Return the shared folders whose sources a target's image compiles, by name."""
+    names = load_target(workspace, target, "target").image_sources
+    return {name: workspace.modules(name) for name in names}
+
+
 def lock_digest(workspace: Workspace, target: str, toolchain: str) -> str:
-    """Return the SHA-256 over what decides what is in an image: Dockerfile, locked requirements, base."""
+    """Return the SHA-256 over what decides what is in an image.
+
+    That is the Dockerfile, the locked requirements, the base, and the sources that it compiles.
+    """
     locks = [lock_file(workspace, target, toolchain, stage) for stage in IMAGE_STAGES]
     files = [workspace.docker(target) / "Dockerfile", *locks]
     base = base_tag(workspace, target, toolchain)
     vendors = [] if base == PYTHON_IMAGE else [base]
-    return json_hash([base_digest(workspace), *(file_hash(file) for file in files), *vendors])
+    sources = [sources_digest(folder) for folder in image_sources(workspace, target).values()]
+    return json_hash([base_digest(workspace), *(file_hash(file) for file in files), *vendors, *sources])
 
 
 def current_image(
@@ -163,5 +174,5 @@ def build_image(
     folder = workspace.docker(target)
     arguments = {"BASE": base_name, "TOOLS": TOOLS_IMAGE, "TOOLCHAIN": toolchain}
     on_line(f"building {tag} on {base_name}")
-    build = ImageBuild(folder, stage, tag, arguments, labels)
+    build = ImageBuild(folder, stage, tag, arguments, labels, image_sources(workspace, target))
     return run_build(build, address, workspace.display_path(folder / "Dockerfile"), on_line)

@@ -130,6 +130,7 @@ class Target:
         compiling: options of its methods that only its compiler takes.
         predicts: its artifacts run on devices that are not always at hand, and it can tell what quality they
             are likely to have there.
+        image_sources: folders beside the target's whose sources its image compiles.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Target:
     definitions: Mapping[str, Any]
     predicts: bool = False
     compiling: tuple[str, ...] = ()
+    image_sources: tuple[str, ...] = ()
 
     @property
     def default_toolchain(self) -> str:
@@ -186,6 +188,7 @@ def _read_target(workspace: Workspace, name: str, where: str) -> Target:
     for method in methods.values():
         _check_start(method, methods, place)
     _check_shares(workspace, name, document.get("shares", ()), place)
+    _check_image_sources(workspace, document.get("image_sources", ()), place)
     toolchains = {release: _toolchain(entry) for release, entry in document["toolchains"].items()}
     return Target(
         name,
@@ -198,6 +201,7 @@ def _read_target(workspace: Workspace, name: str, where: str) -> Target:
         document.get("$defs", {}),
         document.get("predicts", False),
         tuple(document.get("compiling", ())),
+        tuple(document.get("image_sources", ())),
     )
 
 
@@ -247,6 +251,15 @@ def _check_shares(workspace: Workspace, name: str, shares: Sequence[str], place:
                 what = f"{module} is in targets/{where[module]}/ and in targets/{folder}/"
                 raise InputProblem(what, f"{place}: $.shares", "give one of them another name")
             where[module] = folder
+
+
+def _check_image_sources(workspace: Workspace, names: Sequence[str], place: str) -> None:
+    """Raise InputProblem where a folder of sources is not there."""
+    for number, name in enumerate(names):
+        if not workspace.modules(name).is_dir():
+            advice = f"make targets/{name}/ with the sources, or leave it out"
+            where = f"{place}: $.image_sources[{number}]"
+            raise InputProblem(f"there is no folder of sources '{name}'", where, advice)
 
 
 def _toolchain(entry: Mapping[str, Any]) -> Toolchain:

@@ -24,10 +24,12 @@ from dockyard.engines.base_image import (
     TOOLS_IMAGE,
     base_digest,
 )
+from dockyard.engines.image_context import build_context
 from dockyard.recipe.hashing import file_hash
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem
+from tests.builders import change_target
 
 SECRET = "https://user:hunter2@mirror.example/simple"
 OPENVINO = ("intel-openvino", "2026.4")
@@ -88,6 +90,46 @@ def test_lock_digest_follows_the_base(own_images: Workspace, name: str) -> None:
     before = [images.lock_digest(own_images, *pair) for pair in pairs]
     append(own_images.root / "docker" / "base" / name)
     assert all(images.lock_digest(own_images, *pair) != old for pair, old in zip(pairs, before))
+
+
+def with_sources(workspace: Workspace, target: str) -> Path:
+    """Give a target of the workspace's own an image that compiles sources, and return their folder."""
+    folder = workspace.root / "docker" / target
+    folder.mkdir(parents=True)
+    for name in ("Dockerfile", "requirements-1.txt"):
+        (folder / name).write_text("")
+    sources = workspace.root / "targets" / "shelf-parsers"
+    (sources / "src").mkdir(parents=True)
+    (sources / "src" / "parser.cpp").write_text("1")
+    (sources / "labels.py").write_text("1")
+    change_target(workspace, target, image_sources=["shelf-parsers"])
+    return sources
+
+
+def test_lock_digest_follows_compiled_sources(workspace: Workspace, second_target: str) -> None:
+    """The digest changes with the sources that an image compiles, and not with the Python beside them."""
+    sources = with_sources(workspace, second_target)
+    before = images.lock_digest(workspace, second_target, "1")
+    append(sources / "labels.py")
+    assert images.lock_digest(workspace, second_target, "1") == before
+    append(sources / "src" / "parser.cpp")
+    assert images.lock_digest(workspace, second_target, "1") != before
+
+
+def test_a_build_sees_sources(tmp_path: Path) -> None:
+    """A build sees the Dockerfile's folder and, below sources/, each shared folder without its Python; the
+    folder is put together for that build alone.
+    """
+    folder, sources = tmp_path / "docker", tmp_path / "shelf-parsers"
+    for path in (folder / "Dockerfile", sources / "src" / "parser.cpp", sources / "labels.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    with build_context(folder, {"shelf-parsers": sources}) as context:
+        there = {str(path.relative_to(context)) for path in context.rglob("*") if path.is_file()}
+        assert there == {"Dockerfile", "sources/shelf-parsers/src/parser.cpp"}
+    assert not context.exists()
+    with build_context(folder, {}) as context:
+        assert context == folder
 
 
 def append(path: Path) -> None:

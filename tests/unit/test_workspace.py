@@ -222,6 +222,14 @@ def test_modules_that_cannot_be_shared(workspace: Workspace, second_target: str)
         load_target(workspace, second_target, "test")
 
 
+def test_sources_that_are_not_there(workspace: Workspace, second_target: str) -> None:
+    """A folder of sources that an image would compile and that is not there is refused with its place."""
+    change_target(workspace, second_target, image_sources=["shelf-parsers"])
+    with pytest.raises(InputProblem, match="there is no folder of sources 'shelf-parsers'") as caught:
+        load_target(workspace, second_target, "test")
+    assert caught.value.where.endswith("$.image_sources[0]")
+
+
 def test_own_model_in_a_plan(own: Path) -> None:
     """A recipe and a model in a workspace are planned with Dockyard's targets."""
     put_model(own, "letters")
