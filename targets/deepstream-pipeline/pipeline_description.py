@@ -17,7 +17,13 @@ Value = Union[str, int, float, bool]
 MUX, SINK = "mux", "sink"
 """The names of the elements in which the sources meet, and in which all ends."""
 
-DEMUXERS = {".mp4": "qtdemux", ".mov": "qtdemux", ".mkv": "matroskademux", ".avi": "avidemux", ".ts": "tsdemux"}
+DEMUXERS = {
+    ".mp4": "qtdemux",
+    ".mov": "qtdemux",
+    ".mkv": "matroskademux",
+    ".avi": "avidemux",
+    ".ts": "tsdemux",
+}
 """By a file's ending; what is not named there is H.264 as it is, without a container."""
 
 PUSH_TIMEOUT_US = 40_000
@@ -213,7 +219,11 @@ def _quoted(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    return text if re.fullmatch(r"[\w./:-]+", text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return (
+        text
+        if re.fullmatch(r"[\w./:-]+", text)
+        else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    )
 
 
 def picture(description: PipelineDescription) -> str:
@@ -227,4 +237,3 @@ def picture(description: PipelineDescription) -> str:
         pad = f"|{link.pad}|" if link.pad else ""
         lines.append(f"  {link.origin} {arrow}{pad} {link.target}")
     return "\n".join(lines) + "\n"
-
