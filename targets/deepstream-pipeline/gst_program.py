@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Dict, Optional, Tuple, Type
 
-import gi
-
-gi.require_version("Gst", "1.0")
-gi.require_version("GstPbutils", "1.0")
-from gi.repository import GLib, Gst, GstPbutils
+from gstreamer import GLib, Gst, GstPbutils
 from pipeline_description import GstElement, PipelineDescription
 
 from shared.contract.errors import InputProblem, JobFailed, nearest
@@ -71,7 +67,7 @@ def look_at(source: str) -> Seen:
     caps = videos[0].get_caps().get_structure(0)
     colours = caps.get_string("colorimetry")
     size = (int(videos[0].get_width()), int(videos[0].get_height()))
-    return Seen(size, colours is None or colours.startswith("bt601") or colours.startswith("2:4"))
+    return Seen(size, colours is None or colours.startswith(("bt601", "2:4")))
 
 
 class GstProgram:

@@ -11,7 +11,8 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
-from gst_program import Gst, GstProgram, look_at, release
+from gst_program import GstProgram, look_at, release
+from gstreamer import Gst
 from pipeline_description import Inference, Wish, describe
 from software_inference import SoftwareInference, read_objects
 from software_pipeline import in_software, sink_name

@@ -67,8 +67,8 @@ class DeepStreamSoftware:
             import onnx_normalization
 
             name = onnx_normalization.normalize_file(output / MODEL_FILE, output / MODEL_FILE, spec)
-            as_they_are = {"mean": (0.0,) * spec.channel_count, "scale": (1.0,) * spec.channel_count}
-            spec = replace(spec, name=name, dtype="float32", **as_they_are)
+            zeros, ones = (0.0,) * spec.channel_count, (1.0,) * spec.channel_count
+            spec = replace(spec, name=name, dtype="float32", mean=zeros, scale=ones)
         return Product(FORMAT, spec, notes=Notes(details={"nodes": nodes}))
 
     def optimize(

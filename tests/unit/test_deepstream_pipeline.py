@@ -19,9 +19,9 @@ from shared.contract.model import Network, Pipeline
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import Tracking
 
-for folder in ("nvinfer-configs", "deepstream-parsers", "deepstream-pipeline"):
-    sys.path.insert(0, str(PRODUCT / "targets" / folder))
-
+sys.path.insert(0, str(PRODUCT / "targets" / "nvinfer-configs"))
+sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-parsers"))
+sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-pipeline"))
 from nvinfer_keys import table
 from nvinfer_text import read
 from pipeline_description import (
