@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 # Read at import. ONNX Runtime would write an id of this machine and send what it is used for.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -31,7 +31,6 @@ from shared.contract.stages import PipelineFiles
 from shared.contract.streaming import Tracking
 from shared.harness.run_job import main
 from shared.harness.toolchain import Calibration, Capabilities, Options, PipelineReader, Product
-from shared.inference.artifacts import read_manifest
 from shared.inference.session import Session, Unsupported
 
 RELEASE = "7.1"
@@ -99,30 +98,42 @@ class DeepStreamSoftware:
 
         _refuse(tracking)
         place = tempfile.TemporaryDirectory(prefix="deepstream-")
-        run = Path(place.name)
-        graphs = {f"{one.network.name}.onnx": folder / one.folder / MODEL_FILE for one in pipeline.artifacts}
+        configs, inferences = self.stand_ins(pipeline, folder, settings, Path(place.name))
+        told = {one.node.name: one.session.settings for one in inferences}
+        return SoftwareReader(inferences, configs, place, {**told, "deepstream_syntax": RELEASE})
+
+    def stand_ins(
+        self, pipeline: PipelineFiles, folder: Path, settings: Path, run: Path
+    ) -> Tuple[List[Inference], List[SoftwareInference]]:
+        """Return the pipeline's nvinfer elements, and what runs each here.
+
+        Args:
+            folder: the job's, below which the networks' artifacts are.
+            settings: the folder that `configure` left.
+            run: a folder, in which their files are gathered and checked.
+
+        Raises:
+            Unsupported: the parsers cannot be used here.
+            JobFailed: a configuration is not what nvinfer takes.
+        """
+        said = (settings / OUTPUTS_FILE).read_text(encoding="utf-8")
         try:
-            parsers = ParserLibrary(
-                self._libraries / BRIDGE_FILE, (settings / OUTPUTS_FILE).read_text(encoding="utf-8")
-            )
+            parsers = ParserLibrary(self._libraries / BRIDGE_FILE, said)
         except ParserError as error:
             raise Unsupported(f"the parsers cannot be used here: {error}") from None
+        graphs = {f"{one.network.name}.onnx": folder / one.folder / MODEL_FILE for one in pipeline.artifacts}
         found = gather(settings, run, {**graphs, PARSERS_FILE: self._libraries / PARSERS_FILE})
         threads = len(os.sched_getaffinity(0))
         inferences: List[SoftwareInference] = []
         for one in found.nodes:
             files, artifact = artifact_of(one, pipeline, folder)
-            manifest = read_manifest(artifact)
-            assert manifest is not None, "as_run has refused it"
             network = as_run(files, folder)
             config = read((run / one.config).read_text(encoding="utf-8"), SYNTAX, one.config)
-            session = OnnxSession(network, artifact / MODEL_FILE, manifest.input, threads)
+            session = OnnxSession(network, artifact / MODEL_FILE, network.input, threads)
             outputs = network.outputs
             has_scores = isinstance(outputs, DetectionOutputs) and outputs.score is not None
             inferences.append(stand_in(one.node, config, session, parsers, has_scores))
-        configs = [Inference(one.node.name, str(run / one.config)) for one in found.nodes]
-        settings_told = {one.node.name: one.session.settings for one in inferences}
-        return SoftwareReader(inferences, configs, place, {**settings_told, "deepstream_syntax": RELEASE})
+        return [Inference(one.node.name, str(run / one.config)) for one in found.nodes], inferences
 
 
 def _refuse(tracking: Tracking) -> None:
