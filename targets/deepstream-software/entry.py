@@ -15,6 +15,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 from errors import error_summary
+from libraries import BRIDGE_FILE, libraries
 from nvinfer_input import folded_into_graph
 from nvinfer_text import read
 from onnx_session import FORMAT, MODEL_FILE, OnnxSession
@@ -36,9 +37,6 @@ from shared.inference.session import Session, Unsupported
 RELEASE = "7.1"
 """Of DeepStream, whose syntax and rules the configurations have."""
 
-LIBRARIES = Path("/opt/dockyard/lib")
-BRIDGE_FILE = "libdockyard_parser_bridge.so"
-
 
 def versions() -> Dict[str, str]:
     """Return the releases of what decides a reading."""
@@ -48,14 +46,7 @@ def versions() -> Dict[str, str]:
 
 
 class DeepStreamSoftware:
-    """What the target `deepstream-software` can do.
-
-    Args:
-        libraries: the folder with the parsers and their bridge.
-    """
-
-    def __init__(self, libraries: Path = LIBRARIES) -> None:
-        self._libraries = libraries
+    """What the target `deepstream-software` can do."""
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import graphs
@@ -117,12 +108,13 @@ class DeepStreamSoftware:
             JobFailed: a configuration is not what nvinfer takes.
         """
         said = (settings / OUTPUTS_FILE).read_text(encoding="utf-8")
+        place = libraries(Path(__file__).parent, RELEASE)
         try:
-            parsers = ParserLibrary(self._libraries / BRIDGE_FILE, said)
+            parsers = ParserLibrary(place / BRIDGE_FILE, said)
         except ParserError as error:
             raise Unsupported(f"the parsers cannot be used here: {error}") from None
         graphs = {f"{one.network.name}.onnx": folder / one.folder / MODEL_FILE for one in pipeline.artifacts}
-        found = gather(settings, run, {**graphs, PARSERS_FILE: self._libraries / PARSERS_FILE})
+        found = gather(settings, run, {**graphs, PARSERS_FILE: place / PARSERS_FILE})
         threads = len(os.sched_getaffinity(0))
         inferences: List[SoftwareInference] = []
         for one in found.nodes:
