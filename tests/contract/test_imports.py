@@ -18,7 +18,7 @@ STANDARD = sys.stdlib_module_names
 IN_EVERY_IMAGE = {"numpy", "cv2", "psutil"}
 OF_VIDEOS = {"video.py", "pictures.py", "annotated_video.py"}
 WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}, "deepstream-software": {"gi"}}
-"""By target, modules that come with the image it is built on or with Debian's packages, and are in no lock."""
+"""By target, modules that come with its base or with packages of Debian's, and are in no lock."""
 
 
 def named(requirements: Path) -> set[str]:
