@@ -85,6 +85,11 @@ def base_tag(workspace: Workspace, target: str, toolchain: str) -> str:
     return load_target(workspace, target, "target").toolchains[toolchain].platform.base or PYTHON_IMAGE
 
 
+def devel_tag(workspace: Workspace, target: str, toolchain: str) -> str | None:
+    """Return the name of the vendor's image that a toolchain compiles in; None where its base does."""
+    return load_target(workspace, target, "target").toolchains[toolchain].platform.devel
+
+
 def image_sources(workspace: Workspace, target: str) -> dict[str, Path]:
     """Return the shared folders whose sources a target's image compiles, by name."""
     names = load_target(workspace, target, "target").image_sources
@@ -99,7 +104,8 @@ def lock_digest(workspace: Workspace, target: str, toolchain: str) -> str:
     locks = [lock_file(workspace, target, toolchain, stage) for stage in IMAGE_STAGES]
     files = [workspace.docker(target) / "Dockerfile", *locks]
     base = base_tag(workspace, target, toolchain)
-    vendors = [] if base == PYTHON_IMAGE else [base]
+    devel = devel_tag(workspace, target, toolchain)
+    vendors = [*([] if base == PYTHON_IMAGE else [base]), *([] if devel is None else [devel])]
     sources = [sources_digest(folder) for folder in image_sources(workspace, target).values()]
     return json_hash([base_digest(workspace), *(file_hash(file) for file in files), *vendors, *sources])
 
@@ -173,6 +179,10 @@ def build_image(
     }
     folder = workspace.docker(target)
     arguments = {"BASE": base_name, "TOOLS": TOOLS_IMAGE, "TOOLCHAIN": toolchain}
+    devel = devel_tag(workspace, target, toolchain)
+    if devel is not None:
+        fetch_vendor_base(devel, address, on_line)
+        arguments["DEVEL"] = devel
     on_line(f"building {tag} on {base_name}")
     build = ImageBuild(folder, stage, tag, arguments, labels, image_sources(workspace, target))
     return run_build(build, address, workspace.display_path(folder / "Dockerfile"), on_line)

@@ -78,11 +78,14 @@ class Made:
         release: of DeepStream.
         precision: `fp32`, `fp16`, `int8`, `best`.
         is_typed: the ONNX has its precisions in it.
+        has_graphs: nvinfer is told of the ONNX, too. Without it nvinfer runs the engine that it is given or
+            nothing: it cannot build another one with settings of its own.
     """
 
     release: str
     precision: str = "fp32"
     is_typed: bool = False
+    has_graphs: bool = True
 
 
 def write_files(pipeline: PipelineFiles, folder: Path, output: Path, made: Made, tracking: Tracking) -> Notes:
@@ -111,6 +114,8 @@ def write_files(pipeline: PipelineFiles, folder: Path, output: Path, made: Made,
             config = detector_config(network, element, tracking)
         else:
             config = reader_config(network, element, tracking, numbers[node.input])
+        if not made.has_graphs:
+            config = Config(tuple(entry for entry in config.entries if entry.key != "onnx-file"))
         (output / (node.name + ENDING)).write_text(write(config, SYNTAX), encoding="utf-8")
         labels = label_lines(network)
         if labels:

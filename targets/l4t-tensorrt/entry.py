@@ -3,95 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Any, Callable, Dict
 
-from compilation import ENGINE_FILE, EngineBuilder, Place, compile_engine, l4t_release, wish_of
-from cudart import CudaRuntime, open_library
-from engine_session import EngineSession
-from gpu import Cuda
+from jetson_engines import JetsonEngines, versions
 from messages import error_summary
-from plan_release import refusal
-from python_builder import PythonBuilder
-from trtexec_program import TrtexecBuilder, find_program, no_program
 
-from shared.contract.artifact import Manifest
-from shared.contract.model import Network
 from shared.harness.run_job import main
-from shared.harness.toolchain import Capabilities, Options, Product
-from shared.inference.session import Session, Unsupported
+from shared.harness.toolchain import Capabilities
 
-
-def tensorrt() -> Any:
-    """Return TensorRT's package, which the image has for its own Python.
-
-    Raises:
-        Unsupported: it cannot be loaded here: it needs libraries that the device's container runtime brings.
-    """
-    try:
-        import tensorrt as trt
-    except ImportError as error:
-        advice = "run it on a Jetson, with the container runtime nvidia and nvidia-l4t-dla-compiler installed"
-        raise Unsupported(f"TensorRT cannot be loaded here ({error}): {advice}") from None
-    return trt
-
-
-def cuda_runtime() -> CudaRuntime:
-    """Return CUDA's runtime. Raises Unsupported where there is none."""
-    return CudaRuntime(open_library())
-
-
-def versions() -> Dict[str, str]:
-    """Return the releases of what decides an engine."""
-    trt, cuda = tensorrt(), cuda_runtime()
-    # Without a driver CUDA 11 does not even tell its release; and no job here does without the GPU.
-    cuda.find()
-    return {"tensorrt": str(trt.__version__), "cuda": cuda.release()}
-
-
-class L4tTensorRT:
-    """What the target `l4t-tensorrt` can do.
-
-    Args:
-        vendor: returns TensorRT's package.
-        cuda: returns CUDA's runtime.
-    """
-
-    def __init__(self, vendor: Callable[[], Any] = tensorrt, cuda: Callable[[], Cuda] = cuda_runtime) -> None:
-        self._vendor, self._cuda = vendor, cuda
-
-    def compile(
-        self,
-        network: Network,
-        source: Path,
-        manifest: Manifest,
-        output: Path,
-        method: str,
-        options: Options,
-        cache: Path,
-    ) -> Product:
-        trt, program = self._vendor(), find_program()
-        wish = wish_of(source, manifest, options, cache)
-        builder: EngineBuilder = PythonBuilder(trt)
-        if options["builder"] == "trtexec":
-            if program is None:
-                raise no_program()
-            builder = TrtexecBuilder(program, trt.__version__)
-        place = Place(trt.__version__, self._cuda().find(), program, l4t_release())
-        return compile_engine(network, wish, manifest, output, builder, place)
-
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        trt, cuda = self._vendor(), self._cuda()
-        plan, gpu = (artifact / ENGINE_FILE).read_bytes(), cuda.find()
-        reason = refusal(plan, manifest.settings, trt.__version__, gpu)
-        if reason:
-            raise Unsupported(reason)
-        runtime = f"TensorRT {trt.__version__}"
-        return EngineSession(trt, cuda, gpu, network, plan, manifest.input, runtime)
-
-
-L4T_TENSORRT = L4tTensorRT()
-CAPABILITIES = Capabilities(versions, loader=L4T_TENSORRT, compiler=L4T_TENSORRT, error_summary=error_summary)
+ENGINES = JetsonEngines()
+CAPABILITIES = Capabilities(versions, loader=ENGINES, compiler=ENGINES, error_summary=error_summary)
 
 if __name__ == "__main__":
     sys.exit(main(CAPABILITIES))

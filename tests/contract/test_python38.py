@@ -58,7 +58,7 @@ def newer(path: Path) -> list[str]:
 def test_the_jetsons_code_is_looked_at() -> None:
     """What is looked at are the shared code and that of a target for Jetsons."""
     top = {path.relative_to(ROOT).parts[:2] for path in on_python_38()}
-    assert {("shared", "contract"), ("shared", "harness"), ("targets", "l4t-tensorrt")} <= top
+    assert {("shared", "contract"), ("shared", "harness"), ("targets", "jetson-engines")} <= top
 
 
 @pytest.mark.parametrize("path", [*on_python_38()], ids=lambda path: str(path.relative_to(ROOT)))

@@ -449,9 +449,9 @@ def on_vendors(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def describe(workspace: Workspace, base: str) -> None:
+def describe(workspace: Workspace, base: str, **more: str) -> None:
     """Write the target.json of a target whose image is made on another."""
-    platform = {"architecture": "aarch64", "base": base}
+    platform = {"architecture": "aarch64", "base": base, **more}
     toolchains = {"1": {"platform": platform}}
     folder = workspace.root / "targets" / "shelf-gpu"
     folder.mkdir(parents=True, exist_ok=True)
@@ -475,6 +475,21 @@ def test_a_vendors_base_that_is_there(client: Path, device: Engine, on_vendors: 
     assert f"TOOLS={TOOLS_IMAGE}" in arguments
     assert f"{BASE_LABEL}=sha256:{VENDORS}" in arguments
     assert "pull" not in arguments
+
+
+def test_a_vendors_image_with_compilers(client: Path, device: Engine, on_vendors: Workspace) -> None:
+    """Where a toolchain names the vendor's image with compilers it is pulled, and the build is told of it;
+    another one makes another image.
+    """
+    lock, devel = images.lock_digest(on_vendors, *ON_VENDORS), "registry.example/vendor/devel:1.2"
+    describe(on_vendors, VENDORS, devel=devel)
+    assert images.lock_digest(on_vendors, *ON_VENDORS) != lock
+    device({VENDORS: {}})
+    here = json.loads(Path(f"{client}.images").read_text())
+    Path(f"{client}.registry").write_text(json.dumps(here + json.loads(inspected({devel: {}}))))
+    images.build_image(on_vendors, *ON_VENDORS, on_line=ignore)
+    assert ["pull", devel] in calls(client)
+    assert f"DEVEL={devel}" in client.read_text().splitlines()
 
 
 def test_a_vendors_base_is_pulled(client: Path, device: Engine, on_vendors: Workspace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,12 +35,13 @@ from tests.stand_ins import trtexec as trtexec_stand_in
 from tests.stand_ins.tensorrt import HEADER_BYTES, TensorRT
 
 sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
-sys.path.insert(0, str(PRODUCT / "targets" / "l4t-tensorrt"))
+sys.path.insert(0, str(PRODUCT / "targets" / "jetson-engines"))
 from compilation import l4t_release
 from cudart import CudaRuntime, open_library
 from engine_building import build_plan
 from engine_wish import Wish
 from gpu import Gpu, GpuError
+from jetson_engines import JetsonEngines, versions
 from layer_info import precisions_of, read_layers
 from messages import error_summary
 from plan_release import refusal, release_of, settings_of
@@ -55,20 +54,6 @@ RELEASES = {"8.5": "8.5.2.2", "10.3": "10.3.0", "10.16": "10.16.1"}
 
 ORIN = Gpu("Orin", "8.7", 8, 12060)
 FLOAT32 = ["decode", "boxes:0"]
-
-
-def load_entry() -> ModuleType:
-    """The entry script, under a name of its own: each target has one."""
-    path = PRODUCT / "targets" / "l4t-tensorrt" / "entry.py"
-    spec = importlib.util.spec_from_file_location("l4t_tensorrt_entry", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ENTRY = load_entry()
 
 
 class HostCuda:
@@ -129,7 +114,7 @@ def compiled(
     cache.mkdir(exist_ok=True)
     asked = {key: value for key, value in changes.items() if key not in ("manifest", "cuda")}
     options = with_defaults(asked, TARGET.option_schema(method, toolchain))
-    target = ENTRY.L4tTensorRT(lambda: TensorRT(RELEASES[toolchain]), lambda: changes.get("cuda", HostCuda()))
+    target = JetsonEngines(lambda: TensorRT(RELEASES[toolchain]), lambda: changes.get("cuda", HostCuda()))
     manifest = changes.get("manifest", manifest_of(network))
     return output, target.compile(network, prepared, manifest, output, method, options, cache)
 
@@ -316,7 +301,7 @@ def test_times_of_another_device_are_left_aside(tmp_path: Path) -> None:
 def loaded(network: Network, folder: Path, product: Product, release: str, gpu: Gpu = ORIN) -> Any:
     """Load a compiled engine with a release, on a GPU."""
     manifest = Manifest(product.format, "l4t-tensorrt", "test", product.input, settings=product.settings)
-    target = ENTRY.L4tTensorRT(lambda: TensorRT(release), lambda: HostCuda(gpu))
+    target = JetsonEngines(lambda: TensorRT(release), lambda: HostCuda(gpu))
     return target.load(network, folder, manifest, 1)
 
 
@@ -500,7 +485,7 @@ def test_a_programs_output_is_bounded(capfd: pytest.CaptureFixture[str]) -> None
 def test_without_the_vendors_package() -> None:
     """Where TensorRT cannot be imported the job is not measured, with what the device needs."""
     with pytest.raises(Unsupported, match=r"TensorRT cannot be loaded here \(No module.*runtime nvidia"):
-        ENTRY.versions()
+        versions()
 
 
 # CUDA's runtime by ctypes: the wrapper with a library that was compiled for the tests, and with a real one.

@@ -18,7 +18,7 @@ from shared.contract.errors import InputProblem
 from tests.stand_ins.trtexec import CALLS, FLAGS, install
 
 sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
-sys.path.insert(0, str(PRODUCT / "targets" / "l4t-tensorrt"))
+sys.path.insert(0, str(PRODUCT / "targets" / "jetson-engines"))
 from engine_wish import Wish
 from layer_info import read_layers
 from trtexec_commands import DIALECTS, build_command, clock_command, dialect_of
