@@ -11,11 +11,12 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
-from gst_program import GstProgram, look_at, release
+from gst_program import GstProgram, release
 from gstreamer import Gst
 from pipeline_description import Inference, Wish, describe, is_live
 from software_inference import SoftwareInference, read_objects
 from software_pipeline import in_software, sink_name
+from sources import outline_of_h264
 
 from shared.contract.errors import JobFailed
 from shared.contract.streaming import COLOUR, WAIT, FrameReading, ReadObject, StreamTotals
@@ -108,7 +109,7 @@ class SoftwareReader:
         frames: Optional[int] = None,
     ) -> StreamTotals:
         self._is_ended.clear()
-        seen = [look_at(source) for source in sources]
+        seen = [outline_of_h264(source) for source in sources]
         mux = seen[0].size
         described = describe(Wish(tuple(sources), mux, self._configs))
         form = {one: PLAIN if one.is_bt601 and _is_unpadded(mux) else CONVERTED for one in seen}
