@@ -39,7 +39,7 @@ LAPTOP: dict[str, Any] = {
     "model": "license_plate",
     "target": TARGET,
     "optimizations": ["baseline"],
-    "measure": {"threads": 2, "cycles": 3, "burst_s": 0.05, "warmup": 2, "max_rounds": 2, "samples": 8},
+    "measure": {"threads": 2, "cycles": 3, "burst_s": 0.05, "warmup": 2, "max_rounds": 3, "samples": 8},
     "stream": {"frames": FRAMES, "burst_s": 0.5},
 }
 
