@@ -14,15 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dockyard.deliver.choose import chosen
 from dockyard.deliver.find import measured_artifact
 from dockyard.engines import Limits, OnStarted, SendSignal
 from dockyard.engines.choice import choose_executor
-from dockyard.judge.assessment import Verdict
-from dockyard.judge.record_files import read_records
-from dockyard.judge.records import model_hash
-from dockyard.judge.verdicts import judge
 from dockyard.plan.make import make_plan
-from dockyard.plan.plan import REFERENCE_VARIANT, Plan
+from dockyard.plan.plan import Plan
 from dockyard.recipe.locks import lock_file, locked, locked_if_free
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
@@ -36,7 +33,7 @@ from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.job import END, READING_KEY, Job
 from shared.contract.recipe import Stream
-from shared.contract.record import Record, RecordStatus
+from shared.contract.record import Record
 from shared.contract.result import Result, Status
 from shared.contract.stages import NetworkFiles, PipelineFiles, StreamRead
 from shared.contract.streaming import FrameReading, StreamSummary, is_address
@@ -101,7 +98,7 @@ def read_stream(
         raise InputProblem(
             "no source is named", "--source", "a video, a folder of images, an address, a camera"
         )
-    record = _record(plan, asked.variant)
+    record = chosen(plan, asked.variant).record
     places = _places(asked.sources)
     toolchain = (record.target, record.toolchain)
     executor, why = choose_executor(workspace, engine, context, [toolchain], lambda line: None)
@@ -186,34 +183,6 @@ def ending_when_interrupted(display: Display) -> Iterator[OnStarted]:
         yield on_started
     finally:
         restore()
-
-
-def _record(plan: Plan, variant: str | None) -> Record:
-    """Return the published record of the pipeline's variant, or of the recommended one."""
-    assert plan.pipeline is not None
-    name, workspace = plan.recipe.name, plan.workspace
-    records = read_records(workspace.results / "records" / name, workspace.display_path)
-    own = {one.record.variant: one for one in judge(records) if one.record.model == plan.pipeline.name}
-    own.pop(REFERENCE_VARIANT, None)
-    advice = f"measure it first: `./inv build --recipe {name}.json`"
-    if not own:
-        raise InputProblem(f"nothing is published of {name}", plan.recipe.file, advice)
-    if variant is not None:
-        if variant not in own:
-            raise InputProblem(f"there is no variant '{variant}'", "--variant", nearest(variant, own))
-        chosen = own[variant]
-    else:
-        recommended = [one for one in own.values() if one.verdict == Verdict.RECOMMENDED]
-        if not recommended:
-            what = f"no variant of {name} is recommended"
-            raise InputProblem(what, plan.recipe.file, f"choose one with --variant: {', '.join(own)}")
-        chosen = recommended[0]
-    if chosen.record.status != RecordStatus.MEASURED:
-        raise InputProblem(f"{chosen.record.variant} was not measured", plan.recipe.file, advice)
-    if chosen.record.identity.get("model_sha256") != model_hash(plan, plan.pipeline.name):
-        what = f"{plan.pipeline.name} or one of its networks has changed since it was measured"
-        raise InputProblem(what, plan.recipe.file, advice)
-    return chosen.record
 
 
 def _places(sources: Sequence[str]) -> list[Path | str]:

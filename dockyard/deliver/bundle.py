@@ -1,0 +1,134 @@
+"""A delivery as a folder: what ops carry to a site without internet, verify, and install."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import zstandard
+
+from dockyard.recipe.hashing import file_hash
+from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
+
+SITE = Path(__file__).with_name("site")
+"""What goes along as it is, or with this delivery's values put in."""
+
+SCRIPTS = ("install.sh", "verify.sh")
+FILLED = ("README.md", "compose.yaml", "kubernetes.yaml", "service.unit")
+SUMS, RECEIPT, ARCHIVE, CONF = "SHA256SUMS", "receipt.json", "image.tar.zst", "site.conf"
+
+LEVEL = 10
+"""Of zstd: an image of 600 MB takes half a minute, and higher ones save little."""
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is delivered.
+
+    Attributes:
+        id: `sha256:...`, which is what is started: nobody can put another one in its place.
+        architecture: as Docker says it, `amd64`.
+        size: in bytes, on an engine.
+    """
+
+    tag: str
+    id: str
+    architecture: str
+    size: int
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """Yield a folder that gets its name when it is whole; whatever is raised, nothing of it is left.
+
+    Raises:
+        InputProblem: there is something of that name already.
+    """
+    if output.exists():
+        raise InputProblem(
+            "there is such a delivery already", str(output), "remove it, or name another folder"
+        )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    except OSError as error:
+        raise InputProblem(f"it cannot be written ({error.strerror})", str(output)) from None
+    try:
+        yield making
+        making.chmod(0o755)
+        making.rename(output)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"it cannot be written ({error.strerror})", str(output), "make room"
+        ) from None
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def write_site(folder: Path, values: Mapping[str, str], image: Image) -> None:
+    """Write what installs a delivery, with its values."""
+    for name in SCRIPTS:
+        shutil.copyfile(SITE / name, folder / name)
+        (folder / name).chmod(0o755)
+    for name in FILLED:
+        text = Template((SITE / name).read_text(encoding="utf-8")).substitute(values)
+        (folder / name).write_text(text, encoding="utf-8")
+    told = {"NAME": values["NAME"], "IMAGE": image.tag, "IMAGE_ID": image.id}
+    lines = [f"{key}={value}" for key, value in {**told, "ARCHITECTURE": image.architecture}.items()]
+    (folder / CONF).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def save_image(
+    command: list[str], environment: Mapping[str, str], file: Path, tell: Callable[[int], None]
+) -> None:
+    """Write what a command prints, an image's archive, compressed into a file.
+
+    Args:
+        command: `docker save ...`.
+        tell: is given the bytes so far.
+
+    Raises:
+        JobFailed: the command failed.
+    """
+    done = 0
+    with (
+        subprocess.Popen(
+            command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+        file.open("wb") as out,
+        zstandard.ZstdCompressor(level=LEVEL, threads=-1).stream_writer(out) as packed,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while chunk := process.stdout.read(CHUNK):
+            packed.write(chunk)
+            done += len(chunk)
+            tell(done)
+        said = process.stderr.read().decode(errors="replace").strip()
+    if process.returncode != 0:
+        raise JobFailed(f"the image could not be saved ({said[:300] or 'no reason given'})", command[-1])
+
+
+def write_sums(folder: Path) -> str:
+    """Write SHA256SUMS over all files of a folder, and return the SHA-256 of it."""
+    lines = [f"{file_hash(folder / name)}  {name}\n" for name in files_of(folder)]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    return file_hash(folder / SUMS)
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the files of a delivery that SHA256SUMS lists, in the order of their names."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            found.append(str(Path(place, name).relative_to(folder)))
+    return sorted(set(found) - {SUMS, RECEIPT})

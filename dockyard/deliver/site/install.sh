@@ -1,0 +1,156 @@
+#!/bin/sh
+# Installs this delivery as a service of this machine's Docker engine, beside the version that runs, and
+# switches over when it is healthy.
+#
+#   ./install.sh [--key KEY.pub] [--port 8080] [--name NAME] [--cpus N] [--memory 2g] [--api-key-file FILE]
+#   ./install.sh rollback [--name NAME]     back to the version before
+#   ./install.sh uninstall [--name NAME]    both versions and their images
+#   ./install.sh status [--name NAME]
+#
+# Cut off at any moment, the version that ran still runs or is started again by the next call.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/site.conf" # NAME, IMAGE, IMAGE_ID, ARCHITECTURE
+port=8080 cpus='' memory='' key='' api_key='' command=install name=$NAME wait_s=${DOCKYARD_WAIT_S:-120}
+usage="usage: install.sh [install|rollback|uninstall|status] [--key KEY.pub] [--port N] [--name NAME] [--cpus N] [--memory SIZE] [--api-key-file FILE]"
+
+say() { printf 'install: %s\n' "$1"; }
+fail() { # what, what to do
+    printf 'install: %s\n  %s\n' "$1" "$2" >&2
+    exit "${3:-1}"
+}
+
+case ${1:-} in install | rollback | uninstall | status) command=$1; shift ;; esac
+while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || { echo "$usage" >&2; exit 2; }
+    case $1 in
+    --key) key=$2 ;;
+    --port) port=$2 ;;
+    --name) name=$2 ;;
+    --cpus) cpus=$2 ;;
+    --memory) memory=$2 ;;
+    --api-key-file) api_key=$2 ;;
+    *) echo "$usage" >&2; exit 2 ;;
+    esac
+    shift 2
+done
+case $name in *[!a-zA-Z0-9_.-]* | '' | -*) fail "'$name' is no name" "letters, digits, '_', '.', '-'" 2 ;; esac
+case $port in *[!0-9]* | '') fail "'$port' is no port" "a number from 1 to 65535" 2 ;; esac
+if [ -n "$api_key" ]; then
+    [ -r "$api_key" ] || fail "the file $api_key cannot be read" "name the file with the API key" 2
+    api_key=$(cd "$(dirname "$api_key")" && pwd)/$(basename "$api_key")
+fi
+
+command -v docker >/dev/null || fail "docker is not installed" "install Docker Engine 20.10 or newer" 3
+docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
+    fail "no Docker engine answers" "start it, or run this as somebody in the group docker" 3
+
+# Containers: NAME serves, NAME-before is the version before, stopped; NAME-next is tried beside them.
+has() { docker container inspect "$1" >/dev/null 2>&1; }
+runs() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
+
+start() { # container, port on this machine, or 0 for any
+    set -- "$1" "$2" --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --pids-limit 256
+    container=$1 published=$2
+    shift 2
+    [ -z "$cpus" ] || set -- "$@" --cpus "$cpus"
+    [ -z "$memory" ] || set -- "$@" --memory "$memory" --memory-swap "$memory"
+    [ -z "$api_key" ] || set -- "$@" --volume "$api_key:/run/api-key:ro"
+    docker create --name "$container" "$@" --label dockyard.port="$published" --restart unless-stopped \
+        --publish "$published:8080" "$IMAGE_ID" serve ${api_key:+--api-key-file /run/api-key} >/dev/null
+    docker start "$container" >/dev/null
+}
+
+is_healthy() { # container: waits until it says so itself
+    end=$(($(date +%s) + wait_s))
+    while [ "$(date +%s)" -lt $end ]; do
+        runs "$1" || return 1
+        case $(docker container inspect --format '{{.State.Health.Status}}' "$1") in
+        healthy) return 0 ;;
+        unhealthy) return 1 ;;
+        esac
+        sleep 1
+    done
+    return 1
+}
+
+# What an interrupted call has left is put in order first.
+mend() {
+    if has "$name-next"; then docker rm --force "$name-next" >/dev/null; fi
+    if ! has "$name" && has "$name-before"; then
+        docker rename "$name-before" "$name"
+        say "an earlier call was cut off: the version before is put back"
+    fi
+    if has "$name" && ! runs "$name"; then docker start "$name" >/dev/null || :; fi
+}
+
+status() {
+    for one in "$name" "$name-before"; do
+        if has "$one"; then
+            docker container inspect --format '{{.Name}} {{.State.Status}} {{index .Config.Labels "org.opencontainers.image.version"}}' "$one" | cut -c 2-
+        fi
+    done
+}
+
+rollback() {
+    has "$name-before" || fail "there is no version before this one" "install the older delivery again"
+    docker stop --time 30 "$name" >/dev/null
+    docker rename "$name" "$name-next"
+    docker rename "$name-before" "$name"
+    docker start "$name" >/dev/null
+    is_healthy "$name" || fail "the version before does not become healthy" "look at: docker logs $name"
+    docker rename "$name-next" "$name-before"
+    say "back to the version before: $(status | head -n 1)"
+}
+
+uninstall() {
+    for one in "$name" "$name-before" "$name-next"; do
+        has "$one" || continue
+        image=$(docker container inspect --format '{{.Image}}' "$one")
+        docker rm --force "$one" >/dev/null
+        docker rmi "$image" >/dev/null 2>&1 || :
+        say "removed $one"
+    done
+}
+
+load() {
+    docker image inspect "$IMAGE_ID" >/dev/null 2>&1 && return
+    say "loading the image"
+    if command -v zstd >/dev/null; then
+        zstd -dc "$here/image.tar.zst" | docker load >/dev/null
+    else
+        docker load --input "$here/image.tar.zst" >/dev/null
+    fi || fail "the image could not be loaded" "is there room on the disk? 'docker info' names the folder"
+    docker image inspect "$IMAGE_ID" >/dev/null 2>&1 ||
+        fail "the engine has loaded another image than was delivered" "copy the delivery anew"
+}
+
+install() {
+    if [ -n "$key" ]; then sh "$here/verify.sh" --key "$key"; else sh "$here/verify.sh"; fi
+    machine=$(docker version --format '{{.Server.Arch}}')
+    [ "$machine" = "$ARCHITECTURE" ] ||
+        fail "this delivery is for $ARCHITECTURE, and the engine is $machine" "ask for the delivery for $machine"
+    mend
+    load
+    say "self-test"
+    docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL "$IMAGE_ID" self-test ||
+        fail "the self-test failed: nothing was changed" "what it says above names the reason"
+    start "$name-next" 0
+    is_healthy "$name-next" || { docker logs --tail 5 "$name-next" >&2; docker rm --force "$name-next" >/dev/null
+        fail "the new version does not become healthy: nothing was changed" "its last lines are above"; }
+    docker rm --force "$name-next" >/dev/null
+    if has "$name"; then
+        if has "$name-before"; then docker rm --force "$name-before" >/dev/null; fi
+        docker stop --time 30 "$name" >/dev/null
+        docker rename "$name" "$name-before"
+    fi
+    if ! start "$name" "$port" || ! is_healthy "$name"; then
+        if has "$name"; then docker logs --tail 5 "$name" >&2 || :; docker rm --force "$name" >/dev/null; fi
+        mend
+        fail "it does not become healthy on port $port: the version before is back" "is the port taken? --port"
+    fi
+    say "$IMAGE serves on port $port"
+}
+
+$command
