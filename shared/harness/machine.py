@@ -8,20 +8,7 @@ from typing import Any, Dict, Optional
 
 import psutil
 
-from shared.contract.device import LOW_PRECISION
-from shared.inference.cpu import cpu_info, read_text
-
-
-def cpu_quota() -> Optional[float]:
-    """Return the CPUs that the cgroup (v2 or v1) allows: quota over period; None without a limit."""
-    v2 = (read_text("/sys/fs/cgroup/cpu.max") or "").split()
-    if len(v2) == 2:
-        return None if v2[0] == "max" else int(v2[0]) / int(v2[1])
-    quota = read_text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-    period = read_text("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota and period and int(quota) > 0:
-        return int(quota) / int(period)
-    return None
+from shared.inference.cpu import cpu_name, cpu_quota, low_precision_flags, read_text
 
 
 def temperature_c() -> Optional[float]:
@@ -37,12 +24,10 @@ def describe() -> Dict[str, Any]:
     machines of one kind apart.
     """
     base = "/sys/devices/system/cpu/cpu0/"
-    cpu = cpu_info()
-    flags = cpu.get("flags", "").split()
     frequency = psutil.cpu_freq()
     found: Dict[str, Any] = {
-        "cpu": cpu.get("model name", platform.processor() or platform.machine()),
-        "flags": " ".join(flag for flag in LOW_PRECISION if flag in flags),
+        "cpu": cpu_name(),
+        "flags": " ".join(low_precision_flags()),
         "machine": platform.machine(),
         "kernel": platform.release(),
         "boot_id": read_text("/proc/sys/kernel/random/boot_id"),

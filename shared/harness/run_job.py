@@ -51,13 +51,13 @@ from shared.harness.bursts import Words, words_of_host
 from shared.harness.calibration import SplitCalibration
 from shared.harness.evaluate import evaluate
 from shared.harness.evaluate_pipeline import evaluate_pipeline, frames_of
-from shared.harness.loaded_nodes import load_nodes, settings_by_network, settings_of
 from shared.harness.machine_state import read_state
 from shared.harness.progress import report
 from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save_reference
 from shared.harness.reference_check import what_is_wrong, what_is_wrong_end_to_end
 from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
 from shared.inference.artifacts import describe_artifact, read_manifest
+from shared.inference.loaded_nodes import load_nodes, settings_by_network, settings_of
 from shared.inference.preprocess import UnreadableImage
 from shared.inference.session import Session, Unsupported
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator
 
-from shared.contract.errors import DockyardError, InputProblem, JobFailed
 from shared.contract.job import END
 from shared.inference.frames import Frame, Source
 
@@ -31,29 +29,6 @@ class Until:
             yield from self._source.frames()
         finally:
             end.cancel()
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class Apart:
-    """A source whose end, if it is a bad one, does not end the others.
-
-    Attributes:
-        problem: how it ended, where that was not as it should.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.name, self.counts, self.is_live = source.name, source.counts, source.is_live
-        self.problem: Optional[DockyardError] = None
-        self._source = source
-
-    def frames(self) -> Iterator[Frame]:
-        try:
-            for frame in self._source.frames():
-                yield replace(frame, source=self.name)
-        except (InputProblem, JobFailed) as problem:
-            self.problem = problem
 
     def close(self) -> None:
         self._source.close()

@@ -12,7 +12,7 @@ from shared.contract.result import Table
 from shared.harness.bursts import come_to_rest
 from shared.harness.clip_runner import EndlessVideo, OpenVideo, StreamRunner
 from shared.harness.progress import report
-from shared.harness.stream_run import LoadedStream
+from shared.inference.loaded_stream import LoadedStream
 from shared.inference.preprocess import to_input
 from shared.inference.stream import Nodes
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Any, Callable, List, Mapping, Sequence
 
 import numpy as np
 
@@ -26,9 +26,10 @@ from shared.contract.streaming import (
 )
 from shared.harness.clip_runner import described
 from shared.harness.progress import report
-from shared.harness.source_ends import Apart, LastWord, Until, ended_at, last_word
+from shared.harness.source_ends import LastWord, Until, ended_at, last_word
 from shared.harness.stream_work import StreamWork
 from shared.harness.toolchain import Streamer
+from shared.inference.apart import Apart, tell_apart
 from shared.inference.frames import Frame, Source
 from shared.inference.video import open_source
 
@@ -58,7 +59,7 @@ def read_sources(work: StreamWork, parameters: StreamRead, word: LastWord = last
             source = _opened(address, work.folder, loaded.decoders)
             stack.callback(source.close)
             sources.append(Apart(source if parameters.seconds is None else Until(source, parameters.seconds)))
-        _tell_apart(sources)
+        tell_apart(sources)
         stack.enter_context(ended_at(word, partial(_close_all, sources)))
         drawn = None
         if parameters.is_annotated:
@@ -132,15 +133,6 @@ def _opened(address: str, folder: Path, decoders: int) -> Source:
         raise InputProblem(problem.what, address, problem.advice) from None
     source.name = address
     return source
-
-
-def _tell_apart(sources: Sequence[Apart]) -> None:
-    """Number the names that are another source's, too: of two cameras whose passwords alone differ."""
-    seen: Dict[str, int] = {}
-    for source in sources:
-        number = seen[source.name] = seen.get(source.name, 0) + 1
-        if number > 1:
-            source.name = f"{source.name} ({number})"
 
 
 def _summarized(totals: StreamTotals, settings: Mapping[str, Any]) -> Result:

@@ -19,8 +19,8 @@ from shared.contract.streaming import (
     Tracking,
 )
 from shared.harness.clip_runner import ClipRunner, OpenVideo, OwnRunner, StreamRunner
-from shared.harness.stream_run import LoadedStream, load_one_by_one, load_side_by_side, read_settings
 from shared.harness.toolchain import Capabilities
+from shared.inference.loaded_stream import LoadedStream, load_one_by_one, load_side_by_side, read_settings
 from shared.inference.session import Session
 from shared.inference.video import open_recording
 
@@ -63,7 +63,7 @@ class StreamWork:
             cv2.setNumThreads(self.threads)
             return load_one_by_one(pipeline, tracking, self.load)
         cv2.setNumThreads(1)  # several frames are at work at once, each in a thread of its own
-        return load_side_by_side(pipeline, tracking, settings, self.folder, self.capabilities)
+        return load_side_by_side(pipeline, tracking, settings, self.folder, self.capabilities.loaders)
 
     def settings(self, place: Optional[str]) -> Optional[StreamSettings]:
         """Return what `configure` left in a folder below the job's."""

@@ -15,6 +15,7 @@ from shared.contract.result import Notes
 from shared.contract.stages import PipelineFiles, Tracker
 from shared.contract.streaming import FrameReading, StreamTotals, Tracking
 from shared.inference.arrays import Array
+from shared.inference.loading import Loader, Loaders, ParallelLoader
 from shared.inference.session import Session, Tensors
 
 Options = Mapping[str, Any]
@@ -172,43 +173,6 @@ class Compiler(Protocol):
         """
 
 
-class Loader(Protocol):
-    """Loads what `convert`, `optimize`, `tune` and `compile` leave."""
-
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        """Load the folder of an artifact.
-
-        Raises:
-            Unsupported: this device cannot run it.
-        """
-
-
-class ParallelLoader(Protocol):
-    """Loads an artifact for several threads that call it at the same time."""
-
-    def load_parallel(
-        self,
-        network: Network,
-        artifact: Path,
-        manifest: Manifest,
-        *,
-        count: int,
-        threads: int,
-        batch: int,
-        folds: bool,
-    ) -> Sequence[Session]:
-        """Load the folder of an artifact once, and return a session for each of `count` threads.
-
-        Args:
-            threads: inference threads of each call.
-            batch: images in one call: the first axis of each session's input and outputs.
-            folds: the sessions take 8-bit pixels, and normalize them inside the network.
-
-        Raises:
-            Unsupported: it cannot run so.
-        """
-
-
 class PipelineReader(Protocol):
     """A pipeline that a toolchain runs by itself, decoding included."""
 
@@ -307,3 +271,8 @@ class Capabilities:
     graph_loader: Optional[GraphLoader] = None
     predictor: Optional[Loader] = None
     error_summary: Callable[[str], str] = first_line
+
+    @property
+    def loaders(self) -> Loaders:
+        """What loads its artifacts."""
+        return Loaders(self.loader, self.parallel_loader)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
 from shared.contract.artifact import BuiltFor
+from shared.contract.device import LOW_PRECISION
 
 
 def read_text(path: str) -> Optional[str]:
@@ -25,6 +26,29 @@ def cpu_info() -> Dict[str, str]:
     lines = (read_text("/proc/cpuinfo") or "").splitlines()
     fields = (line.partition(":") for line in lines)
     return {key.strip(): value.strip() for key, colon, value in fields if colon}
+
+
+def cpu_name() -> str:
+    """Return the CPU's name, or its architecture where Linux does not tell it."""
+    return cpu_info().get("model name", platform.processor() or platform.machine())
+
+
+def low_precision_flags() -> Tuple[str, ...]:
+    """Return those flags that decide how fast low precision is."""
+    flags = cpu_info().get("flags", "").split()
+    return tuple(flag for flag in LOW_PRECISION if flag in flags)
+
+
+def cpu_quota() -> Optional[float]:
+    """Return the CPUs that the cgroup (v2 or v1) allows: quota over period; None without a limit."""
+    v2 = (read_text("/sys/fs/cgroup/cpu.max") or "").split()
+    if len(v2) == 2:
+        return None if v2[0] == "max" else int(v2[0]) / int(v2[1])
+    quota = read_text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    period = read_text("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota and period and int(quota) > 0:
+        return int(quota) / int(period)
+    return None
 
 
 def unfit(built_for: BuiltFor) -> str:

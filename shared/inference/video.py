@@ -20,10 +20,8 @@ from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.streaming import is_address
 from shared.inference.addresses import without_password
 from shared.inference.frames import Frame, Source, SourceCounts
-from shared.inference.pictures import ImagePicture, is_bt601, video_picture
+from shared.inference.pictures import IMAGE_ENDINGS, ImagePicture, is_bt601, video_picture
 from shared.inference.preprocess import UnreadableImage, read_image
-
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 FORMATS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "flv"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from shared.contract.model import InputSpec
-from shared.harness.toolchain import Options
 
 
-def converted_input(spec: InputSpec, options: Options) -> InputSpec:
+def converted_input(spec: InputSpec, options: Mapping[str, Any]) -> InputSpec:
     """Return how an image becomes the converted network's input.
 
     Args:
@@ -30,7 +29,7 @@ def converted_input(spec: InputSpec, options: Options) -> InputSpec:
     return replace(spec, shape=shape, layout=layout, channels=channels, mean=mean, scale=scale, dtype=dtype)
 
 
-def folds_normalization(options: Options) -> bool:
+def folds_normalization(options: Mapping[str, Any]) -> bool:
     """Tell whether (x - mean) / scale goes into the network: the options have both or none."""
     return "mean" in options
 
@@ -40,7 +39,9 @@ def for_channels(values: Sequence[float], channels: int) -> List[float]:
     return [float(value) for value in (list(values) * channels if len(values) == 1 else values)]
 
 
-def mo_parameters(graph: Path, spec: InputSpec, outputs: Sequence[str], options: Options) -> Dict[str, Any]:
+def mo_parameters(
+    graph: Path, spec: InputSpec, outputs: Sequence[str], options: Mapping[str, Any]
+) -> Dict[str, Any]:
     """Return the parameters of `openvino.tools.mo.convert_model`, as its documentation names them (2023.3).
 
     The layout goes by name, since a SavedModel can have an input for each signature; mean and scale go

@@ -5,22 +5,23 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional
 
 import numpy as np
 import openvino as ov
-from artifact import FORMAT, IR_FILE, load, product, save
+from artifact import IR_FILE
 from conversion_options import converted_input
 from errors import error_summary
-from parallel import load_parallel
+from ir_product import FORMAT, product, save
 from quantized_graph import shrink
+from serving import LOADERS
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.model import Network
 from shared.contract.result import Notes
 from shared.harness.run_job import main
 from shared.harness.toolchain import Calibration, Capabilities, Options, Product
-from shared.inference.session import Session, Unsupported
+from shared.inference.session import Unsupported
 
 HAS_MO = ov.__version__.startswith("2023.")
 """2023.3 converts with mo and quantizes with POT; later releases have their own frontends, and NNCF."""
@@ -32,7 +33,7 @@ def versions() -> Dict[str, str]:
 
 
 class IntelOpenvino:
-    """What the target `intel-openvino` can do."""
+    """What the target `intel-openvino` can do beside running its artifacts."""
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         details: Dict[str, Any] = {}
@@ -86,31 +87,12 @@ class IntelOpenvino:
         save(model, output, compress=False)
         return product(manifest.input, "f32", notes)
 
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        return load(network, artifact, manifest, threads)
-
-    def load_parallel(
-        self,
-        network: Network,
-        artifact: Path,
-        manifest: Manifest,
-        *,
-        count: int,
-        threads: int,
-        batch: int,
-        folds: bool,
-    ) -> Sequence[Session]:
-        try:
-            return load_parallel(network, artifact, manifest, count, threads, batch, folds)
-        except RuntimeError as error:  # a network that cannot be folded, say: other settings may do
-            raise Unsupported(error_summary(str(error))) from None
-
 
 OPENVINO = IntelOpenvino()
 CAPABILITIES = Capabilities(
     versions,
-    loader=OPENVINO,
-    parallel_loader=OPENVINO,
+    loader=LOADERS.loader,
+    parallel_loader=LOADERS.parallel_loader,
     converter=OPENVINO,
     optimizer=OPENVINO,
     error_summary=error_summary,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 import openvino as ov
 from conversion_options import folds_normalization, for_channels
 from openvino.preprocess import PrePostProcessor
 
 from shared.contract.model import InputSpec
-from shared.harness.toolchain import Options
 
 
-def fold(model: Any, spec: InputSpec, options: Options) -> Any:
+def fold(model: Any, spec: InputSpec, options: Mapping[str, Any]) -> Any:
     """Put first into the network what the options say.
 
     That is: 8-bit input, exchange of channels, (x - mean) / scale, layout.

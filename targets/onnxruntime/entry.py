@@ -1,4 +1,4 @@
-"""ONNX Runtime: ONNX made ready for it, static quantization, running on the CPU."""
+"""ONNX Runtime: ONNX made ready for it, and static quantization; `serving.py` runs it on the CPU."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 from errors import error_summary
-from onnx_session import FORMAT, MODEL_FILE, OnnxSession
+from onnx_session import FORMAT, MODEL_FILE
+from serving import LOADERS
 
 from shared.contract.artifact import Manifest
 from shared.contract.model import Network
 from shared.contract.result import Notes
 from shared.harness.run_job import main
 from shared.harness.toolchain import Calibration, Capabilities, Options, Product
-from shared.inference.session import Session
 
 
 def versions() -> Dict[str, str]:
@@ -32,7 +32,7 @@ def versions() -> Dict[str, str]:
 
 # What needs the package onnx is imported where it is used: an artifact is loaded where that is not installed.
 class OnnxRuntime:
-    """What the target `onnxruntime` can do."""
+    """What the target `onnxruntime` can do beside running its artifacts."""
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import graphs
@@ -62,14 +62,11 @@ class OnnxRuntime:
         )
         return Product(FORMAT, manifest.input, notes=notes)
 
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        return OnnxSession(network, artifact / MODEL_FILE, manifest.input, threads)
-
 
 ONNX_RUNTIME = OnnxRuntime()
 CAPABILITIES = Capabilities(
     versions,
-    loader=ONNX_RUNTIME,
+    loader=LOADERS.loader,
     converter=ONNX_RUNTIME,
     optimizer=ONNX_RUNTIME,
     error_summary=error_summary,

@@ -16,6 +16,7 @@ import tvm
 from artifact import FORMAT, LIBRARY_FILE, LoadedLibrary
 from errors import error_summary
 from notes import Kernel, compiled_notes
+from serving import LOADERS
 
 from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.model import InputSpec, Network
@@ -23,7 +24,6 @@ from shared.contract.result import Notes
 from shared.harness.run_job import main
 from shared.harness.toolchain import Calibration, Capabilities, Options, Product, Tuning
 from shared.inference.cpu import unfit
-from shared.inference.session import Session
 
 RELAX_FILE = "relax.json"
 """The fused Relax module with Winograd's convolutions, which "scheduled" and "tuned" start from."""
@@ -39,7 +39,7 @@ def versions() -> Dict[str, str]:
 
 # What compiles is imported where it is needed: an artifact is loaded where only TVM's runtime is installed.
 class TvmLlvm:
-    """What the target `tvm-llvm` can do."""
+    """What the target `tvm-llvm` can do beside running its artifacts."""
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import cpu
@@ -95,10 +95,6 @@ class TvmLlvm:
         notes = compiled_notes(network.name, profile(network, output, manifest.input, built_for), summary)
         return Product(FORMAT, manifest.input, built_for=built_for, notes=notes)
 
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        assert manifest.built_for is not None
-        return LoadedLibrary(network, artifact, manifest.input, manifest.built_for, threads)
-
 
 def own_threads() -> int:
     """Return the number of CPUs that this process may use."""
@@ -133,7 +129,7 @@ def profile(network: Network, output: Path, spec: InputSpec, built_for: BuiltFor
 TVM = TvmLlvm()
 CAPABILITIES = Capabilities(
     versions,
-    loader=TVM,
+    loader=LOADERS.loader,
     converter=TVM,
     optimizer=TVM,
     tuner=TVM,

@@ -215,6 +215,27 @@ def test_requirements_hold_no_vendor() -> None:
     assert pinned == {"av", "cloudpickle", "numpy", "opencv-python-headless", "pillow", "psutil", "scipy"}
 
 
+def loads(target: str) -> set[Path]:
+    """The modules of a target that its `serving.py` imports, anywhere in them, and itself."""
+    places = CODE_FOLDERS[target]
+    found, ahead = set[Path](), [ROOT / "targets" / target / "serving.py"]
+    while ahead:
+        path = ahead.pop()
+        found.add(path)
+        beside = {place / f"{module}.py" for module in imports(path) for place in places}
+        ahead += [each for each in beside if each.is_file() and each not in found]
+    return found
+
+
+@pytest.mark.parametrize("target", ["intel-openvino", "onnxruntime", "tvm-llvm"])
+def test_what_is_delivered_needs_no_harness(target: str) -> None:
+    """What loads a target's artifacts at a client's imports nothing of what measures."""
+    for path in loads(target):
+        assert not [module for module in imports(path) if below(module, "shared.harness")], path
+    entry = imports(ROOT / "targets" / target / "entry.py")
+    assert "serving" in entry, "what is measured is loaded in another way"
+
+
 def loaded_at_once(entry: Path) -> set[Path]:
     """The modules beside an entry script that it loads whatever it is to do, and itself."""
     found, ahead = {entry}, [entry]

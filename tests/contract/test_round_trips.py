@@ -59,7 +59,18 @@ from shared.contract.stages import STAGES, NetworkBenchmark, NetworkFiles, Track
 from shared.harness.run_job import read_job
 
 OURS = Workspace(PRODUCT)
-MODULES = ("artifact", "job", "measurement", "model", "outputs", "recipe", "record", "result", "stages")
+MODULES = (
+    "artifact",
+    "delivery",
+    "job",
+    "measurement",
+    "model",
+    "outputs",
+    "recipe",
+    "record",
+    "result",
+    "stages",
+)
 
 names = st.text(st.characters(codec="utf-8"), max_size=12)
 values = st.recursive(

@@ -1,4 +1,4 @@
-"""A job's stream: its networks loaded with its settings."""
+"""A stream: its networks loaded with its settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from shared.contract.codec import decode
 from shared.contract.errors import JobFailed
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import SETTINGS_FILE, StreamSettings, StreamTotals, Tracking
-from shared.harness.loaded_nodes import load_nodes, nodes_of
-from shared.harness.toolchain import Capabilities
 from shared.inference.artifacts import read_manifest
 from shared.inference.batching import Batches
 from shared.inference.frames import Source
+from shared.inference.loaded_nodes import load_nodes, nodes_of
+from shared.inference.loading import Loaders
 from shared.inference.session import Session, Unsupported
 from shared.inference.stream import Nodes, OnReading, run_stream
 
@@ -71,12 +71,12 @@ def load_side_by_side(
     tracking: Tracking,
     settings: StreamSettings,
     folder: Path,
-    capabilities: Capabilities,
+    loaders: Loaders,
 ) -> LoadedStream:
     """Load a pipeline that reads several frames at once.
 
     Args:
-        folder: the job's.
+        folder: below which the networks' artifacts are.
 
     Raises:
         Unsupported: the toolchain cannot run with these settings.
@@ -85,7 +85,7 @@ def load_side_by_side(
     for_each: List[Dict[str, Session]] = [{} for _ in range(settings.workers)]
     for files in pipeline.artifacts:
         is_batched = settings.batch > 1 and files.network.name != detector
-        sessions = _sessions(files, settings, settings.batch if is_batched else 1, folder, capabilities)
+        sessions = _sessions(files, settings, settings.batch if is_batched else 1, folder, loaders)
         shared = Batches(sessions, settings.wait_ms) if is_batched else None
         for number, own in enumerate(for_each):
             own[files.network.name] = shared or sessions[number]
@@ -93,15 +93,15 @@ def load_side_by_side(
 
 
 def _sessions(
-    files: NetworkFiles, settings: StreamSettings, batch: int, folder: Path, capabilities: Capabilities
+    files: NetworkFiles, settings: StreamSettings, batch: int, folder: Path, loaders: Loaders
 ) -> Sequence[Session]:
     """Return sessions of a network, one for each thread that calls it."""
     network, place = files.network, folder / files.folder
     manifest = read_manifest(place)
     if manifest is None:
         raise JobFailed(f"{files.folder} has no manifest", "", "an earlier job makes what this one is given")
-    if capabilities.parallel_loader is not None:
-        return capabilities.parallel_loader.load_parallel(
+    if loaders.parallel_loader is not None:
+        return loaders.parallel_loader.load_parallel(
             network,
             place,
             manifest,
@@ -112,8 +112,7 @@ def _sessions(
         )
     if batch > 1 or settings.folds:
         raise Unsupported("this toolchain has neither batches nor folding")
-    loader = capabilities.loader
-    return [loader.load(network, place, manifest, settings.threads) for _ in range(settings.workers)]
+    return [loaders.loader.load(network, place, manifest, settings.threads) for _ in range(settings.workers)]
 
 
 def read_settings(folder: Path) -> StreamSettings:

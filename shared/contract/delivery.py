@@ -1,0 +1,86 @@
+"""What `delivery.json` says: what a delivered container runs, and what was measured of it.
+
+It lies in a folder with everything that it names; the folders in it are relative to that one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Tuple
+
+from .measurement import Scope
+from .model import PipelineNode
+from .stages import NetworkFiles, PipelineFiles
+from .streaming import Tracking
+
+DELIVERY_VERSION = 1
+
+DELIVERY_FILE = "delivery.json"
+
+
+@dataclass(frozen=True)
+class RecordedQuality:
+    """The main metric and its value on the test split, 0 to 1."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class RecordedSpeed:
+    """How long it took where it was measured.
+
+    Attributes:
+        latency_ms: milliseconds, the median of what was recorded.
+        scope: what these milliseconds cover.
+        cpu: the CPU's name, as Linux has it.
+        flags: those of `device.LOW_PRECISION` that it has.
+    """
+
+    latency_ms: float
+    scope: Scope
+    cpu: str
+    flags: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a container runs.
+
+    Attributes:
+        recipe: its name.
+        run: that it was measured in.
+        networks: each with the folder of its artifact.
+        nodes: of a pipeline, in the order they run; empty for a single network.
+        threads: inference threads of a call, as it was measured.
+        golden: folder with images and with what came of them.
+        quality, speed: as they were recorded.
+        tolerance: of the largest absolute difference of an output from the golden one, as a fraction of the
+            golden one's largest absolute value; None where the variant computes in low precision, which CPUs
+            of other families round in another way: then what it reads is compared alone.
+        settings: folder with a stream's settings; None where none was measured.
+        tracking: of the stream.
+    """
+
+    recipe: str
+    run: str
+    model: str
+    variant: str
+    target: str
+    toolchain: str
+    networks: Tuple[NetworkFiles, ...]
+    nodes: Tuple[PipelineNode, ...]
+    threads: int
+    golden: str
+    quality: RecordedQuality
+    speed: RecordedSpeed
+    tolerance: Optional[float] = None
+    settings: Optional[str] = None
+    tracking: Tracking = field(default_factory=Tracking)
+    version: int = DELIVERY_VERSION
+
+    @property
+    def pipeline(self) -> PipelineFiles:
+        """What is loaded; a single network is its only node, on the whole image."""
+        first = self.networks[0].network.name
+        return PipelineFiles(self.nodes or (PipelineNode(first, first),), self.networks)
