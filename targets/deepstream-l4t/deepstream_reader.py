@@ -210,33 +210,33 @@ class Run:
         """
         latencies: Deque[int] = deque(maxlen=NEWEST)
         told = 0
-        for line in self._warm:
-            on_reading(line.reading)
+        for warm in self._warm:
+            on_reading(warm.reading)
             told += 1
         started, cpu = perf_counter_ns(), process_time_ns()
-        end = None if seconds is None else monotonic() + seconds
+        end, last, heard = monotonic() + (seconds or 0.0), started, monotonic()
         for gate in self._gates:
             if not gate.has_ended:
                 gate.open()
         self._program.play()
-        heard, last = monotonic(), started
         has_ended = False
         while True:
             line = self._probes.next_line(TICK_S)
-            now = monotonic()
             if line is not None:
-                heard, last = now, perf_counter_ns()
+                heard, last = monotonic(), perf_counter_ns()
                 latencies.append(line.latency_ns)
                 on_reading(line.reading)
                 told += 1
             elif has_ended:
                 break
-            has_ended = has_ended or self._program.wait(0.0)
-            if is_ended.is_set() or (end is not None and now > end):
-                for gate in self._gates:
-                    gate.end()
-            has_ended = has_ended or self._is_drained(now - heard)
+            if is_ended.is_set() or (seconds is not None and monotonic() > end):
+                self._end_gates()
+            has_ended = has_ended or self._program.wait(0.0) or self._is_drained(monotonic() - heard)
         return self._totals(told, (last - started) / 1e9, tuple(latencies), (process_time_ns() - cpu) / 1e9)
+
+    def _end_gates(self) -> None:
+        for gate in self._gates:
+            gate.end()
 
     def _is_drained(self, silence_s: float) -> bool:
         """Tell whether all that was taken has been read, and no more is. Raises JobFailed."""

@@ -69,10 +69,11 @@ def deepstream() -> Vendor:
         )
         raise Unsupported(f"DeepStream's metadata cannot be read without pyds ({error}): {advice}") from None
     try:
-        from gst_program import Gst, GstProgram, size_of
+        import gst_program
+        from gi.repository import Gst  # of the release that gst_program has asked for
     except (ImportError, ValueError) as error:
         raise Unsupported(f"GStreamer cannot be used from Python here ({error})") from None
-    return Vendor(Gst, pyds, GstProgram, size_of)
+    return Vendor(Gst, pyds, gst_program.GstProgram, gst_program.size_of)
 
 
 def versions() -> Dict[str, str]:

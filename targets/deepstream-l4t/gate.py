@@ -1,8 +1,8 @@
 """The gate behind a source's decoder: it notes when frames arrive, and lets those through that are asked for.
 
 Before the clock starts the first frame goes through the whole pipeline, which warms it up, and the next is
-held. What seeks in a file must not reach nvstreammux: that a source's flush is dropped behind its decoder is how
-NVIDIA's own application loops a file.
+held. What seeks in a file must not reach nvstreammux: a flush is dropped behind the decoder, as NVIDIA's own
+application does to loop a file.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 STANDARD = sys.stdlib_module_names
 IN_EVERY_IMAGE = {"numpy", "cv2", "psutil"}
 OF_VIDEOS = {"video.py", "pictures.py", "annotated_video.py"}
-WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}}
+WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}, "deepstream-l4t": {"gi", "pyds", "tensorrt"}}
 """By target, modules of its vendor that come with the image it is built on, and are in no lock."""
 
 
