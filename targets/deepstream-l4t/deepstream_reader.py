@@ -80,7 +80,7 @@ class DeepStreamReader:
 
     Args:
         folder: with the configurations; given back at the end.
-        settings: what it runs with, as JSON.
+        elements, settings: what it runs with; the settings as JSON.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DeepStreamReader:
         settings: Mapping[str, Any],
     ) -> None:
         self.settings = settings
-        self._elements, self._vendor, self._folder = elements, vendor, folder
+        self.elements, self._vendor, self._folder = elements, vendor, folder
         self._is_ended = threading.Event()
 
     def read(
@@ -104,7 +104,7 @@ class DeepStreamReader:
         frames: Optional[int] = None,
     ) -> StreamTotals:
         self._is_ended.clear()
-        mux, own = self._vendor.size_of(sources[0]), self._elements
+        mux, own = self._vendor.size_of(sources[0]), self.elements
         for source in sources[1:]:
             self._vendor.size_of(source)  # one that cannot be read is told before any is
         description = describe(Wish(tuple(sources), mux, own.configs, own.tracker, own.tracker_config))
