@@ -72,14 +72,14 @@ hook=/usr/share/mmdebstrap/hooks/merged-usr
 if [ -d "$hook" ]; then merged=--hook-dir=$hook; fi
 
 echo "make-base: Debian $suite with python3, from $(grep -c . "$work/sources") apt source(s)"
-# variant=essential: no apt in the base, its packages are what they are.
-# libstdc++6: every vendor library needs it. python3-venv: brings the pip that
-# installs the locked requirements while an image is built.
+# apt: a target's image may need more of Debian's packages, as on the public
+# base. libstdc++6: every vendor library needs it. python3-venv: brings the pip
+# that installs the locked requirements while an image is built.
 mmdebstrap \
     --variant=essential \
     --format=tar \
     $merged \
-    --include=usr-is-merged,python3,python3-venv,ca-certificates,libstdc++6 \
+    --include=usr-is-merged,apt,python3,python3-venv,ca-certificates,libstdc++6 \
     --aptopt="$work/apt.conf" \
     --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/man/*' \

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dockyard import package_index
+from dockyard import debian_index, package_index
 from dockyard.engines import NoImage, OnLine
 from dockyard.engines.docker_cli import DockerCommand, EngineAddress, build_client, refuse_full_disk
 from dockyard.engines.image_context import build_context
@@ -91,18 +91,27 @@ def _proxies() -> list[str]:
 
 
 def _secrets(scratch: Path) -> list[str]:
-    """Return options that lend a build this machine's certificates and mirror; no layer keeps them."""
+    """Return options that lend a build this machine's certificates and mirrors; no layer keeps them."""
     options: list[str] = []
     bundle = package_index.ca_bundle()
     if bundle is not None:
         options += ["--secret", f"id=ca_bundle,src={bundle}"]
     settings = package_index.pip_settings()
     if settings:
-        file = scratch / "pip.conf"
-        file.touch(mode=0o600)
-        file.write_text(package_index.pip_conf(settings), encoding="utf-8")
-        options += ["--secret", f"id=pip_conf,src={file}"]
+        options += _secret("pip_conf", package_index.pip_conf(settings), scratch)
+    sources = debian_index.sources()
+    if sources:
+        options += _secret("apt_sources", sources, scratch)
+        options += _secret("apt_conf", debian_index.settings(), scratch)
     return options
+
+
+def _secret(name: str, text: str, scratch: Path) -> list[str]:
+    """Return the option that lends a build a text, which nobody else may read meanwhile."""
+    file = scratch / name
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")
+    return ["--secret", f"id={name},src={file}"]
 
 
 def _reason(last: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,9 @@ MAX_STATISTICS = 1000
 
 Ask = Callable[[str], "str | None"]
 """Returns what a shell command prints on the device; None where it fails or nobody can be asked."""
+
+ASK_PACKAGES = "dpkg-query --show --showformat '${db:Status-Abbrev} ${Package}\\n' | sed -n 's/^ii *//p'"
+"""Debian's packages that are installed, by name."""
 
 
 def examine_engine(engine: Mapping[str, Any], ask: Ask) -> Iterator[Finding]:
@@ -144,6 +147,19 @@ def examine_machine(name: str, platform: Platform, architecture: str, ask: Ask) 
         return
     alone = replace(platform, runtime=None, optional_runtime=None)
     yield from examine_platform(name, alone, {"Architecture": architecture}, ask)
+    if platform.packages:
+        yield _packages(name, platform.packages, ask)
+
+
+def _packages(name: str, wanted: Sequence[str], ask: Ask) -> Finding:
+    """Return whether a machine has the packages of Debian's that a toolchain needs without its image."""
+    there = set((ask(ASK_PACKAGES) or "").split())
+    missing = [package for package in wanted if package not in there]
+    if not missing:
+        return Finding("ok", f"{name} has the packages that it needs without its image")
+    # No more than a note: who has no use for this target has none for the packages.
+    what = f"{name} needs packages of Debian's where it runs without its image"
+    return Finding("note", what, f"apt-get install {' '.join(missing)}")
 
 
 def _runtime(name: str, runtime: str, engine: Mapping[str, Any]) -> Finding:

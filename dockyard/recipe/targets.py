@@ -45,6 +45,7 @@ class Platform:
         optional_runtime: as `runtime`, of a toolchain that has work to do where the engine lacks it, too.
         base: the vendor's image that its own is made on, with its tag; None for Dockyard's.
         devel: the vendor's image with compilers and headers, where what it takes is compiled; or None.
+        packages: Debian's, which its image has and a machine needs to do without one.
     """
 
     architecture: str | None = None
@@ -55,6 +56,7 @@ class Platform:
     optional_runtime: str | None = None
     base: str | None = None
     devel: str | None = None
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -281,6 +283,7 @@ def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
             platform.get("optional_runtime"),
             platform.get("base"),
             platform.get("devel"),
+            tuple(platform.get("packages", ())),
         ),
         None if prepared is None else Preparation(prepared["target"], prepared["toolchain"], ahead_of_time),
     )

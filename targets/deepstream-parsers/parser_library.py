@@ -216,9 +216,7 @@ def _layers_of(tensors: Mapping[str, Array]) -> Tuple[Any, List[Array]]:
         if array.dtype.name not in TYPES or not array.dtype.isnative:
             raise ParserError(f"the output '{name}' is {array.dtype}, none of {', '.join(TYPES)}")
         if array.ndim > MOST_AXES or any(size >= 1 << 32 for size in array.shape) or "\0" in name:
-            raise ParserError(
-                f"the output {name!r} of the shape {array.shape} is none that nvinfer has"
-            )
+            raise ParserError(f"the output {name!r} of the shape {array.shape} is none that nvinfer has")
         layer.name, layer.data, layer.bytes = name.encode(), array.ctypes.data, array.nbytes
         layer.type, layer.axes = TYPES[array.dtype.name], array.ndim
         layer.shape[: array.ndim] = array.shape

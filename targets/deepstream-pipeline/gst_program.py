@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Dict, Optional, Tuple, Type
 
-import gi
-
-gi.require_version("Gst", "1.0")
-gi.require_version("GstPbutils", "1.0")
-from gi.repository import GLib, Gst, GstPbutils
+from gstreamer import GLib, Gst, GstPbutils
 from pipeline_description import GstElement, PipelineDescription
 
 from shared.contract.errors import InputProblem, JobFailed, nearest
@@ -33,8 +30,22 @@ def release() -> str:
     return str(Gst.version_string()).replace("GStreamer ", "")
 
 
-def size_of(source: str) -> Tuple[int, int]:
-    """Return the width and height, in pixels, of a source's frames.
+@dataclass(frozen=True)
+class Seen:
+    """What a look at a source has found.
+
+    Attributes:
+        size: width and height of its frames in pixels.
+        is_bt601: its colours are BT.601's, limited range, or nobody says of which they are, and then FFmpeg
+            takes them for those.
+    """
+
+    size: Tuple[int, int]
+    is_bt601: bool
+
+
+def look_at(source: str) -> Seen:
+    """Look at what is in a source.
 
     Raises:
         InputProblem: it cannot be read, or has no H.264 video in it.
@@ -53,7 +64,10 @@ def size_of(source: str) -> Tuple[int, int]:
     codec = GstPbutils.pb_utils_get_codec_description(videos[0].get_caps())
     if not any(one in codec for one in CODECS):
         raise InputProblem(f"its codec is {codec}", name, "give a video in H.264")
-    return int(videos[0].get_width()), int(videos[0].get_height())
+    caps = videos[0].get_caps().get_structure(0)
+    colours = caps.get_string("colorimetry")
+    size = (int(videos[0].get_width()), int(videos[0].get_height()))
+    return Seen(size, colours is None or colours.startswith(("bt601", "2:4")))
 
 
 class GstProgram:
@@ -82,7 +96,10 @@ class GstProgram:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
     ) -> None:
         self.pipeline.set_state(Gst.State.NULL)
 

@@ -6,8 +6,9 @@ The program that runs it, the software stand-in and the picture in the documents
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from shared.contract.errors import InputProblem
 from shared.contract.streaming import VIDEO_ENDINGS, is_address
@@ -17,7 +18,13 @@ Value = Union[str, int, float, bool]
 MUX, SINK = "mux", "sink"
 """The names of the elements in which the sources meet, and in which all ends."""
 
-DEMUXERS = {".mp4": "qtdemux", ".mov": "qtdemux", ".mkv": "matroskademux", ".avi": "avidemux", ".ts": "tsdemux"}
+DEMUXERS = {
+    ".mp4": "qtdemux",
+    ".mov": "qtdemux",
+    ".mkv": "matroskademux",
+    ".avi": "avidemux",
+    ".ts": "tsdemux",
+}
 """By a file's ending; what is not named there is H.264 as it is, without a container."""
 
 PUSH_TIMEOUT_US = 40_000
@@ -182,19 +189,24 @@ def _trunk(wish: Wish) -> List[GstElement]:
 def problems(description: PipelineDescription) -> List[str]:
     """Return what cannot be right of a pipeline, each a sentence: it is checked where nothing can be run."""
     names = [one.name for one in description.elements]
-    found = [f"two elements are called {name}" for name in sorted({n for n in names if names.count(n) > 1})]
+    found = [f"two elements are called {name}" for name in _twice(names)]
     seen: List[str] = []
     for element in description.elements:
         for origin in description.before(element.name):
             if origin not in seen:
                 found.append(f"{element.name} gets its data from {origin}, which is not before it")
         seen.append(element.name)
-    ends = {link.origin for link in description.links} | {link.target for link in description.links}
+    ends = {end for link in description.links for end in (link.origin, link.target)}
     found += [f"{name} is linked with nothing" for name in names if name not in ends]
     found += [f"a link names {name}, which is not there" for name in sorted(ends - set(names))]
-    pads = [(link.target, link.pad) for link in description.links if link.pad is not None]
-    found += [f"two links go to {pad[0]}.{pad[1]}" for pad in sorted({p for p in pads if pads.count(p) > 1})]
+    pads = [f"{link.target}.{link.pad}" for link in description.links if link.pad is not None]
+    found += [f"two links go to {pad}" for pad in _twice(pads)]
     return found
+
+
+def _twice(names: Sequence[str]) -> List[str]:
+    """Return the names that stand there more than once."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def launch_line(description: PipelineDescription) -> str:
@@ -213,7 +225,11 @@ def _quoted(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    return text if re.fullmatch(r"[\w./:-]+", text) else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return (
+        text
+        if re.fullmatch(r"[\w./:-]+", text)
+        else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    )
 
 
 def picture(description: PipelineDescription) -> str:
@@ -227,4 +243,3 @@ def picture(description: PipelineDescription) -> str:
         pad = f"|{link.pad}|" if link.pad else ""
         lines.append(f"  {link.origin} {arrow}{pad} {link.target}")
     return "\n".join(lines) + "\n"
-

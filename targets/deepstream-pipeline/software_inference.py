@@ -1,4 +1,4 @@
-"""A stand-in for nvinfer: its very configuration and the very parsers, around a session of another runtime."""
+"""A stand-in for nvinfer: its own configuration and the same parsers, around another runtime's session."""
 
 from __future__ import annotations
 

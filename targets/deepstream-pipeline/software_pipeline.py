@@ -7,7 +7,7 @@ after it is run by the program that takes frames from there.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from pipeline_description import MUX, GstElement, GstLink, PipelineDescription, Value
 
@@ -21,15 +21,21 @@ WAITING = 2
 """Frames of a source that wait to be taken, beside those in its queue."""
 
 
-def in_software(description: PipelineDescription) -> Tuple[PipelineDescription, Tuple[GstElement, ...]]:
-    """Return what GStreamer runs, and the elements behind the mux, in their order, which it does not."""
+def in_software(
+    description: PipelineDescription, formats: Sequence[str]
+) -> Tuple[PipelineDescription, Tuple[GstElement, ...]]:
+    """Return what GStreamer runs, and the elements behind the mux, in their order, which it does not.
+
+    Args:
+        formats: I420 or BGR, for each source.
+    """
     mux = description.element(MUX)
     place = description.elements.index(mux)
     branches = [_stand_in(one) for one in description.elements[:place]]
     names = {one.name for one in branches}
     links = [one for one in description.links if one.target in names]
     for number, link in enumerate(one for one in description.links if one.target == MUX):
-        ends = _frames_out(number, mux)
+        ends = _frames_out(number, mux, formats[number])
         branches += ends
         chain = [link.origin, *(one.name for one in ends)]
         links += [GstLink(origin, target) for origin, target in zip(chain, chain[1:])]
@@ -51,14 +57,14 @@ def _stand_in(element: GstElement) -> GstElement:
     return element
 
 
-def _frames_out(number: int, mux: GstElement) -> List[GstElement]:
-    """Return what scales a source's frames as the mux does, and hands them out as BGR."""
+def _frames_out(number: int, mux: GstElement, form: str) -> List[GstElement]:
+    """Return what scales a source's frames as the mux does, and hands them out."""
     size = f"width={mux.properties['width']},height={mux.properties['height']}"
     is_live = bool(mux.properties["live-source"])
     out: Dict[str, Value] = {"sync": False, "max-buffers": WAITING, "drop": is_live}
     return [
         GstElement(f"colour{number}", "videoconvert"),
         GstElement(f"scale{number}", "videoscale"),
-        GstElement(f"caps{number}", "capsfilter", {"caps": f"video/x-raw,format=BGR,{size}"}),
+        GstElement(f"caps{number}", "capsfilter", {"caps": f"video/x-raw,format={form},{size}"}),
         GstElement(sink_name(number), "appsink", {**out, "enable-last-sample": False}),
     ]

@@ -6,12 +6,13 @@ import tempfile
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic, perf_counter_ns, process_time_ns
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
-from gst_program import GstProgram, Gst, release, size_of
+from gst_program import GstProgram, look_at, release
+from gstreamer import Gst
 from pipeline_description import Inference, Wish, describe
 from software_inference import SoftwareInference, read_objects
 from software_pipeline import in_software, sink_name
@@ -25,6 +26,11 @@ from shared.inference.pipeline import Clock
 
 OnReading = Callable[[FrameReading], None]
 
+PLAIN, CONVERTED = "I420", "BGR"
+"""What is taken of a source: its frames as they were decoded, whose colours are converted as those of every
+other stream of ours; or converted by GStreamer, which knows the other colours.
+"""
+
 PATIENCE_S = 0.05
 """Seconds that the frames of one source are waited for before another is looked at."""
 
@@ -37,13 +43,15 @@ class _Line:
     """One source on its way.
 
     Attributes:
-        size: width and height of its frames in pixels; the mux may have another.
+        size: width and height of its frames in pixels; they come in the mux's.
+        form: PLAIN or CONVERTED.
         arrived_ns: when its frames left the decoder, by their times in the file.
     """
 
     name: str
     sink: Any
     size: Tuple[int, int]
+    form: str
     frames: int = 0
     first_pts: Optional[int] = None
     arrived_ns: Dict[int, int] = field(default_factory=dict)
@@ -80,17 +88,19 @@ class SoftwareReader:
         frames: Optional[int] = None,
     ) -> StreamTotals:
         self._is_ended.clear()
-        sizes = [size_of(source) for source in sources]
-        described = describe(Wish(tuple(sources), sizes[0], self._configs))
-        run, _ = in_software(described)
+        seen = [look_at(source) for source in sources]
+        mux = seen[0].size
+        described = describe(Wish(tuple(sources), mux, self._configs))
+        form = {one: PLAIN if one.is_bt601 and _is_unpadded(mux) else CONVERTED for one in seen}
+        run, _ = in_software(described, [form[one] for one in seen])
         with GstProgram(run) as program:
             lines = []
             for number, source in enumerate(sources):
                 sink = program.element(sink_name(number))
-                lines.append(_Line(without_password(source), sink, sizes[number]))
+                lines.append(_Line(without_password(source), sink, seen[number].size, form[seen[number]]))
                 _note_arrivals(program.element(f"nvv4l2decoder{number}"), lines[-1])
             program.prepare(begin)
-            return self._read(program, lines, sizes[0], on_reading, seconds, frames)
+            return self._read(program, lines, mux, on_reading, seconds, frames)
 
     def end(self) -> None:
         self._is_ended.set()
@@ -152,7 +162,7 @@ class SoftwareReader:
             return
         line.first_pts = buffer.pts if line.first_pts is None else line.first_pts
         arrived = line.arrived_ns.pop(buffer.pts, taken)
-        image = _pixels(buffer, mux)
+        image = _pixels(buffer, mux, line.form)
         clock.lap(COLOUR)
         objects = read_objects(self._inferences, image, clock)
         told = tuple(_in_source(one, mux, line.size) for one in objects)
@@ -179,16 +189,25 @@ def _note_arrivals(decoder: Any, line: _Line) -> None:
     decoder.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, note)
 
 
-def _pixels(buffer: Any, size: Tuple[int, int]) -> Array:
-    """Return a buffer's pixels, uint8 BGR [height, width, 3]; its rows are padded to four bytes."""
+def _is_unpadded(size: Tuple[int, int]) -> bool:
+    """Tell whether the planes of a frame lie one after the other: GStreamer pads each row to four bytes."""
     width, height = size
-    row = (3 * width + 3) // 4 * 4
+    return width % 8 == 0 and height % 2 == 0
+
+
+def _pixels(buffer: Any, size: Tuple[int, int], form: str) -> Array:
+    """Return a buffer's pixels, uint8 BGR [height, width, 3]."""
+    width, height = size
     is_there, mapped = buffer.map(Gst.MapFlags.READ)
     if not is_there:
         raise JobFailed("the pixels of a frame cannot be read", "", "look at the source")
     try:
-        pixels = np.frombuffer(mapped.data, np.uint8, row * height).reshape(height, row)
-        return np.array(pixels[:, : 3 * width]).reshape(height, width, 3)
+        if form == PLAIN:
+            planes = np.frombuffer(mapped.data, np.uint8, width * height * 3 // 2)
+            return np.asarray(cv2.cvtColor(planes.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420))
+        row = (3 * width + 3) // 4 * 4
+        rows = np.frombuffer(mapped.data, np.uint8, row * height).reshape(height, row)
+        return rows[:, : 3 * width].reshape(height, width, 3).copy()
     finally:
         buffer.unmap(mapped)
 

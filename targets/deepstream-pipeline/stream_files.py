@@ -12,7 +12,7 @@ import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Tuple
 
 from nvinfer_config import Element, detector_config, label_lines, reader_config
 from nvinfer_entries import Config
@@ -88,9 +88,7 @@ class Made:
     has_graphs: bool = True
 
 
-def write_files(
-    pipeline: PipelineFiles, folder: Path, output: Path, made: Made, tracking: Tracking
-) -> Notes:
+def write_files(pipeline: PipelineFiles, folder: Path, output: Path, made: Made, tracking: Tracking) -> Notes:
     """Write what a pipeline is run from into the folder `output`; return a table of every key and its origin.
 
     Args:
@@ -150,7 +148,9 @@ def read_files(folder: Path) -> StreamFiles:
         document: Any = json.loads((folder / PIPELINE_FILE).read_text(encoding="utf-8"))
         found = decode(StreamFiles, document)
     except (OSError, ValueError, DecodeError) as error:
-        raise JobFailed(f"it cannot be used ({str(error)[:200]})", PIPELINE_FILE, "configure it anew") from None
+        raise JobFailed(
+            f"it cannot be used ({str(error)[:200]})", PIPELINE_FILE, "configure it anew"
+        ) from None
     if found.version != VERSION:
         raise JobFailed(f"version {found.version} of {PIPELINE_FILE}", "", f"this code reads {VERSION}")
     return found

@@ -17,8 +17,12 @@ from tests.conftest import ROOT
 STANDARD = sys.stdlib_module_names
 IN_EVERY_IMAGE = {"numpy", "cv2", "psutil"}
 OF_VIDEOS = {"video.py", "pictures.py", "annotated_video.py"}
-WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}, "deepstream-l4t": {"gi", "pyds", "tensorrt"}}
-"""By target, modules of its vendor that come with the image it is built on, and are in no lock."""
+WITH_THE_BASE = {
+    "l4t-tensorrt": {"tensorrt"},
+    "deepstream-l4t": {"gi", "pyds", "tensorrt"},
+    "deepstream-software": {"gi"},
+}
+"""By target, modules that come with its base or with packages of Debian's, and are in no lock."""
 
 
 def named(requirements: Path) -> set[str]:
@@ -125,7 +129,7 @@ def test_packages_import_one_way(package: str) -> None:
 def test_engines_know_recipes_only() -> None:
     """What runs jobs knows the workspace and the targets, nothing of plans, records or reports."""
     for path in files("dockyard/engines/**/*.py"):
-        assert packages_imported(path) <= {"recipe", "package_index"}, path
+        assert packages_imported(path) <= {"recipe", "package_index", "debian_index"}, path
 
 
 def test_what_inv_imports_needs_no_install() -> None:

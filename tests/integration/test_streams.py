@@ -64,7 +64,7 @@ def test_a_stream_goes_the_whole_way(
     video = next((workspace.state / "data").glob("license_plate_clip-*/clip/clip.mp4"))
     gate, street = tmp_path / "gate.mp4", tmp_path / "street.mp4"
     for file, count in ((gate, 50), (street, 30)):
-        _first_frames(video, file, count)
+        first_frames(video, file, count)
     asked = Asked([str(gate), str(street)], "baseline", annotated=tmp_path / "drawn")
     readings, told = read(workspace, recipe, asked)
     assert Counter(one.source for one in readings) == {str(gate): 50, str(street): 30}
@@ -82,7 +82,7 @@ def test_a_stream_goes_the_whole_way(
         read(workspace, recipe, Asked([str(gate)], "baselin"))
 
 
-def _first_frames(video: Path, short: Path, count: int) -> None:
+def first_frames(video: Path, short: Path, count: int) -> None:
     """Write the first frames of a video that has a picture in each packet, in order."""
     with av.open(str(video)) as source, av.open(str(short), "w") as target:
         (stream,) = source.streams.video

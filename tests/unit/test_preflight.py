@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockyard.engines import Finding
 from dockyard.engines.device_facts import (
     ASK_DLA_COMPILER,
     ASK_GPU_GROUPS,
@@ -33,7 +35,8 @@ from dockyard.engines.preflight import (
     refuse,
 )
 from dockyard.engines.ssh_errors import ssh_problem
-from dockyard.recipe.targets import Platform
+from dockyard.recipe.targets import Platform, load_target
+from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import EnvironmentProblem
 
 ORIN = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64"
@@ -254,3 +257,29 @@ def test_a_gpu_is_handed_on_where_there_is_one(
 ) -> None:
     """A container has the runtime that its toolchain needs, or can do with where the engine has it."""
     assert container_runtime(platform, {"Runtimes": runtimes}) == expected
+
+
+def test_packages_that_stand_in_for_an_image_are_named() -> None:
+    """Where a toolchain runs without its image, the packages that are missing are named, and no others."""
+    platform = Platform(packages=("cmake", "python3-gi"))
+
+    def told(there: str | None) -> Finding:
+        (found,) = examine_machine("stream 1.22", platform, "x86_64", lambda command: there)
+        return found
+
+    assert told("cmake\npython3-gi\nvim\n").level == "ok"
+    assert told("cmake\n").advice == "apt-get install python3-gi"
+    assert told(None).advice == "apt-get install cmake python3-gi"
+
+
+def test_an_image_has_the_packages_that_its_target_names() -> None:
+    """What the Dockerfile installs to run is what a machine without the image is told to install."""
+    ours = Workspace(PRODUCT)
+    for name in ours.names("targets", "target.json"):
+        named = {
+            one
+            for each in load_target(ours, name, "test").toolchains.values()
+            for one in each.platform.packages
+        }
+        file = (ours.docker(name) / "Dockerfile").read_text() if named else ""
+        assert all(re.search(rf"\s{re.escape(package)}[\s;]", file) for package in named), name

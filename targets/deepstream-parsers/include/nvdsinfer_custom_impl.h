@@ -10,12 +10,12 @@
 typedef NvDsInferObjectDetectionInfo NvDsInferParseObjectInfo;
 
 /// What nvinfer's configuration file says of a detector's classes.
-typedef struct {
+struct NvDsInferParseDetectionParams {
     unsigned int numClassesConfigured;
     std::vector<float> perClassPreclusterThreshold;
     std::vector<float> perClassPostclusterThreshold;
     std::vector<float>& perClassThreshold = perClassPreclusterThreshold;
-} NvDsInferParseDetectionParams;
+};
 
 typedef bool (*NvDsInferParseCustomFunc)(std::vector<NvDsInferLayerInfo> const& layers,
                                          NvDsInferNetworkInfo const& network,
