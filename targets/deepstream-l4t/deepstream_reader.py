@@ -194,7 +194,8 @@ class Run:
         is_known, duration = decoder.query_duration(time)
         if not is_known:
             raise JobFailed("how long the video is cannot be told", "", "give it in .mp4 or .mkv")
-        flags = self._gst.SeekFlags.FLUSH | self._gst.SeekFlags.ACCURATE
+        flags = self._gst.SeekFlags.FLUSH
+        flags |= self._gst.SeekFlags.ACCURATE
         none = self._gst.SeekType.NONE
         start = int(begin * duration)
         event = self._gst.Event.new_seek(1.0, time, flags, self._gst.SeekType.SET, start, none, -1)

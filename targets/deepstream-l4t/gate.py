@@ -47,7 +47,9 @@ class Gate:
         self._state, self._is_held, self._has_passed = State.WARMING, False, False
         self._changed = threading.Condition()
         pad.add_probe(gst.PadProbeType.BUFFER, self._on_frame)
-        pad.add_probe(gst.PadProbeType.EVENT_DOWNSTREAM | gst.PadProbeType.EVENT_FLUSH, self._on_event)
+        events = gst.PadProbeType.EVENT_DOWNSTREAM
+        events |= gst.PadProbeType.EVENT_FLUSH
+        pad.add_probe(events, self._on_event)
 
     @property
     def has_ended(self) -> bool:

@@ -122,7 +122,8 @@ class GstProgram:
         self._wait_until_ready()
         known, duration = self.pipeline.query_duration(Gst.Format.TIME)
         if begin and known:
-            flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.ACCURATE
+            flags = Gst.SeekFlags.FLUSH
+            flags |= Gst.SeekFlags.ACCURATE
             self.pipeline.seek_simple(Gst.Format.TIME, flags, int(begin * duration))
             self._wait_until_ready()
 
@@ -130,7 +131,8 @@ class GstProgram:
         self.pipeline.set_state(Gst.State.PLAYING)
 
     def _wait_until_ready(self) -> None:
-        wanted = Gst.MessageType.ERROR | Gst.MessageType.ASYNC_DONE
+        wanted = Gst.MessageType.ERROR
+        wanted |= Gst.MessageType.ASYNC_DONE
         message = self._bus.timed_pop_filtered(int(PATIENCE_S * Gst.SECOND), wanted)
         if message is None:
             raise JobFailed(f"the pipeline was not ready in {PATIENCE_S:g} s", "", "look at the source")
@@ -145,7 +147,8 @@ class GstProgram:
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end of all sources; tell whether it has come. Raises JobFailed."""
-        wanted = Gst.MessageType.ERROR | Gst.MessageType.EOS
+        wanted = Gst.MessageType.ERROR
+        wanted |= Gst.MessageType.EOS
         message = self._bus.timed_pop_filtered(int(seconds * Gst.SECOND), wanted)
         if message is not None and message.type == Gst.MessageType.ERROR:
             raise _failure(message)
