@@ -62,8 +62,7 @@ class VideoPicture:
     def _is_plain(self) -> bool:
         frame = self.frame
         is_even = frame.width % 2 == 0 and frame.height % 2 == 0
-        is_limited = frame.color_range != FULL_RANGE and frame.colorspace in BT601
-        return frame.format.name in OPENCV and is_even and is_limited
+        return frame.format.name in OPENCV and is_even and is_bt601(frame)
 
     def _with_opencv(self) -> Array:
         return np.asarray(cv2.cvtColor(self.frame.to_ndarray(), OPENCV[self.frame.format.name]))
@@ -74,6 +73,11 @@ class VideoPicture:
         if self.frame.colorspace not in SCALER_KNOWS:
             options.update(src_colorspace=ITU601, dst_colorspace=ITU601)
         return np.asarray(self.frame.to_ndarray(**options))
+
+
+def is_bt601(frame: Any) -> bool:
+    """Tell whether a frame's colours are BT.601's in limited range, or taken for those."""
+    return frame.color_range != FULL_RANGE and frame.colorspace in BT601
 
 
 def video_picture(frame: Any) -> VideoPicture:

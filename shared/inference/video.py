@@ -20,7 +20,7 @@ from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.streaming import is_address
 from shared.inference.addresses import without_password
 from shared.inference.frames import Frame, Source, SourceCounts
-from shared.inference.pictures import ImagePicture, video_picture
+from shared.inference.pictures import ImagePicture, is_bt601, video_picture
 from shared.inference.preprocess import UnreadableImage, read_image
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -100,19 +100,48 @@ def open_source(address: str, decoders: int = 1, patience: Patience = PATIENCE) 
         return Folder(path)
     if path.is_char_device():
         return Live(_Reach(address, CAMERA_FORMAT), decoders, patience)
-    if not path.is_file():
-        beside = (one.name for one in path.parent.iterdir()) if path.parent.is_dir() else ()
-        raise InputProblem("there is no such file, folder or camera", address, nearest(path.name, beside))
     return open_recording(path, decoders)
 
 
 def open_recording(path: Path, decoders: int = 1) -> Recording:
     """Open a video file; its name is its path. Raises InputProblem where it is no video."""
+    return Recording(str(path), _open_file(path), decoders)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a video is, for whoever decodes it in another way.
+
+    Attributes:
+        size: width and height of its frames in pixels, as they lie in it.
+        codec: by FFmpeg's name, `h264`.
+        is_bt601: its colours are converted as BT.601's in limited range.
+        is_upright: its pictures do not have to be turned.
+    """
+
+    size: Tuple[int, int]
+    codec: str
+    is_bt601: bool
+    is_upright: bool
+
+
+def outline_of(address: str, patience: Patience = PATIENCE) -> Outline:
+    """Look at the first frame of a video file, an address or a camera.
+
+    Raises:
+        InputProblem: there is no such thing, it does not answer, or it is no video.
+    """
+    path = Path(address)
+    if is_address(address):
+        video = _reach_of(address).open_first(patience)
+    elif path.is_char_device():
+        video = _Reach(address, CAMERA_FORMAT).open_first(patience)
+    else:
+        video = _open_file(path)
     try:
-        video = _open(f"file:{path.absolute()}", None, FILE_OPTIONS)
-    except _Unreadable as error:
-        raise InputProblem(f"it cannot be read as a video ({error})", str(path), _advice(path)) from None
-    return Recording(str(path), video, decoders)
+        return video.outline(without_password(address))
+    finally:
+        video.container.close()
 
 
 class _Unreadable(Exception):
@@ -134,6 +163,17 @@ class _Video:
     @property
     def is_recording(self) -> bool:
         return (self.container.duration or 0) > 0
+
+    def outline(self, name: str) -> Outline:
+        """Look at its first frame. Raises InputProblem."""
+        try:
+            frame = next(self.container.decode(self.stream), None)
+        except (av.FFmpegError, OSError):
+            frame = None
+        if frame is None:
+            raise InputProblem("there is no frame in it that can be decoded", name, "give another video")
+        codec, size = self.stream.codec_context.codec.name, (frame.width, frame.height)
+        return Outline(size, codec, is_bt601(frame), video_picture(frame).turns == 0)
 
     @property
     def rate(self) -> float:
@@ -157,6 +197,17 @@ def _open(
     except _Unreadable:
         container.close()
         raise
+
+
+def _open_file(path: Path) -> _Video:
+    """Raises InputProblem."""
+    if not path.is_file():
+        beside = (one.name for one in path.parent.iterdir()) if path.parent.is_dir() else ()
+        raise InputProblem("there is no such file, folder or camera", str(path), nearest(path.name, beside))
+    try:
+        return _open(f"file:{path.absolute()}", None, FILE_OPTIONS)
+    except _Unreadable as error:
+        raise InputProblem(f"it cannot be read as a video ({error})", str(path), _advice(path)) from None
 
 
 def _said(error: Exception, address: str) -> str:
@@ -396,13 +447,17 @@ class _Reach:
             ) from None
 
 
-def _open_address(address: str, decoders: int, patience: Patience) -> Source:
+def _reach_of(address: str) -> _Reach:
+    """Return how an address is reached. Raises InputProblem."""
     scheme = re.split("://", address)[0].lower()
     if scheme not in SCHEMES:
-        raise InputProblem(
-            f"no video is read by '{scheme}'", without_password(address), nearest(scheme, SCHEMES)
-        )
-    reach = _Reach(address)
+        what = f"no video is read by '{scheme}'"
+        raise InputProblem(what, without_password(address), nearest(scheme, SCHEMES))
+    return _Reach(address)
+
+
+def _open_address(address: str, decoders: int, patience: Patience) -> Source:
+    reach = _reach_of(address)
     video = reach.open_first(patience)
     if video.is_recording:
         return Recording(reach.name, video, decoders)

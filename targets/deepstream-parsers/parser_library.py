@@ -172,7 +172,7 @@ class ParserLibrary:
         return ParsedLabel(reading.label.decode(), reading.confidence) if reading.is_sure else None
 
     def close(self) -> None:
-        """Free the networks; a second time does nothing."""
+        """Free the networks, when no call is under way; a second time does nothing."""
         if self._networks is not None:
             self._library.dockyard_close(self._networks)
             self._networks = None

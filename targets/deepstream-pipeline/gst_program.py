@@ -2,72 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any, Dict, Optional, Type
 
-from gstreamer import GLib, Gst, GstPbutils
+from gstreamer import Gst
 from pipeline_description import GstElement, PipelineDescription
 
-from shared.contract.errors import InputProblem, JobFailed, nearest
-from shared.contract.streaming import is_address
+from shared.contract.errors import JobFailed, nearest
 from shared.inference.addresses import without_password
 from shared.inference.session import Unsupported
 
 PATIENCE_S = 30.0
 """Seconds within which a pipeline has to be ready: a device may load its engines meanwhile."""
 
-LOOK_S = 10.0
-"""Seconds that a source may take to say what is in it."""
-
-CODECS = ("h264", "H.264")
-"""As GStreamer's descriptions of a stream name the one that the pipelines decode."""
-
 
 def release() -> str:
     """Return GStreamer's release."""
     Gst.init(None)
     return str(Gst.version_string()).replace("GStreamer ", "")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a look at a source has found.
-
-    Attributes:
-        size: width and height of its frames in pixels.
-        is_bt601: its colours are BT.601's, limited range, or nobody says of which they are, and then FFmpeg
-            takes them for those.
-    """
-
-    size: Tuple[int, int]
-    is_bt601: bool
-
-
-def look_at(source: str) -> Seen:
-    """Look at what is in a source.
-
-    Raises:
-        InputProblem: it cannot be read, or has no H.264 video in it.
-    """
-    Gst.init(None)
-    name = without_password(source)
-    address = source if is_address(source) else Gst.filename_to_uri(source)
-    try:
-        discoverer = GstPbutils.Discoverer.new(int(LOOK_S * Gst.SECOND))
-        found = discoverer.discover_uri(address)
-    except GLib.Error as error:
-        raise InputProblem(f"it cannot be read as a video ({_short(error.message)})", name) from None
-    videos = found.get_video_streams()
-    if not videos:
-        raise InputProblem("there is no picture in it", name, "give a video file, H.264 in .mp4 or .mkv")
-    codec = GstPbutils.pb_utils_get_codec_description(videos[0].get_caps())
-    if not any(one in codec for one in CODECS):
-        raise InputProblem(f"its codec is {codec}", name, "give a video in H.264")
-    caps = videos[0].get_caps().get_structure(0)
-    colours = caps.get_string("colorimetry")
-    size = (int(videos[0].get_width()), int(videos[0].get_height()))
-    return Seen(size, colours is None or colours.startswith(("bt601", "2:4")))
 
 
 class GstProgram:

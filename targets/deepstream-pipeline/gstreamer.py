@@ -14,10 +14,9 @@ try:
     import gi
 
     gi.require_version("Gst", "1.0")
-    gi.require_version("GstPbutils", "1.0")
-    # What is there to be imported depends on the versions that were asked for.
-    from gi.repository import GLib, Gst, GstPbutils
+    # What is there to be imported depends on the version that was asked for.
+    from gi.repository import Gst
 except (ImportError, ValueError) as error:
     raise Unsupported(f"GStreamer cannot be used here ({error}): ./inv doctor names its packages") from None
 
-__all__ = ["GLib", "Gst", "GstPbutils"]
+__all__ = ["Gst"]

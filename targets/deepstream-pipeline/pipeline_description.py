@@ -135,6 +135,11 @@ def describe(wish: Wish) -> PipelineDescription:
     return PipelineDescription(tuple(elements), tuple(links))
 
 
+def is_live(source: str) -> bool:
+    """Tell whether a source does not wait for whoever reads it."""
+    return is_address(source) or source.startswith("/dev/")
+
+
 def _is_late(element: GstElement) -> bool:
     return element.factory in (*DEMUXERS.values(), "rtspsrc")
 
@@ -166,9 +171,8 @@ def _branch(number: int, source: str) -> List[GstElement]:
 def _trunk(wish: Wish) -> List[GstElement]:
     """Return what all sources' frames go through."""
     width, height = wish.size
-    is_live = any(is_address(one) or one.startswith("/dev/") for one in wish.sources)
     mux: Dict[str, Value] = {"batch-size": len(wish.sources), "width": width, "height": height}
-    mux.update({"batched-push-timeout": PUSH_TIMEOUT_US, "live-source": is_live})
+    mux.update({"batched-push-timeout": PUSH_TIMEOUT_US, "live-source": any(map(is_live, wish.sources))})
     trunk = [GstElement(MUX, "nvstreammux", mux)]
     for place, inference in enumerate(wish.inferences):
         # A queue before each: they work at the same time, each in a thread of its own.

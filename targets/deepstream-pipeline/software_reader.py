@@ -11,11 +11,12 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
-from gst_program import GstProgram, look_at, release
+from gst_program import GstProgram, release
 from gstreamer import Gst
-from pipeline_description import Inference, Wish, describe
+from pipeline_description import Inference, Wish, describe, is_live
 from software_inference import SoftwareInference, read_objects
 from software_pipeline import in_software, sink_name
+from sources import outline_of_h264
 
 from shared.contract.errors import JobFailed
 from shared.contract.streaming import COLOUR, WAIT, FrameReading, ReadObject, StreamTotals
@@ -45,6 +46,7 @@ class _Line:
     Attributes:
         size: width and height of its frames in pixels; they come in the mux's.
         form: PLAIN or CONVERTED.
+        is_live: frames that are not taken in time give way to newer ones.
         arrived_ns: when its frames left the decoder, by their times in the file.
     """
 
@@ -52,10 +54,29 @@ class _Line:
     sink: Any
     size: Tuple[int, int]
     form: str
+    is_live: bool
     frames: int = 0
     first_pts: Optional[int] = None
     arrived_ns: Dict[int, int] = field(default_factory=dict)
     has_ended: bool = False
+
+
+@dataclass
+class _Sums:
+    """What has come of the frames so far (`StreamTotals`)."""
+
+    frames: int = 0
+    corrupt: int = 0
+    dropped: int = 0
+    latency_ns: Deque[int] = field(default_factory=lambda: deque(maxlen=NEWEST))
+    steps_ns: Dict[str, int] = field(default_factory=dict)
+
+    def add(self, latency: int, steps: Mapping[str, int]) -> None:
+        """Add a frame that was read."""
+        self.frames += 1
+        self.latency_ns.append(latency)
+        for step, spent in steps.items():
+            self.steps_ns[step] = self.steps_ns.get(step, 0) + spent
 
 
 class SoftwareReader:
@@ -88,7 +109,7 @@ class SoftwareReader:
         frames: Optional[int] = None,
     ) -> StreamTotals:
         self._is_ended.clear()
-        seen = [look_at(source) for source in sources]
+        seen = [outline_of_h264(source) for source in sources]
         mux = seen[0].size
         described = describe(Wish(tuple(sources), mux, self._configs))
         form = {one: PLAIN if one.is_bt601 and _is_unpadded(mux) else CONVERTED for one in seen}
@@ -97,7 +118,8 @@ class SoftwareReader:
             lines = []
             for number, source in enumerate(sources):
                 sink = program.element(sink_name(number))
-                lines.append(_Line(without_password(source), sink, seen[number].size, form[seen[number]]))
+                name, own = without_password(source), seen[number]
+                lines.append(_Line(name, sink, own.size, form[own], is_live(source)))
                 _note_arrivals(program.element(f"nvv4l2decoder{number}"), lines[-1])
             program.prepare(begin)
             return self._read(program, lines, mux, on_reading, seconds, frames)
@@ -118,9 +140,7 @@ class SoftwareReader:
         frames: Optional[int],
     ) -> StreamTotals:
         """Take frames of the sources in turn, read each, and tell it."""
-        steps: Dict[str, int] = {}
-        latencies: Deque[int] = deque(maxlen=NEWEST)
-        counts = {"frames": 0, "corrupt": 0}
+        sums = _Sums()
         started, cpu, end = perf_counter_ns(), process_time_ns(), _end_of(seconds)
         program.play()
         while not self._is_ended.is_set() and monotonic() < end and not all(line.has_ended for line in lines):
@@ -132,47 +152,46 @@ class SoftwareReader:
                 if sample is None:
                     line.has_ended = bool(line.sink.get_property("eos"))
                     continue
-                self._tell(line, sample, mux, on_reading, steps, latencies, counts)
+                reading = self._reading(line, sample.get_buffer(), mux, sums)
+                if reading is not None:
+                    on_reading(reading)
                 line.has_ended = line.frames == frames
-        took = (perf_counter_ns() - started) / 1e9
         return StreamTotals(
-            frames=counts["frames"],
-            corrupt=counts["corrupt"],
-            seconds=took,
-            latency_ns=tuple(latencies),
-            steps_ns=steps,
+            frames=sums.frames,
+            corrupt=sums.corrupt,
+            dropped=sums.dropped,
+            seconds=(perf_counter_ns() - started) / 1e9,
+            latency_ns=tuple(sums.latency_ns),
+            steps_ns=sums.steps_ns,
             cpu_s=(process_time_ns() - cpu) / 1e9,
         )
 
-    def _tell(
-        self,
-        line: _Line,
-        sample: Any,
-        mux: Tuple[int, int],
-        on_reading: OnReading,
-        steps: Dict[str, int],
-        latencies: Deque[int],
-        counts: Dict[str, int],
-    ) -> None:
-        buffer, clock = sample.get_buffer(), Clock()
-        number, taken = line.frames, perf_counter_ns()
+    def _reading(self, line: _Line, buffer: Any, mux: Tuple[int, int], sums: _Sums) -> Optional[FrameReading]:
+        """Return what is read in a frame; None of one that could not be decoded."""
+        clock, number, taken = Clock(), line.frames, perf_counter_ns()
         line.frames += 1
         if buffer.has_flags(Gst.BufferFlags.CORRUPTED):
-            counts["corrupt"] += 1
-            return
+            sums.corrupt += 1
+            return None
         line.first_pts = buffer.pts if line.first_pts is None else line.first_pts
         arrived = line.arrived_ns.pop(buffer.pts, taken)
+        sums.dropped += _forget_earlier(line, buffer.pts) if line.is_live else 0
         image = _pixels(buffer, mux, line.form)
         clock.lap(COLOUR)
         objects = read_objects(self._inferences, image, clock)
         told = tuple(_in_source(one, mux, line.size) for one in objects)
         latency = perf_counter_ns() - arrived
-        latencies.append(latency)
-        counts["frames"] += 1
-        for step, spent in {**clock.steps, WAIT: taken - arrived}.items():
-            steps[step] = steps.get(step, 0) + spent
+        sums.add(latency, {**clock.steps, WAIT: taken - arrived})
         time_s = (buffer.pts - line.first_pts) / Gst.SECOND
-        on_reading(FrameReading(line.name, number, time_s, told, "", latency / 1e6))
+        return FrameReading(line.name, number, time_s, told, "", latency / 1e6)
+
+
+def _forget_earlier(line: _Line, pts: int) -> int:
+    """Forget the frames before one that was taken, which have given way to it; return how many they are."""
+    earlier = [one for one in list(line.arrived_ns) if one < pts]
+    for one in earlier:
+        del line.arrived_ns[one]
+    return len(earlier)
 
 
 def _end_of(seconds: Optional[float]) -> float:

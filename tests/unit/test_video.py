@@ -17,7 +17,7 @@ from shared.contract.dataset import MAX_SIDE
 from shared.contract.errors import InputProblem
 from shared.inference.frames import Frame
 from shared.inference.pictures import VideoPicture
-from shared.inference.video import open_source
+from shared.inference.video import Outline, open_source, outline_of
 from tests.videos import TURNED_MATRIX, UPRIGHT_MATRIX, frame_of, noise, numbers_in, write_noise, write_video
 
 COLOURS = ((60, 40, 200), (90, 180, 30), (128, 128, 128), (30, 220, 230), (12, 10, 14), (238, 240, 235))
@@ -111,6 +111,7 @@ def test_a_phones_video_is_upright(tmp_path: Path) -> None:
     video.write_bytes(before + track + after.replace(UPRIGHT_MATRIX, TURNED_MATRIX, 1))
     picture = next(open_source(str(video)).frames()).picture
     assert (picture.height, picture.width) == (96, 64)
+    assert not outline_of(str(video)).is_upright
     assert off_by(cv2.rotate(picture.bgr(), cv2.ROTATE_90_COUNTERCLOCKWISE)) <= SCALED
 
 
@@ -177,6 +178,18 @@ def test_a_size_that_changes_is_followed(tmp_path: Path) -> None:
     (tmp_path / "both.h264").write_bytes(whole)
     sides = [frame.picture.bgr().shape[:2] for frame in open_source(str(tmp_path / "both.h264")).frames()]
     assert sides == [(48, 48)] * 5 + [(96, 96)] * 5
+
+
+def test_a_look_at_a_video_says_what_it_is(tmp_path: Path) -> None:
+    """Size, codec, colours and whether it is upright; a look leaves nothing open."""
+    video = tmp_path / "a.mp4"
+    write_noise(video, 3)
+    assert outline_of(str(video)) == Outline((64, 48), "h264", is_bt601=True, is_upright=True)
+    assert open_handles(video) == 0
+    with pytest.raises(InputProblem, match="no such file"):
+        outline_of(str(tmp_path / "b.mp4"))
+    with pytest.raises(InputProblem, match="no video is read by"):
+        outline_of("gopher://camera/1")
 
 
 def test_a_folder_is_read_by_its_names(tmp_path: Path, write_image: Callable[..., Path]) -> None:

@@ -23,6 +23,7 @@ bool place_outputs(char* path) {
 void check_threads(checks::Expectations& is) {
     std::atomic<int> right{0};
     std::vector<std::thread> threads;
+    threads.reserve(8);
     for (int i = 0; i < 8; ++i) {
         threads.emplace_back([&right] {
             const checks::MadeLayer colour("colour", {2}, {0.75F, 0.25F});

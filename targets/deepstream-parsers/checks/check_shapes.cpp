@@ -1,5 +1,7 @@
 // Layers that are not as they should be: each is refused, nothing is appended, no byte too many is read.
+#include <cstring>
 #include <functional>
+#include <memory>
 
 #include "bridge.h"
 #include "made_layers.h"

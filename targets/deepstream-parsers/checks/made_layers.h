@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,25 +16,25 @@ namespace checks {
 class MadeLayer {
   public:
     MadeLayer(std::string name, const std::vector<unsigned>& shape, const std::vector<float>& values)
-        : name_(std::move(name)), bytes_(new unsigned char[values.size() * sizeof(float)]) {
-        std::copy(values.begin(), values.end(), reinterpret_cast<float*>(bytes_.get()));
+        : name_(std::move(name)), values_(values) {
+        values_.reserve(1); // the buffer of no values is one, too
         layer_.dataType = FLOAT;
         layer_.inferDims.numDims = static_cast<unsigned>(shape.size());
         layer_.inferDims.numElements = static_cast<unsigned>(values.size());
         std::copy(shape.begin(), shape.end(), layer_.inferDims.d);
-        layer_.buffer = bytes_.get();
     }
 
     /// Returns the layer as nvinfer gives it; it may be changed, and lives as long as this object.
     NvDsInferLayerInfo layer() const {
         NvDsInferLayerInfo layer = layer_;
         layer.layerName = name_.c_str();
+        layer.buffer = const_cast<float*>(values_.data()); // nvinfer's structure has no const
         return layer;
     }
 
   private:
     std::string name_;
-    std::unique_ptr<unsigned char[]> bytes_;
+    std::vector<float> values_;
     NvDsInferLayerInfo layer_{};
 };
 
@@ -72,9 +71,9 @@ struct Read {
 Read read(const std::vector<NvDsInferLayerInfo>& layers, float threshold = 0.0F);
 
 /// Each looks at one part of what the parsers promise.
-void check_answers(Expectations& expectations);
-void check_shapes(Expectations& expectations);
-void check_texts(Expectations& expectations);
-void check_bridge(Expectations& expectations);
+void check_answers(Expectations& is);
+void check_shapes(Expectations& is);
+void check_texts(Expectations& is);
+void check_bridge(Expectations& is);
 
 } // namespace checks

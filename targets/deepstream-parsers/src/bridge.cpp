@@ -50,7 +50,8 @@ NvDsInferLayerInfo layer_of(const DockyardLayer& given) {
     if (given.bytes < size * BYTES_OF_TYPE[given.type]) {
         throw Refused("the layer '" + std::string(given.name) + "' has fewer bytes than its shape needs");
     }
-    layer.dataType = static_cast<NvDsInferDataType>(given.type);
+    // Older SDKs know fewer types; the parsers ask only whether it is one of the first two.
+    layer.dataType = given.type == 0 ? FLOAT : given.type == 1 ? HALF : INT8;
     layer.inferDims.numDims = given.axes;
     layer.inferDims.numElements = static_cast<unsigned>(size);
     layer.layerName = given.name;
