@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from dockyard.plan.make import make_plan
 from dockyard.recipe.models import load_model
+from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.codec import encode
@@ -210,3 +212,15 @@ def test_a_tracker_is_there_where_it_is_wished_for(
     reader.close()
     with pytest.raises(InputProblem, match="DeepStream does not vote"):
         target.configure(files, job, settings, Tracking(vote=True))
+
+
+def test_the_recipe_is_planned_without_a_device() -> None:
+    """The committed recipe is planned anywhere: graphs are prepared by what needs no Jetson, engines compiled
+    and the pipeline streamed by DeepStream's toolchain.
+    """
+    plan = make_plan(OURS, load_recipe(OURS, "lp_jetson_stream.json"))
+    by = {one.job.id: (one.job.target, one.job.toolchain) for one in plan.jobs}
+    assert by["lp_reader/int8/optimize"] == ("tensorrt-onnx", "1.32")
+    assert by["lp_reader/int8/compile"] == ("deepstream-l4t", "7.1")
+    assert by["license_plate/int8/configure"] == ("deepstream-l4t", "7.1")
+    assert plan.recipe.device == "jetson"
