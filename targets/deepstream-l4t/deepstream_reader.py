@@ -80,7 +80,7 @@ class DeepStreamReader:
 
     Args:
         folder: with the configurations; given back at the end.
-        settings: what it runs with, as JSON.
+        elements, settings: what it runs with; the settings as JSON.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DeepStreamReader:
         settings: Mapping[str, Any],
     ) -> None:
         self.settings = settings
-        self._elements, self._vendor, self._folder = elements, vendor, folder
+        self.elements, self._vendor, self._folder = elements, vendor, folder
         self._is_ended = threading.Event()
 
     def read(
@@ -104,7 +104,7 @@ class DeepStreamReader:
         frames: Optional[int] = None,
     ) -> StreamTotals:
         self._is_ended.clear()
-        mux, own = self._vendor.size_of(sources[0]), self._elements
+        mux, own = self._vendor.size_of(sources[0]), self.elements
         for source in sources[1:]:
             self._vendor.size_of(source)  # one that cannot be read is told before any is
         description = describe(Wish(tuple(sources), mux, own.configs, own.tracker, own.tracker_config))
@@ -194,7 +194,8 @@ class Run:
         is_known, duration = decoder.query_duration(time)
         if not is_known:
             raise JobFailed("how long the video is cannot be told", "", "give it in .mp4 or .mkv")
-        flags = self._gst.SeekFlags.FLUSH | self._gst.SeekFlags.ACCURATE
+        flags = self._gst.SeekFlags.FLUSH
+        flags |= self._gst.SeekFlags.ACCURATE
         none = self._gst.SeekType.NONE
         start = int(begin * duration)
         event = self._gst.Event.new_seek(1.0, time, flags, self._gst.SeekType.SET, start, none, -1)
@@ -210,33 +211,33 @@ class Run:
         """
         latencies: Deque[int] = deque(maxlen=NEWEST)
         told = 0
-        for line in self._warm:
-            on_reading(line.reading)
+        for warm in self._warm:
+            on_reading(warm.reading)
             told += 1
         started, cpu = perf_counter_ns(), process_time_ns()
-        end = None if seconds is None else monotonic() + seconds
+        end, last, heard = monotonic() + (seconds or 0.0), started, monotonic()
         for gate in self._gates:
             if not gate.has_ended:
                 gate.open()
         self._program.play()
-        heard, last = monotonic(), started
         has_ended = False
         while True:
             line = self._probes.next_line(TICK_S)
-            now = monotonic()
             if line is not None:
-                heard, last = now, perf_counter_ns()
+                heard, last = monotonic(), perf_counter_ns()
                 latencies.append(line.latency_ns)
                 on_reading(line.reading)
                 told += 1
             elif has_ended:
                 break
-            has_ended = has_ended or self._program.wait(0.0)
-            if is_ended.is_set() or (end is not None and now > end):
-                for gate in self._gates:
-                    gate.end()
-            has_ended = has_ended or self._is_drained(now - heard)
+            if is_ended.is_set() or (seconds is not None and monotonic() > end):
+                self._end_gates()
+            has_ended = has_ended or self._program.wait(0.0) or self._is_drained(monotonic() - heard)
         return self._totals(told, (last - started) / 1e9, tuple(latencies), (process_time_ns() - cpu) / 1e9)
+
+    def _end_gates(self) -> None:
+        for gate in self._gates:
+            gate.end()
 
     def _is_drained(self, silence_s: float) -> bool:
         """Tell whether all that was taken has been read, and no more is. Raises JobFailed."""

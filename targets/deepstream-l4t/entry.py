@@ -16,6 +16,7 @@ from jetson_engines import JetsonEngines
 from messages import error_summary
 from nvinfer_input import normalization_of
 from pipeline_description import Inference
+from sources import outline_of_h264
 from stream_files import (
     OUTPUTS_FILE,
     PARSERS_FILE,
@@ -64,15 +65,12 @@ def deepstream() -> Vendor:
     try:
         import pyds
     except ImportError as error:
-        advice = (
-            f"the image takes it from its base, which NVIDIA fills up to the release before {WITHOUT_PYDS}"
-        )
+        advice = f"the image has it where its base does; NVIDIA publishes none from {WITHOUT_PYDS} on"
         raise Unsupported(f"DeepStream's metadata cannot be read without pyds ({error}): {advice}") from None
-    try:
-        from gst_program import Gst, GstProgram, size_of
-    except (ImportError, ValueError) as error:
-        raise Unsupported(f"GStreamer cannot be used from Python here ({error})") from None
-    return Vendor(Gst, pyds, GstProgram, size_of)
+    from gst_program import GstProgram
+    from gstreamer import Gst
+
+    return Vendor(Gst, pyds, GstProgram, lambda source: outline_of_h264(source).size)
 
 
 def versions() -> Dict[str, str]:
@@ -147,12 +145,11 @@ class DeepStreamL4t:
         os.environ[OUTPUTS_VARIABLE] = str(run / OUTPUTS_FILE)
         detector, _ = artifact_of(found.nodes[0], pipeline, folder)
         outputs = detector.network.outputs
-        elements = Elements(
-            tuple(one.node for one in found.nodes),
-            tuple(Inference(one.node.name, str(run / one.config)) for one in found.nodes),
-            isinstance(outputs, DetectionOutputs) and outputs.score is not None,
-            *((str(TRACKER), str(TRACKER_CONFIG)) if tracking.is_on else ()),
-        )
+        nodes = tuple(one.node for one in found.nodes)
+        configs = tuple(Inference(one.node.name, str(run / one.config)) for one in found.nodes)
+        has_scores = isinstance(outputs, DetectionOutputs) and outputs.score is not None
+        tracker = (str(TRACKER), str(TRACKER_CONFIG)) if tracking.is_on else (None, None)
+        elements = Elements(nodes, configs, has_scores, *tracker)
         return DeepStreamReader(elements, vendor, place, self._told(pipeline, folder, found.release))
 
     def _told(self, pipeline: PipelineFiles, folder: Path, release: str) -> Dict[str, Any]:

@@ -1,8 +1,8 @@
 """The gate behind a source's decoder: it notes when frames arrive, and lets those through that are asked for.
 
 Before the clock starts the first frame goes through the whole pipeline, which warms it up, and the next is
-held. What seeks in a file must not reach nvstreammux: that a source's flush is dropped behind its decoder is how
-NVIDIA's own application loops a file.
+held. What seeks in a file must not reach nvstreammux: a flush is dropped behind the decoder, as NVIDIA's own
+application does to loop a file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Gate:
         self._state, self._is_held, self._has_passed = State.WARMING, False, False
         self._changed = threading.Condition()
         pad.add_probe(gst.PadProbeType.BUFFER, self._on_frame)
-        pad.add_probe(gst.PadProbeType.EVENT_DOWNSTREAM | gst.PadProbeType.EVENT_FLUSH, self._on_event)
+        events = gst.PadProbeType.EVENT_DOWNSTREAM
+        events |= gst.PadProbeType.EVENT_FLUSH
+        pad.add_probe(events, self._on_event)
 
     @property
     def has_ended(self) -> bool:

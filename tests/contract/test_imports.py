@@ -17,7 +17,11 @@ from tests.conftest import ROOT
 STANDARD = sys.stdlib_module_names
 IN_EVERY_IMAGE = {"numpy", "cv2", "psutil"}
 OF_VIDEOS = {"video.py", "pictures.py", "annotated_video.py"}
-WITH_THE_BASE = {"l4t-tensorrt": {"tensorrt"}, "deepstream-software": {"gi"}}
+WITH_THE_BASE = {
+    "l4t-tensorrt": {"tensorrt"},
+    "deepstream-l4t": {"gi", "pyds", "tensorrt"},
+    "deepstream-software": {"gi"},
+}
 """By target, modules that come with its base or with packages of Debian's, and are in no lock."""
 
 

@@ -1,7 +1,7 @@
 """The images for Jetsons, as far as a machine that is none can tell: their packages, and their steps.
 
 NVIDIA's images cannot be had without a registry, and run on a Jetson alone; what stands in for them is
-tests/stand_ins/l4t_base/.
+tests/stand_ins/l4t_base/ and tests/stand_ins/deepstream_base/.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ from tests.integration.conftest import DOCKYARD, new_workspace
 
 TARGET = "l4t-tensorrt"
 TOOLCHAINS = load_target(DOCKYARD, TARGET, "test").toolchains
+DEEPSTREAM = "deepstream-l4t"
+RELEASES = load_target(DOCKYARD, DEEPSTREAM, "test").toolchains
+PAIRS = [
+    (target, one) for target, all_of_it in ((TARGET, TOOLCHAINS), (DEEPSTREAM, RELEASES)) for one in all_of_it
+]
 PACKAGES = {"cv2", "numpy", "psutil"}
 
 ELF_MACHINE, AARCH64 = slice(18, 20), 183
@@ -50,16 +55,18 @@ def uv(*arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def python_of(toolchain: str) -> str:
+def python_of(toolchain: str, target: str = TARGET) -> str:
     """Return the release of Python that a toolchain's image has, `3.8`."""
-    return (TOOLCHAINS[toolchain].python or "").partition(",")[0].removeprefix(">=")
+    of = load_target(DOCKYARD, target, "test").toolchains[toolchain]
+    return (of.python or "").partition(",")[0].removeprefix(">=")
 
 
-@pytest.mark.parametrize("toolchain", TOOLCHAINS)
-def test_every_package_is_there_for_jetsons(tmp_path: Path, toolchain: str) -> None:
+@pytest.mark.parametrize(("target", "toolchain"), PAIRS)
+def test_every_package_is_there_for_jetsons(tmp_path: Path, target: str, toolchain: str) -> None:
     """What is locked can be had, with its hashes, built for the JetPack's Python and an ARM."""
-    lock = images.lock_file(DOCKYARD, TARGET, toolchain)
-    which = ("--python-version", python_of(toolchain), "--python-platform", "aarch64-manylinux2014")
+    lock = images.lock_file(DOCKYARD, target, toolchain)
+    # GStreamer 1.16, the oldest of these, came with the C library of manylinux_2_31.
+    which = ("--python-version", python_of(toolchain, target), "--python-platform", "aarch64-manylinux_2_31")
     how = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
     done = uv("pip", "install", "--target", str(tmp_path), *which, *how, "-r", str(lock))
     assert done.returncode == 0, done.stderr
@@ -168,4 +175,84 @@ def test_an_image_on_a_stand_in(stand_in_base: str, tmp_path: Path, toolchain: s
         "compat": toolchain != "10.16",
         "igpu": "1",
         "job": images.USER,
+    }
+
+
+@pytest.fixture(scope="module")
+def deepstream_bases(docker_executor: object) -> Iterator[tuple[str, str]]:
+    """Images like NVIDIA's lean one and the one with compilers; in the end all of it is removed."""
+    folder = PRODUCT / "tests" / "stand_ins" / "deepstream_base"
+    tags = {stage: f"dockyard/deepstream-stand-in-{stage}:test" for stage in ("base", "devel")}
+    for stage, tag in tags.items():
+        run_build(ImageBuild(folder, stage, tag, {"BASE": PYTHON_IMAGE}, {}), HERE, str(folder), print)
+    yield tags["base"], tags["devel"]
+    client = docker.from_env()
+    made = [images.image_tag("deepstream-stand-in", release) for release in RELEASES]
+    for name in [*made, *tags.values()]:
+        for image in client.images.list(name):
+            client.images.remove(image.id, force=True)
+
+
+LOOK_AT_DEEPSTREAM = """
+import json, os, shutil, subprocess, sys
+from pathlib import Path
+import av, cv2, gi, numpy, psutil, pyds, tensorrt
+print(json.dumps({
+    "user": os.getuid(), "folder": os.getcwd(), "prefix": sys.prefix, "numpy": numpy.__version__,
+    "parsers": Path("/opt/dockyard/lib/libdockyard_parsers.so").read_text().strip(),
+    "trtexec": subprocess.check_output(["trtexec"], text=True).strip(), "tensorrt": tensorrt.__version__,
+    "pyds": pyds.release, "lsmod": bool(shutil.which("lsmod")), "compiler": shutil.which("cmake"),
+    "compat": os.path.exists("/usr/local/cuda-13.2/compat"), "igpu": os.environ["AARCH64_IGPU"],
+    "plugins": os.path.exists("/root/.cache/gstreamer-1.0"),
+}))
+"""
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_deepstream_image_on_stand_ins(
+    deepstream_bases: tuple[str, str], tmp_path: Path, release: str
+) -> None:
+    """The parsers are compiled in the image with compilers against its own SDK; what runs is the lean one,
+    with them and with what of NVIDIA's it lacks.
+    """
+    base, devel = deepstream_bases
+    workspace = new_workspace(tmp_path / "workspace")
+    shutil.copytree(PRODUCT / "docker" / DEEPSTREAM, workspace.root / "docker" / "deepstream-stand-in")
+    folder = workspace.root / "targets" / "deepstream-stand-in"
+    folder.mkdir(parents=True)
+    document = {
+        "description": "",
+        "toolchains": {release: {"platform": {"base": base, "devel": devel}}},
+        "sources": ["ONNX"],
+        "methods": {},
+        "image_sources": ["deepstream-parsers"],
+    }
+    (folder / "target.json").write_text(json.dumps(document))
+
+    image = images.build_image(workspace, "deepstream-stand-in", release, on_line=print)
+    assert images.current_image(workspace, "deepstream-stand-in", release) == image
+    said = docker.from_env().containers.run(
+        image,
+        ["python", "-c", LOOK_AT_DEEPSTREAM],
+        remove=True,
+        network_mode="none",
+        read_only=True,
+        tmpfs={"/tmp": ""},
+    )
+    lock = images.lock_file(DOCKYARD, DEEPSTREAM, release).read_text()
+    pins = dict(re.findall(r"^(\S+)==(\S+)", lock, re.MULTILINE))
+    assert json.loads(said) == {
+        "user": images.USER,
+        "folder": "/job",
+        "prefix": "/opt/venv",
+        "numpy": pins["numpy"],
+        "parsers": "parsers",
+        "trtexec": "stand-in",
+        "tensorrt": "stand-in",
+        "pyds": "stand-in",
+        "lsmod": True,
+        "compiler": None,
+        "compat": release != "9.1",
+        "igpu": "1",
+        "plugins": False,
     }
