@@ -150,6 +150,63 @@ def stream(
 
 @task(
     help={
+        "recipe": "a recipe that was built: file, or name in recipes/",
+        "output": "folder that the delivery becomes; it must not be there yet",
+        "variant": "of the recipe; the recommended one by default",
+        "key": "private ed25519 key (PEM) that signs the receipt",
+        "workspace": WORKSPACE,
+        "debug": DEBUG,
+    }
+)
+@guarded
+def deliver(
+    _: Context,
+    recipe: str,
+    output: str,
+    variant: str = "",
+    key: str = "",
+    workspace: str = "",
+    debug: bool = False,
+) -> None:
+    """Make what was measured into a folder that ops carry to the client's site: image, evidence, installer."""
+    from rich.console import Console
+
+    from dockyard.deliver.make import deliver as make_delivery
+    from dockyard.recipe.workspace import find_workspace
+    from dockyard.run.live_display import LiveDisplay
+
+    console = Console()
+    with LiveDisplay(console) as display:
+        made = make_delivery(
+            find_workspace(workspace),
+            recipe,
+            Path(output),
+            variant or None,
+            Path(key) if key else None,
+            display,
+        )
+    sizes = f"image {made.image.size / 1e6:.0f} MB, {made.size / 1e6:.0f} MB packed"
+    print(f"{made.folder}: {made.variant}, {sizes}; {made.image.tag} {made.image.id[:19]}")
+    if not key:
+        print("not signed: with --key KEY.pem the client can tell who made it")
+
+
+@task(
+    help={"folder": "of a delivery", "key": "public key of whoever made it", "debug": DEBUG},
+    positional=["folder"],
+)
+@guarded
+def verify(_: Context, folder: str, key: str = "", debug: bool = False) -> None:
+    """Check that every byte of a delivery is what was made and, with --key, who made it."""
+    from dockyard.deliver.verify import verify as verify_delivery
+
+    receipt = verify_delivery(Path(folder), Path(key) if key else None)
+    signed = f"signed by {', '.join(receipt.signatures)}" if key else "who made it was not checked (--key)"
+    print(f"every byte is as it was made; {signed}")
+
+
+@task(
+    help={
         "recipe": "file, or name in recipes/",
         "workspace": WORKSPACE,
         "json": "machine-readable, for a CI matrix",

@@ -1,4 +1,4 @@
-"""What is inside an image, asked of the image itself: packages, versions, licences; as a CycloneDX document."""
+"""What is inside an image, asked of the image itself: its packages and licences, as a CycloneDX document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ found = []
 for one in importlib.metadata.distributions():
     meta = one.metadata
     classified = [c.split(" :: ")[-1] for c in meta.get_all("Classifier") or () if c.startswith("License ::")]
-    said = meta.get("License-Expression") or ", ".join(classified) or (meta.get("License") or "").split("\\n")[0]
+    said = meta.get("License-Expression") or ", ".join(classified) or meta.get("License") or ""
+    said = said.split("\\n")[0]
     found.append(["pypi", meta["Name"], one.version, said[:200]])
 status = pathlib.Path("/var/lib/dpkg/status")
 for block in status.read_text().split("\\n\\n") if status.is_file() else ():
@@ -68,18 +69,23 @@ def bill_of_materials(packages: Sequence[Package], name: str, version: str) -> s
         name, version: of what they are inside of.
     """
     bom = Bom()
-    bom.metadata.component = Component(name=name, version=version, type=ComponentType.CONTAINER)
+    bom.metadata.component = Component(
+        name=name, version=version, type=ComponentType.CONTAINER, bom_ref="image"
+    )
     for one in packages:
         namespace = "debian" if one.kind == "deb" else None
+        address = PackageURL(one.kind, namespace, one.name, one.version)
         bom.components.add(
             Component(
                 name=one.name,
                 version=one.version,
                 type=ComponentType.LIBRARY,
-                purl=PackageURL(one.kind, namespace, one.name, one.version),
+                bom_ref=address.to_string(),
+                purl=address,
                 licenses=[DisjunctiveLicense(name=one.licence)] if one.licence else None,
             )
         )
+    bom.register_dependency(bom.metadata.component, bom.components)
     document: Any = json.loads(JsonV1Dot6(bom).output_as_string())
     # What the library adds that would be another one each time: two deliveries of one record are the same.
     document.pop("serialNumber", None)

@@ -60,7 +60,7 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
         if plan.reads_clip(model):
             found[model] = _clip_data(plan, model, on_progress)
             continue
-        folder = _folder(plan, model, on_progress)
+        folder = folder_of(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
         splits: dict[str, list[Sample]] = {}
         warnings: list[str] = []
@@ -90,7 +90,7 @@ def _clip_data(plan: Plan, model: str, on_progress: OnProgress) -> DataSet:
     return DataSet(clip.video.parent, {clips.SPLIT: prepared.digest}, {}, tuple(warnings), prepared)
 
 
-def _folder(plan: Plan, model: str, on_progress: OnProgress) -> Path:
+def folder_of(plan: Plan, model: str, on_progress: OnProgress) -> Path:
     """Return where a model's splits are: the recipe's own data, beside model.json, or made by a generator."""
     location, workspace = plan.data_of(model), plan.workspace
     if plan.recipe.data is not None:

@@ -1,0 +1,212 @@
+"""A verdict made into a delivery: chosen, filled, built, tried, bound by a receipt, packed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dockyard.deliver import bundle, contents
+from dockyard.deliver.choose import chosen
+from dockyard.deliver.content import GOLDEN, stamp, write_content
+from dockyard.deliver.image import EXPECTED, build_delivered, expected_of, packages_of
+from dockyard.deliver.receipt import public_pem, write_receipt
+from dockyard.engines.docker_cli import DockerCommand, any_client
+from dockyard.judge.assessment import Assessment
+from dockyard.plan.make import make_plan
+from dockyard.plan.plan import Plan
+from dockyard.recipe.recipes import load_recipe
+from dockyard.recipe.workspace import Workspace
+from dockyard.run.datasets import folder_of
+from dockyard.run.display import Display
+from shared.contract.codec import encode
+from shared.contract.dataset import read_split
+from shared.contract.delivery import Delivery
+
+EVIDENCE = "evidence"
+KEY = "key.pub"
+
+MEMORY_MB = 2048
+"""That a container of the service may take."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A delivery that was made.
+
+    Attributes:
+        size: of the archive, in bytes.
+    """
+
+    folder: Path
+    image: bundle.Image
+    variant: str
+    size: int
+
+
+def deliver(
+    workspace: Workspace,
+    recipe_name: str,
+    output: Path,
+    variant: str | None,
+    key: Path | None,
+    display: Display,
+) -> Delivered:
+    """Make the delivery of a recipe's recommended variant, or of one that is named, into a new folder.
+
+    Args:
+        key: a private ed25519 key that signs the receipt; None leaves it unsigned.
+
+    Raises:
+        InputProblem: nothing fit is published, its bytes are gone or have changed, the folder is there, the
+            key is none.
+        EnvironmentProblem: no engine answers, or a disk is full.
+        JobFailed: the image does not run what was measured.
+    """
+    plan = make_plan(workspace, load_recipe(workspace, recipe_name))
+    found = chosen(plan, variant)
+    if key is not None:
+        public_pem(key)  # one that cannot be used is told before the work
+    with bundle.new_folder(output) as folder, tempfile.TemporaryDirectory() as scratch:
+        app = Path(scratch) / "app"
+        delivery = _fill(plan, found, app, display)
+        image = _build(plan, found, delivery, app, display)
+        packages = packages_of(image.tag)
+        _write_evidence(plan, found, folder / EVIDENCE, packages, image)
+        bundle.write_site(folder, _values(plan, found, delivery, image), image)
+        shutil.copyfile(app / "delivery" / "delivery.json", folder / "delivery.json")
+        if key is not None:
+            (folder / KEY).write_bytes(public_pem(key))
+        _save(image, folder / bundle.ARCHIVE, display)
+        subjects = {bundle.SUMS: bundle.write_sums(folder), image.tag: image.id.removeprefix("sha256:")}
+        receipt = write_receipt(subjects, _predicate(found, image), key)
+        (folder / bundle.RECEIPT).write_text(receipt, encoding="utf-8")
+        size = (folder / bundle.ARCHIVE).stat().st_size
+    return Delivered(output, image, found.record.variant, size)
+
+
+def _fill(plan: Plan, found: Assessment, app: Path, display: Display) -> Delivery:
+    """Write what goes into the image."""
+    first = next(iter(plan.networks))
+    display.progress("golden images", 0, 0)
+    data = folder_of(plan, first, display.progress)
+    samples = read_split(data / "test", plan.task_of(first))
+    return write_content(plan, found, samples, app)
+
+
+def _build(plan: Plan, found: Assessment, delivery: Delivery, app: Path, display: Display) -> bundle.Image:
+    """Build the image; it reads its golden images itself, and is built again with what came of them."""
+    tag = f"dockyard-delivery/{_name(plan.recipe.name)}:{_version(found)}"
+    labels = _labels(plan, found)
+
+    def on_line(line: str) -> None:
+        display.progress(line[:80], 0, 0)
+
+    given = (plan.workspace, delivery.target, delivery.toolchain, app, tag, labels, on_line)
+    build_delivered(*given)
+    display.progress("read the golden images", 0, 0)
+    expected_of(tag, app / "delivery" / GOLDEN / EXPECTED)
+    stamp(app)
+    return build_delivered(*given)
+
+
+def _name(recipe: str) -> str:
+    """Return a recipe's name as a part of an image's and of a service's."""
+    return re.sub(r"[^a-z0-9]+", "-", recipe.lower()).strip("-") or "delivery"
+
+
+def _version(found: Assessment) -> str:
+    return f"{found.record.variant}-{found.record.run}".replace("@", "-").replace("+", "-")
+
+
+def _labels(plan: Plan, found: Assessment) -> Mapping[str, str]:
+    """Return what the image says of itself (the OCI's names, and our own)."""
+    record = found.record
+    own = {name: one.artifact.sha256 for name, one in sorted(record.artifacts.items())}
+    return {
+        "org.opencontainers.image.title": plan.recipe.name,
+        "org.opencontainers.image.description": plan.recipe.description,
+        "org.opencontainers.image.version": _version(found),
+        "dockyard.delivery.artifacts": json.dumps(own, sort_keys=True),
+        "dockyard.delivery.quality": f"{found.metric} {found.quality:.4f}",
+        "dockyard.delivery.speedup": f"{found.speedup.estimate:.2f}" if found.speedup else "",
+        "dockyard.delivery.target": f"{record.target} {record.toolchain}",
+    }
+
+
+def _write_evidence(
+    plan: Plan, found: Assessment, folder: Path, packages: list[contents.Package], image: bundle.Image
+) -> None:
+    """Write what the figures come from, and what is inside."""
+    folder.mkdir()
+    record = found.record
+    _write_json(folder / "recipe.json", record.recipe)
+    _write_json(folder / "record.json", encode(record))
+    name, version = image.tag.split(":", 1)
+    bill = contents.bill_of_materials(packages, name, version)
+    (folder / "bill-of-materials.cdx.json").write_text(bill, encoding="utf-8")
+    lines = [f"{one.kind} {one.name} {one.version}: {one.licence or 'see its package'}\n" for one in packages]
+    (folder / "licences.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _predicate(found: Assessment, image: bundle.Image) -> dict[str, Any]:
+    """Return what the receipt says of what is shipped."""
+    record = found.record
+    return {
+        "recipe": record.recipe["name"],
+        "run": record.run,
+        "measured_at": record.measured_at,
+        "model": record.model,
+        "variant": record.variant,
+        "graphs": dict(record.graphs),
+        "artifacts": {name: one.artifact.sha256 for name, one in record.artifacts.items()},
+        "data": dict(record.data),
+        "versions": dict(record.versions),
+        "image": image.id,
+        "verdict": found.verdict.value,
+        "quality": {found.metric: found.quality},
+        "drop": encode(found.drop) if found.drop else None,
+        "speedup": encode(found.speedup) if found.speedup else None,
+        "ms": encode(found.pace_ms) if found.pace_ms else None,
+        "cpu": record.device.get("cpu"),
+    }
+
+
+def _values(plan: Plan, found: Assessment, delivery: Delivery, image: bundle.Image) -> dict[str, str]:
+    """Return what is put into the files that go along."""
+    pace = f"{found.pace_ms.estimate:.2f} ms" if found.pace_ms else ""
+    speed = f", {found.speedup.estimate:.2f} times TensorFlow" if found.speedup else ""
+    figures = (
+        f"Measured on {delivery.speed.cpu or 'a CPU that does not say its name'}: {pace}{speed}; "
+        f"{found.metric} {delivery.quality.value:.4f}."
+    )
+    return {
+        "NAME": _name(plan.recipe.name),
+        "VERSION": _version(found),
+        "IMAGE": image.tag,
+        "IMAGE_ID": image.id,
+        "ARCHITECTURE": image.architecture,
+        "DESCRIPTION": plan.recipe.description,
+        "FIGURES": figures,
+        "THREADS": str(delivery.threads),
+        "MEMORY_MB": str(MEMORY_MB),
+        "DISK_MB": str(round(2 * image.size / 1e6)),
+    }
+
+
+def _save(image: bundle.Image, file: Path, display: Display) -> None:
+    docker = DockerCommand(any_client())
+
+    def tell(done: int) -> None:
+        display.progress("MB of the image", done // 1_000_000, image.size // 1_000_000)
+
+    bundle.save_image(docker.command("save", image.tag), docker.environment(), file, tell)

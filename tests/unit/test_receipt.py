@@ -1,0 +1,164 @@
+"""A delivery's receipt and sums: what was made is accepted, any other byte is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from dockyard.deliver.bundle import RECEIPT, SITE, SUMS, new_folder, write_sums
+from dockyard.deliver.receipt import public_pem, read_receipt, why_not_signed_by, write_receipt
+from dockyard.deliver.verify import verify
+from shared.contract.errors import InputProblem, JobFailed
+
+Break = Callable[[Path], object]
+
+
+def new_key(path: Path) -> Path:
+    """Write a private key, and beside it its public half."""
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    private = Ed25519PrivateKey.generate()
+    path.write_bytes(private.private_bytes(encoding, form, serialization.NoEncryption()))
+    path.with_suffix(".pub").write_bytes(public_pem(path))
+    return path
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return new_key(tmp_path / "key.pem")
+
+
+@pytest.fixture
+def delivery(tmp_path: Path, key: Path) -> Path:
+    """A delivery's folder, signed, its image some bytes."""
+    folder = tmp_path / "dist"
+    (folder / "evidence").mkdir(parents=True)
+    (folder / "image.tar.zst").write_bytes(b"an image")
+    (folder / "evidence" / "record.json").write_text("{}\n")
+    shutil.copyfile(SITE / "verify.sh", folder / "verify.sh")
+    subjects = {SUMS: write_sums(folder), "image": "0" * 64}
+    (folder / RECEIPT).write_text(write_receipt(subjects, {"recipe": "lp"}, key))
+    return folder
+
+
+def by_shell(folder: Path, key: Path | None) -> subprocess.CompletedProcess[str]:
+    """Verify a delivery as a client does, who has a shell alone."""
+    named = ["--key", str(key)] if key else []
+    return subprocess.run(
+        ["sh", str(folder / "verify.sh"), *named], capture_output=True, text=True, check=False
+    )
+
+
+def test_what_was_made_is_accepted(delivery: Path, key: Path) -> None:
+    """By Dockyard and by the client's shell, with the key and without."""
+    public = key.with_suffix(".pub")
+    assert verify(delivery, public).predicate == {"recipe": "lp"}
+    assert verify(delivery, None).subjects["image"] == "0" * 64
+    told = by_shell(delivery, public)
+    assert told.returncode == 0, told.stderr
+    assert "signed by" in told.stdout
+    assert by_shell(delivery, None).returncode == 0
+
+
+def _with(name: str, change: Callable[[str], str]) -> Break:
+    def broken(folder: Path) -> object:
+        file = folder / name
+        return file.write_text(change(file.read_text()))
+
+    return broken
+
+
+def _resum(folder: Path) -> None:
+    """Change a file and the sums with it, as a forger would."""
+    (folder / "image.tar.zst").write_bytes(b"another one")
+    write_sums(folder)
+
+
+def _forge(folder: Path) -> None:
+    """Change a file, the sums and the receipt, and sign with a key of one's own."""
+    (folder / "image.tar.zst").write_bytes(b"another one")
+    forger = new_key(folder.parent / "forger.pem")
+    subjects = {SUMS: write_sums(folder), "image": "0" * 64}
+    (folder / RECEIPT).write_text(write_receipt(subjects, {"recipe": "lp"}, forger))
+
+
+def _swap_signature(folder: Path) -> None:
+    """Put a good signature of something else in the place of the receipt's."""
+    other = write_receipt({"x": "1" * 64}, {}, folder.parent / "key.pem")
+    envelope = json.loads((folder / RECEIPT).read_text())
+    envelope["signatures"] = json.loads(other)["signatures"]
+    (folder / RECEIPT).write_text(json.dumps(envelope, indent=2))
+
+
+BREAKS: dict[str, Break] = {
+    "a byte of the image": lambda folder: (folder / "image.tar.zst").write_bytes(b"an imagf"),
+    "a byte of the evidence": _with("evidence/record.json", lambda text: text.replace("{", "[")),
+    "a file that is missing": lambda folder: (folder / "evidence" / "record.json").unlink(),
+    "a file that was added": lambda folder: (folder / "evidence" / "more.json").write_text("{}"),
+    "a link": lambda folder: (folder / "link").symlink_to("/etc/passwd"),
+    "a sum": _with(SUMS, lambda text: text.replace("a", "b", 1)),
+    "the sums with the file": _resum,
+    "the receipt's payload": _with(RECEIPT, lambda text: text.replace('"payload": "ey', '"payload": "ez')),
+    "the receipt of another": _forge,
+    "the signature of another receipt": _swap_signature,
+    "no signature": _with(RECEIPT, lambda text: text.split('"signatures"')[0] + '"signatures": []\n}\n'),
+    "no receipt": lambda folder: (folder / RECEIPT).unlink(),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_what_was_tampered_with_is_refused(delivery: Path, key: Path, what: str) -> None:
+    """By Dockyard and by the client's shell alike."""
+    BREAKS[what](delivery)
+    public = key.with_suffix(".pub")
+    with pytest.raises((JobFailed, InputProblem)):
+        verify(delivery, public)
+    told = by_shell(delivery, public)
+    assert told.returncode == 1, told.stdout
+    assert told.stderr.startswith(
+        ("verify: ", "image.tar.zst: FAILED", "evidence/record.json: FAILED", "sha256sum: ")
+    )
+
+
+def test_a_key_that_is_none_is_told(delivery: Path, tmp_path: Path, key: Path) -> None:
+    """A private key in place of the public one, a file of something else, none at all."""
+    receipt = read_receipt((delivery / RECEIPT).read_text(), "receipt")
+    other = tmp_path / "other.pub"
+    other.write_text("no key")
+    for wrong in (key, other, tmp_path / "none.pub"):
+        with pytest.raises(InputProblem, match="key"):
+            why_not_signed_by(receipt, wrong)
+    assert by_shell(delivery, tmp_path / "none.pub").returncode == 1
+    with pytest.raises(InputProblem, match="no private ed25519 key"):
+        write_receipt({}, {}, other)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"payloadType": 3}', "[" * 5000, '{"payloadType": "x"}'])
+def test_what_is_no_receipt_is_told(text: str) -> None:
+    with pytest.raises(InputProblem, match="no receipt"):
+        read_receipt(text, "receipt.json")
+
+
+def test_a_delivery_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """One that cannot be finished leaves nothing; one that is there already is left as it is."""
+    output = tmp_path / "dist"
+
+    def fail() -> None:
+        with new_folder(output) as folder:
+            (folder / "half").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    with new_folder(output) as folder:
+        (folder / "whole").write_text("x")
+    assert (output / "whole").is_file()
+    with pytest.raises(InputProblem, match="already"), new_folder(output):
+        pass
