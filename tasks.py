@@ -168,10 +168,10 @@ def deliver(
     workspace: str = "",
     debug: bool = False,
 ) -> None:
-    """Make what was measured into a folder that ops carry to the client's site: image, evidence, installer."""
+    """Make what was measured into a folder that ops carry to a client: image, evidence, installer."""
     from rich.console import Console
 
-    from dockyard.deliver.make import deliver as make_delivery
+    from dockyard.delivering import deliver as make_delivery
     from dockyard.recipe.workspace import find_workspace
     from dockyard.run.live_display import LiveDisplay
 

@@ -20,7 +20,7 @@ from dockyard.deliver.modules import modules_needed
 from dockyard.judge.assessment import Assessment
 from dockyard.plan.plan import Plan
 from dockyard.recipe.targets import code_folders
-from dockyard.run.artifact_cache import SHARED
+from dockyard.recipe.workspace import SHARED
 from shared.contract.codec import encode
 from shared.contract.dataset import Sample
 from shared.contract.delivery import DELIVERY_FILE, Delivery, RecordedQuality, RecordedSpeed

@@ -14,7 +14,7 @@ from typing import Any
 from dockyard.deliver import bundle, contents
 from dockyard.deliver.choose import chosen
 from dockyard.deliver.content import GOLDEN, stamp, write_content
-from dockyard.deliver.image import EXPECTED, build_delivered, expected_of, packages_of
+from dockyard.delivered_image import EXPECTED, build_delivered, expected_of, packages_of
 from dockyard.deliver.receipt import public_pem, write_receipt
 from dockyard.engines.docker_cli import DockerCommand, any_client
 from dockyard.judge.assessment import Assessment
