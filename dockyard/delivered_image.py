@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from dockyard.deliver.bundle import Image
+from dockyard.deliver.content import GOLDEN, IMAGES
 from dockyard.deliver.contents import ASK, Package, read_packages
 from dockyard.engines import NoImage, OnLine, images
 from dockyard.engines.base_image import TOOLS_IMAGE
@@ -21,8 +21,8 @@ from shared.contract.errors import JobFailed
 FOLDER, STAGE = "delivery", "delivered"
 """Below docker/, and the Dockerfile's last stage."""
 
-GOLDEN = "/opt/dockyard/delivery/golden"
-EXPECTED = "expected.json"
+DELIVERY = "/opt/dockyard/delivery"
+"""In the image."""
 
 
 def build_delivered(
@@ -75,21 +75,23 @@ def packages_of(tag: str) -> list[Package]:
     return read_packages(answer.stdout)
 
 
-def expected_of(tag: str, file: Path) -> None:
-    """Have an image read its golden images, and write what came of them into a file. Raises JobFailed."""
+def golden_of(tag: str, folder: Path) -> None:
+    """Have an image read the images in it, and write what came of them, with the images, into a new folder.
+
+    Raises:
+        JobFailed: it cannot read them.
+    """
     docker, name = DockerCommand(any_client()), f"dockyard-golden-{uuid4().hex}"
-    # What it writes lies in its own file system, which only root may write to; nothing else of it is kept.
-    made = docker.run(
-        "create", "--name", name, "--network", "none", "--user", "0", tag, "golden", "--images", GOLDEN
-    )
+    # What it writes lies in its own file system, where only root may write; nothing else of it is kept.
+    command = ("golden", "--images", f"{DELIVERY}/{IMAGES}")
+    made = docker.run("create", "--name", name, "--network", "none", "--user", "0", tag, *command)
     try:
-        ran = docker.run("start", "--attach", name) if made is not None and made.returncode == 0 else made
-        if ran is None or ran.returncode != 0:
-            said = (ran.stderr or ran.stdout).strip() if ran is not None else "docker does not answer"
-            raise JobFailed("the image cannot read its golden images", tag, said[-500:])
-        copied = docker.run("cp", f"{name}:{GOLDEN}/{EXPECTED}", str(file))
+        for step in (made, docker.run("start", "--attach", name)):
+            if step is None or step.returncode != 0:
+                said = (step.stderr or step.stdout).strip() if step is not None else "docker does not answer"
+                raise JobFailed("the image cannot read its golden images", tag, said[-500:])
+        copied = docker.run("cp", f"{name}:{DELIVERY}/{GOLDEN}", str(folder))
         if copied is None or copied.returncode != 0:
             raise JobFailed("the image has left no golden readings", tag)
     finally:
-        with suppress(OSError):
-            docker.run("rm", "--force", name)
+        docker.run("rm", "--force", name)

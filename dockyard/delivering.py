@@ -13,9 +13,9 @@ from typing import Any
 
 from dockyard.deliver import bundle, contents
 from dockyard.deliver.choose import chosen
-from dockyard.deliver.content import GOLDEN, stamp, write_content
-from dockyard.delivered_image import EXPECTED, build_delivered, expected_of, packages_of
+from dockyard.deliver.content import GOLDEN, IMAGES, stamp, write_content
 from dockyard.deliver.receipt import public_pem, write_receipt
+from dockyard.delivered_image import build_delivered, golden_of, packages_of
 from dockyard.engines.docker_cli import DockerCommand, any_client
 from dockyard.judge.assessment import Assessment
 from dockyard.plan.make import make_plan
@@ -110,7 +110,9 @@ def _build(plan: Plan, found: Assessment, delivery: Delivery, app: Path, display
     given = (plan.workspace, delivery.target, delivery.toolchain, app, tag, labels, on_line)
     build_delivered(*given)
     display.progress("read the golden images", 0, 0)
-    expected_of(tag, app / "delivery" / GOLDEN / EXPECTED)
+    place = app / "delivery"
+    golden_of(tag, place / GOLDEN)
+    shutil.rmtree(place / IMAGES)
     stamp(app)
     return build_delivered(*given)
 

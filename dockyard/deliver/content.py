@@ -4,7 +4,7 @@
          code/targets/<target>/                      what loads the artifacts
          delivery/delivery.json                      see shared/contract/delivery.py
                   networks/<name>/, settings/        the artifacts
-                  golden/                            images; what they give is added by the image itself
+                  images/                            that become golden/ when the image itself has read them
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from shared.contract.streaming import Tracking
 PARTS = ("contract", "inference", "serving")
 """Of shared/: what runs at the client's."""
 
-SETTINGS, GOLDEN = "settings", "golden"
+SETTINGS, IMAGES, GOLDEN = "settings", "images", "golden"
 
 GOLDEN_IMAGES = 8
 
@@ -73,9 +73,9 @@ def write_content(plan: Plan, chosen: Assessment, samples: Sequence[Sample], fol
     if delivery.settings is not None:
         model = chosen.record.model
         shutil.copytree(measured_artifact(plan.workspace, chosen.record, model), place / delivery.settings)
-    (place / GOLDEN).mkdir()
+    (place / IMAGES).mkdir()
     for sample in samples[:GOLDEN_IMAGES]:
-        shutil.copyfile(sample.path, place / GOLDEN / Path(sample.id).name)
+        shutil.copyfile(sample.path, place / IMAGES / Path(sample.id).name)
     (place / DELIVERY_FILE).write_text(json.dumps(encode(delivery), indent=2) + "\n", encoding="utf-8")
     stamp(folder)
     return delivery
