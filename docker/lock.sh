@@ -44,7 +44,9 @@ lock() { # file.in, options of uv pip compile
     )
 }
 
-if [ -e requirements.in ]; then lock requirements.in "$@"; fi
+for in in requirements.in docker/delivery/requirements.in; do
+    if [ -e "$in" ]; then lock "$in" "$@"; fi
+done
 for in in docker/*/requirements-*.in; do
     case $in in
     *-runtime.in) ;;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 from .codec import encode
 from .streaming import Answer, FrameReading, ReadObject, Vote
@@ -43,10 +43,10 @@ def json_line(reading: FrameReading) -> str:
     document["time_s"] = round(reading.time_s, SECOND_DIGITS)
     document["latency_ms"] = round(reading.latency_ms, MS_DIGITS)
     for one in document["objects"]:
-        one["box"] = [round(side, BOX_DIGITS) for side in one["box"]]
-        one["score"] = _share(one["score"])
+        one["box"] = rounded_box(one["box"])
+        one["score"] = rounded_share(one["score"])
         for said in (*one["answers"].values(), *one["vote"].values()):
-            said["confidence"] = _share(said["confidence"])
+            said["confidence"] = rounded_share(said["confidence"])
     return json.dumps(document, ensure_ascii=False)
 
 
@@ -65,15 +65,20 @@ def _row(reading: FrameReading, one: ReadObject, node: str) -> List[Cell]:
         reading.name,
         one.track,
         int(one.is_tracked),
-        *(round(side, BOX_DIGITS) for side in one.box),
-        _share(one.score),
+        *rounded_box(one.box),
+        rounded_share(one.score),
         node,
-        *((answer.text, answer.country, _share(answer.confidence)) if answer else (None, None, None)),
-        *((vote.text, vote.country, _share(vote.confidence)) if vote else (None, None, None)),
+        *((answer.text, answer.country, rounded_share(answer.confidence)) if answer else (None, None, None)),
+        *((vote.text, vote.country, rounded_share(vote.confidence)) if vote else (None, None, None)),
         round(reading.latency_ms, MS_DIGITS),
     ]
 
 
-def _share(value: Optional[float]) -> Optional[float]:
+def rounded_box(box: Iterable[float]) -> List[float]:
+    """Return the sides of a box, pixels, rounded."""
+    return [round(side, BOX_DIGITS) for side in box]
+
+
+def rounded_share(value: Optional[float]) -> Optional[float]:
     """Return it rounded; None also where a network's arithmetic failed: JSON has no NaN."""
     return None if value is None or not isfinite(value) else round(value, SHARE_DIGITS)

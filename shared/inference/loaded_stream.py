@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
+from shared.contract.artifact import Manifest
 from shared.contract.codec import decode
 from shared.contract.errors import JobFailed
 from shared.contract.stages import NetworkFiles, PipelineFiles
@@ -96,10 +97,7 @@ def _sessions(
     files: NetworkFiles, settings: StreamSettings, batch: int, folder: Path, loaders: Loaders
 ) -> Sequence[Session]:
     """Return sessions of a network, one for each thread that calls it."""
-    network, place = files.network, folder / files.folder
-    manifest = read_manifest(place)
-    if manifest is None:
-        raise JobFailed(f"{files.folder} has no manifest", "", "an earlier job makes what this one is given")
+    network, place, manifest = files.network, folder / files.folder, manifest_of(files, folder)
     if loaders.parallel_loader is not None:
         return loaders.parallel_loader.load_parallel(
             network,
@@ -113,6 +111,14 @@ def _sessions(
     if batch > 1 or settings.folds:
         raise Unsupported("this toolchain has neither batches nor folding")
     return [loaders.loader.load(network, place, manifest, settings.threads) for _ in range(settings.workers)]
+
+
+def manifest_of(files: NetworkFiles, folder: Path) -> Manifest:
+    """Return the manifest of an artifact below a folder. Raises JobFailed where it has none."""
+    manifest = read_manifest(folder / files.folder)
+    if manifest is None:
+        raise JobFailed(f"{files.folder} has no manifest", "", "an earlier job makes what this one is given")
+    return manifest
 
 
 def read_settings(folder: Path) -> StreamSettings:

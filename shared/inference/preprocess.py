@@ -38,7 +38,10 @@ def decode(encoded: bytes, name: str) -> Array:
     Raises:
         UnreadableImage: naming the file.
     """
-    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+    except cv2.error:  # more pixels than OpenCV takes
+        image = None
     if image is None:
         raise UnreadableImage(f"cannot decode the image {name} ({len(encoded)} bytes)")
     return np.asarray(image)

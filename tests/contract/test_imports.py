@@ -78,6 +78,7 @@ HOST = [*DOCKYARD, ROOT / "tasks.py"]
 CONTRACT = files("shared/contract/**/*.py")
 INFERENCE = files("shared/inference/**/*.py")
 HARNESS = files("shared/harness/**/*.py")
+SERVING = files("shared/serving/**/*.py")
 ENTRIES = files("targets/**/*.py")
 MODELS = files("models/**/*.py")
 OURS = Workspace(ROOT)
@@ -104,7 +105,7 @@ def packages_imported(path: Path) -> set[str]:
 
 def test_every_part_of_the_house_is_looked_at() -> None:
     """The tests below look at files of every part and every package."""
-    assert all(len(part) > 1 for part in (HOST, CONTRACT, INFERENCE, HARNESS, ENTRIES, MODELS))
+    assert all(len(part) > 1 for part in (HOST, CONTRACT, INFERENCE, HARNESS, SERVING, ENTRIES, MODELS))
     assert all((ROOT / "dockyard" / package / "__init__.py").is_file() for package in (*PACKAGES, "engines"))
 
 
@@ -166,6 +167,17 @@ def test_harness(path: Path) -> None:
         assert top(module) in STANDARD | IN_EVERY_IMAGE or inside, module
 
 
+@pytest.mark.parametrize("path", SERVING, ids=shown)
+def test_serving(path: Path) -> None:
+    """What a delivered container runs imports what ships, itself, the standard library, numpy, OpenCV; what
+    serves over HTTP the packages that a delivery brings beside.
+    """
+    service = modules_of(named(ROOT / "docker" / "delivery" / "requirements.in"))
+    for module in imports(path):
+        inside = any(below(module, f"shared.{part}") for part in ("contract", "inference", "serving"))
+        assert top(module) in STANDARD | {"numpy", "cv2"} | service or inside, module
+
+
 def is_brought(module: str, packages: set[str]) -> bool:
     """Tell whether a package has a module's name, or that with a word before or after it (`apache-tvm`).
 
@@ -196,7 +208,7 @@ def test_entries(path: Path) -> None:
             assert is_known or inside, (target, module)
 
 
-@pytest.mark.parametrize("path", [*CONTRACT, *INFERENCE, *HARNESS, *ENTRIES, *MODELS], ids=shown)
+@pytest.mark.parametrize("path", [*CONTRACT, *INFERENCE, *HARNESS, *SERVING, *ENTRIES, *MODELS], ids=shown)
 def test_nothing_looks_back_at_the_host(path: Path) -> None:
     """Nothing that runs in a container, and no model, imports the host."""
     host = ("dockyard", "tasks", "invoke", "docker", "rich")

@@ -1,0 +1,107 @@
+"""The commands of a delivered container; 0 is well, 1 not, 2 a call that was wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Callable, Mapping, Sequence
+
+from shared.contract.errors import DockyardError
+from shared.inference.preprocess import UnreadableImage
+from shared.serving.delivered import TARGETS, Delivered, open_delivery
+
+DONE, NOT_ALL, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+
+Command = Callable[[Delivered, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str], targets: Path = TARGETS) -> int:
+    """Run a command line; return its exit code. argparse ends with 2 where it does not understand.
+
+    Args:
+        targets: the folder with the target's modules.
+    """
+    asked = _parser().parse_args(arguments)
+    # The first process of a container ends at no signal that it does not handle.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return COMMANDS[asked.command](open_delivery(asked.delivery, targets), asked)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except DockyardError as error:
+        complain(f"error: {error}")
+        return error.exit_code
+    except UnreadableImage as error:
+        complain(f"error: {error}")
+        return NOT_ALL
+    except BrokenPipeError:  # whoever took the lines has gone: nothing more is to be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_ALL
+
+
+def say(line: str) -> None:
+    """Write a line to standard output at once."""
+    print(line, flush=True)
+
+
+def complain(line: str) -> None:
+    """Write a line to standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="shared.serving", description="Run what was measured.")
+    parser.add_argument("--delivery", type=Path, required=True, help="folder with delivery.json")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    read = commands.add_parser("read", help="read images; a line of JSON for each thing that is found")
+    read.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="or - for standard input")
+    stream = commands.add_parser("stream", help="read videos; a line of JSON for each frame")
+    stream.add_argument("sources", nargs="+", metavar="SOURCE", help="video, address, camera or folder")
+    commands.add_parser("self-test", help="run the golden images, and say in a sentence how it went")
+    golden = commands.add_parser("golden", help="write down what comes of images, for self-test")
+    golden.add_argument("--images", type=Path, required=True, help="folder of images")
+    return parser
+
+
+def _read(delivered: Delivered, asked: argparse.Namespace) -> int:
+    from shared.serving.read_command import read_all
+
+    failures = read_all(delivered.load()[0], asked.inputs, say, complain)
+    return NOT_ALL if failures else DONE
+
+
+def _stream(delivered: Delivered, asked: argparse.Namespace) -> int:
+    from shared.serving.stream_command import read_stream
+
+    broken = read_stream(delivered.load_stream(), asked.sources, say, complain)
+    return NOT_ALL if broken else DONE
+
+
+def _self_test(delivered: Delivered, asked: argparse.Namespace) -> int:
+    from shared.serving.self_test import self_test
+
+    found = self_test(delivered)
+    for detail in found.details:
+        complain(detail)
+    say(found.sentence)
+    return DONE if found.is_passed else NOT_ALL
+
+
+def _golden(delivered: Delivered, asked: argparse.Namespace) -> int:
+    from shared.serving.golden import write_golden
+
+    folder = delivered.folder / delivered.delivery.golden
+    count = write_golden(delivered.load()[0], asked.images, folder)
+    say(f"{count} golden images in {folder}")
+    return DONE
+
+
+COMMANDS: Mapping[str, Command] = {
+    "read": _read,
+    "stream": _stream,
+    "self-test": _self_test,
+    "golden": _golden,
+}

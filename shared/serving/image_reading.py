@@ -1,0 +1,128 @@
+"""What the networks find in one image, as JSON: objects for a pipeline or a detector, else one answer."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from shared.contract.model import DataLocation, Pipeline
+from shared.contract.outputs import ClassificationOutputs, SegmentationOutputs, TextOutputs
+from shared.contract.reading_lines import rounded_box, rounded_share
+from shared.contract.streaming import Answer, ReadObject, stream_problem
+from shared.inference.arrays import Array
+from shared.inference.decoding import FoundBox, FoundClass, FoundMask, FoundText, Prediction
+from shared.inference.mask_decoding import decode_mask, over_image
+from shared.inference.objects import answer_of, read_objects
+from shared.inference.pipeline import Clock, LoadedNode, Passage, run_pipeline
+from shared.inference.preprocess import decode, to_input
+
+Found = Dict[str, Any]
+"""One thing that was found, as JSON."""
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """What was found in an image.
+
+    Attributes:
+        width, height: of the image, in pixels.
+        found: the surest first; `box` is x_min, y_min, x_max, y_max in pixels, shares are 0 to 1. A mask is
+            a PNG of the image's size, 0 and 255, in base64.
+    """
+
+    width: int
+    height: int
+    found: Tuple[Found, ...]
+
+
+def read_image(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> ImageReading:
+    """Read an image file.
+
+    Args:
+        nodes: which no other thread calls meanwhile.
+        name: the image's, for messages.
+
+    Raises:
+        UnreadableImage: the file cannot be decoded.
+    """
+    if _finds_objects(nodes):
+        image = decode(encoded, name)
+        readers = [loaded.node.name for loaded in nodes[1:]]
+        objects = read_objects(nodes, image, Clock())
+        return _reading(image.shape[:2], [_of_object(one, readers) for one in objects])
+    if len(nodes) == 1:
+        image = decode(encoded, name)
+        return _reading(image.shape[:2], [_of_network(nodes[0], image)])
+    passage = run_pipeline(nodes, encoded, name)
+    return _reading(passage.image_size, _of_passage(nodes[-1], passage))
+
+
+def _reading(size: Sequence[int], found: Sequence[Found]) -> ImageReading:
+    return ImageReading(int(size[1]), int(size[0]), tuple(found))
+
+
+def _finds_objects(nodes: Sequence[LoadedNode]) -> bool:
+    """Tell whether it is a detector on the whole image, maybe with networks on what it has found."""
+    own = Pipeline("", "", tuple(loaded.node for loaded in nodes), DataLocation())
+    return not stream_problem(own, {loaded.network.name: loaded.network for loaded in nodes})
+
+
+def _of_object(one: ReadObject, readers: Sequence[str]) -> Found:
+    """Return an object with what the last network says of it; what each says, where several read."""
+    found: Found = {"box": rounded_box(one.box), "score": rounded_share(one.score)}
+    answers = {name: _of_answer(one.answers[name]) for name in readers}
+    if readers:
+        found.update(answers[readers[-1]])
+    if len(readers) > 1:
+        found["answers"] = answers
+    return found
+
+
+def _of_answer(answer: Answer) -> Found:
+    confidence = rounded_share(answer.confidence)
+    return {"text": answer.text, "country": answer.country, "confidence": confidence}
+
+
+def _of_network(loaded: LoadedNode, image: Array) -> Found:
+    """Return what a single network that is no detector says of an image, uint8 BGR [height, width, 3]."""
+    tensor, placement = to_input(image, loaded.session.input)
+    tensors, network = loaded.session.run(tensor), loaded.network
+    if isinstance(network.outputs, SegmentationOutputs):
+        mask = decode_mask(network.outputs, network.input.layout, tensors)
+        return _of_mask(FoundMask(mask, placement), network.input.size, image.shape[:2])
+    answer = answer_of(loaded, tensors)
+    if isinstance(network.outputs, ClassificationOutputs):
+        return {"class": answer.text, "confidence": rounded_share(answer.confidence)}
+    assert isinstance(network.outputs, TextOutputs)
+    return _of_answer(answer)
+
+
+def _of_passage(last: LoadedNode, passage: Passage) -> List[Found]:
+    """Return what the last node of any other pipeline found, and the part of the image that it was given."""
+    prediction: Optional[Prediction] = passage.predictions[last.node.name]
+    if prediction is None:
+        return []
+    left, top, right, bottom = passage.areas[last.node.name]
+    if isinstance(prediction, FoundBox):
+        return [{"box": rounded_box(prediction.box), "score": None}]
+    found: Found = {"box": [left, top, right, bottom]}
+    if isinstance(prediction, FoundText):
+        found.update(text=prediction.text, country=prediction.country, confidence=None)
+    elif isinstance(prediction, FoundClass):
+        found.update({"class": prediction.name, "confidence": None})
+    else:
+        found.update(_of_mask(prediction, last.network.input.size, (bottom - top, right - left)))
+    return [found]
+
+
+def _of_mask(found: FoundMask, input_size: Tuple[int, int], size: Sequence[int]) -> Found:
+    height, width = int(size[0]), int(size[1])
+    mask = over_image(found.mask, input_size, found.placement, (height, width))
+    is_written, png = cv2.imencode(".png", mask.astype(np.uint8) * 255)
+    assert is_written, "OpenCV writes a PNG of any mask"
+    text = base64.b64encode(png.tobytes()).decode("ascii")
+    return {"mask": {"width": width, "height": height, "png": text}}

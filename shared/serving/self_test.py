@@ -1,0 +1,91 @@
+"""`self-test`: the golden images through the very artifacts, and the time that takes, in a sentence."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+from shared.inference.cpu import low_precision_flags
+from shared.serving.delivered import Delivered, own_cpus
+from shared.serving.golden import Golden, read_golden, read_keeping
+from shared.serving.golden_differences import differences
+from shared.serving.speed import SLOW, median_ms, why_slow
+
+SHOWN = 10
+"""Differences that are told, at most."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What came of it.
+
+    Attributes:
+        sentence: what to know, in one.
+        details: what differs, and what may be the reason.
+    """
+
+    is_passed: bool
+    sentence: str
+    details: Tuple[str, ...] = ()
+
+
+def self_test(delivered: Delivered) -> SelfTest:
+    """Test a delivery on this machine.
+
+    Raises:
+        InputProblem: it has no golden images.
+        UnreadableImage: one of them is damaged.
+        EnvironmentProblem: this machine cannot run it.
+    """
+    load = _load()
+    folder = delivered.folder / delivered.delivery.golden
+    golden = read_golden(folder)
+    nodes = delivered.load()[0]
+    images = [(folder / one.file).read_bytes() for one in golden.images]
+    differing: List[str] = []
+    for one, encoded in zip(golden.images, images):
+        reading, outputs = read_keeping(nodes, encoded, one.file)
+        differing += differences(one, reading.found, outputs, delivered.delivery.tolerance)
+    count = len(golden.images)
+    if differing:
+        wrong = len({one.partition(":")[0] for one in differing})
+        sentence = f"self-test failed: {wrong} of {count} golden images are not read as recorded"
+        return SelfTest(False, sentence, (*differing[:SHOWN], *_note_on_cpu(delivered, golden)))
+    now_ms = median_ms(nodes, delivered.delivery.speed.scope, images)
+    return SelfTest(
+        True,
+        f"self-test passed: {count} golden images are read as recorded; {_in_words(delivered, now_ms, load)}",
+    )
+
+
+def _load() -> Optional[float]:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def _in_words(delivered: Delivered, now_ms: float, load: Optional[float]) -> str:
+    """Return how fast it is beside what was recorded."""
+    speed = delivered.delivery.speed
+    told = f"{now_ms:.2f} ms a call, {speed.latency_ms:.2f} ms where it was measured ({speed.cpu})"
+    if now_ms <= SLOW * speed.latency_ms:
+        return told
+    reason = why_slow(delivered.delivery, own_cpus(), load)
+    return f"but it is {now_ms / speed.latency_ms:.1f} times as slow: {told}; {reason}"
+
+
+def _note_on_cpu(delivered: Delivered, golden: Golden) -> List[str]:
+    """Say that low precision rounds in another way on a CPU with other instructions, where that is so."""
+    own = low_precision_flags()
+    if delivered.delivery.tolerance is not None or own == golden.flags:
+        return []
+    return [
+        f"low precision may round in another way here: this CPU has {_listed(own)}, and that of the golden "
+        f"images, {golden.cpu}, {_listed(golden.flags)}"
+    ]
+
+
+def _listed(flags: Tuple[str, ...]) -> str:
+    return ", ".join(flags) or "none of the instructions for it"
