@@ -66,10 +66,11 @@ def deepstream() -> Vendor:
     except ImportError as error:
         advice = f"the image has it where its base does; NVIDIA publishes none from {WITHOUT_PYDS} on"
         raise Unsupported(f"DeepStream's metadata cannot be read without pyds ({error}): {advice}") from None
-    from gst_program import GstProgram, look_at
+    from gst_program import GstProgram
     from gstreamer import Gst
+    from sources import outline_of_h264
 
-    return Vendor(Gst, pyds, GstProgram, lambda source: look_at(source).size)
+    return Vendor(Gst, pyds, GstProgram, lambda source: outline_of_h264(source).size)
 
 
 def versions() -> Dict[str, str]:

@@ -42,10 +42,11 @@ def gstreamer() -> tuple[Any, Any, Any]:
     """Return Gst, the program's class and the look at a source; skip where GStreamer or a decoder is not."""
 
     def load() -> tuple[Any, Any, Any]:
-        from gst_program import GstProgram, look_at
+        from gst_program import GstProgram
         from gstreamer import Gst
+        from sources import outline_of_h264
 
-        return Gst, GstProgram, look_at
+        return Gst, GstProgram, outline_of_h264
 
     found, lack = attempt(Unsupported, load)
     if found is None or found[0].init(None) or found[0].ElementFactory.find("avdec_h264") is None:
@@ -81,7 +82,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def a_reader(**vendor: Any) -> Any:
     """A reader whose pipeline has stand-ins for NVIDIA's elements."""
-    gst, program, look_at = gstreamer()
+    gst, program, outline_of = gstreamer()
     from deepstream_reader import DeepStreamReader, Elements, Vendor
     from pipeline_description import Inference, PipelineDescription
 
@@ -104,7 +105,7 @@ def a_reader(**vendor: Any) -> Any:
         return made
 
     configs = tuple(Inference(node.name, "") for node in NODES)
-    whole = Vendor(gst, pyds, in_stock, lambda source: look_at(source).size)
+    whole = Vendor(gst, pyds, in_stock, lambda source: outline_of(source).size)
     elements = Elements(NODES, configs, has_scores=True)
     return DeepStreamReader(elements, replace(whole, **vendor), tempfile.TemporaryDirectory(), {})
 
@@ -158,7 +159,7 @@ def test_sources_that_cannot_be_read(video: Path, tmp_path: Path) -> None:
     """A source that is no video is told before anything is read."""
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    with pytest.raises(InputProblem, match="cannot be read as a video"):
+    with pytest.raises(InputProblem, match=r"text\.mp4"):
         read([str(video), str(text)])
 
 
