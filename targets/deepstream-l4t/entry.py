@@ -16,6 +16,7 @@ from jetson_engines import JetsonEngines
 from messages import error_summary
 from nvinfer_input import normalization_of
 from pipeline_description import Inference
+from sources import outline_of_h264
 from stream_files import (
     OUTPUTS_FILE,
     PARSERS_FILE,
