@@ -69,7 +69,6 @@ def deepstream() -> Vendor:
         raise Unsupported(f"DeepStream's metadata cannot be read without pyds ({error}): {advice}") from None
     from gst_program import GstProgram
     from gstreamer import Gst
-    from sources import outline_of_h264
 
     return Vendor(Gst, pyds, GstProgram, lambda source: outline_of_h264(source).size)
 
