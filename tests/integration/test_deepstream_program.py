@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from shared.contract.streaming import FrameReading, StreamTotals
 from shared.inference.session import Unsupported
 from tests.fakes import attempt
 from tests.stand_ins.deepstream import Pyds, batch_of, classified, found_frame, found_object
+from tests.stand_ins.rtsp_server import Camera
+from tests.unit.test_video_live import filmed
 from tests.videos import frame_of, noise, write_video
 
 for shared in ("deepstream-parsers", "nvinfer-configs", "deepstream-pipeline", "deepstream-l4t"):
@@ -174,3 +176,30 @@ def test_what_breaks_off_is_an_error(video: Path, tmp_path: Path) -> None:
     )
     found, problem = attempt(JobFailed, lambda: read([str(cut)]))
     assert problem is not None or (found is not None and found[1].frames <= FRAMES)
+
+
+@pytest.fixture
+def camera() -> Iterator[Camera]:
+    """A camera that answers."""
+    found = Camera(filmed())
+    found.open()
+    yield found
+    found.close()
+
+
+def test_a_camera_is_read_for_a_time(camera: Camera) -> None:
+    """An address is read while it is wished for; lines are in order, and name it without its password."""
+    camera.user, camera.password = "gate", "secret"
+    lines, totals = read([camera.address], seconds=2.0)
+    told = [line.frame for line in lines]
+    assert told == sorted(set(told))
+    assert totals.frames == len(lines) >= 20
+    assert {line.source for line in lines} == {camera.address.replace("gate:secret@", "***@")}
+
+
+def test_a_camera_that_breaks_off_ends_the_reading(camera: Camera) -> None:
+    """Where an address sends no more the reading ends, with what came before or with an error."""
+    camera.stops_after = 30
+    found, problem = attempt(JobFailed, lambda: read([camera.address], seconds=20.0))
+    assert problem is not None or (found is not None and found[1].frames > 0)
+    assert camera.calls <= 3
