@@ -8,16 +8,16 @@ from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, perf_counter_ns, process_time_ns
-from typing import Any, Callable, Deque, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gate import Gate
 from metadata import Meaning
-from pipeline_description import MUX, Inference, PipelineDescription, Wish, describe
+from pipeline_description import MUX, Inference, PipelineDescription, Wish, describe, is_live
 from reading_probes import Line, ReadingProbes
 
 from shared.contract.errors import JobFailed
 from shared.contract.model import PipelineNode
-from shared.contract.streaming import FrameReading, StreamTotals, is_address
+from shared.contract.streaming import FrameReading, StreamTotals
 from shared.inference.addresses import without_password
 
 OnReading = Callable[[FrameReading], None]
@@ -93,6 +93,7 @@ class DeepStreamReader:
         self.settings = settings
         self.elements, self._vendor, self._folder = elements, vendor, folder
         self._is_ended = threading.Event()
+        self._sizes: Dict[str, Tuple[int, int]] = {}
 
     def read(
         self,
@@ -104,9 +105,8 @@ class DeepStreamReader:
         frames: Optional[int] = None,
     ) -> StreamTotals:
         self._is_ended.clear()
-        mux, own = self._vendor.size_of(sources[0]), self.elements
-        for source in sources[1:]:
-            self._vendor.size_of(source)  # one that cannot be read is told before any is
+        sizes, own = [self._size_of(source) for source in sources], self.elements
+        mux = sizes[0]
         description = describe(Wish(tuple(sources), mux, own.configs, own.tracker, own.tracker_config))
         with self._vendor.program(description) as program:
             gates = [self._gate(program, description, number, frames) for number in range(len(sources))]
@@ -124,6 +124,14 @@ class DeepStreamReader:
                 for gate in gates:  # a frame that is held would keep the pipeline from stopping
                     gate.end()
 
+    def _size_of(self, source: str) -> Tuple[int, int]:
+        """Return a source's size in pixels; a file is looked at once, however many bursts read it."""
+        if is_live(source):
+            return self._vendor.size_of(source)
+        if source not in self._sizes:
+            self._sizes[source] = self._vendor.size_of(source)
+        return self._sizes[source]
+
     def _gate(
         self, program: Any, description: PipelineDescription, number: int, frames: Optional[int]
     ) -> Gate:
@@ -135,11 +143,6 @@ class DeepStreamReader:
 
     def close(self) -> None:
         self._folder.cleanup()
-
-
-def is_live(source: str) -> bool:
-    """Tell whether frames come from a source by themselves, in their own time."""
-    return is_address(source) or source.startswith("/dev/")
 
 
 def decoder_of(description: PipelineDescription, number: int) -> str:
@@ -180,7 +183,7 @@ class Run:
             self._warm += [line] if line is not None else []
             self._program.wait(0.0)
             if monotonic() > end:
-                raise _stuck()
+                raise _stuck(PATIENCE_S)
         if begin:
             for number, gate in enumerate(self._gates):
                 decoder = self._program.element(decoder_of(description, number))
@@ -246,8 +249,9 @@ class Run:
             return True
         if is_closed and self._is_live and silence_s > DRAIN_S:
             return True
-        if not self._is_live and silence_s > (DRAIN_S if is_closed else PATIENCE_S):
-            raise _stuck()
+        patience_s = DRAIN_S if is_closed else PATIENCE_S
+        if not self._is_live and silence_s > patience_s:
+            raise _stuck(patience_s)
         return False
 
     def _totals(self, frames: int, seconds: float, latencies: Tuple[int, ...], cpu_s: float) -> StreamTotals:
@@ -258,6 +262,6 @@ class Run:
         )
 
 
-def _stuck() -> JobFailed:
+def _stuck(seconds: float) -> JobFailed:
     advice = "see what the pipeline says: hardware decoding needs kmod, AARCH64_IGPU=1 and the runtime nvidia"
-    return JobFailed(f"no frame came out of the pipeline in {PATIENCE_S:g} s", "", advice)
+    return JobFailed(f"no frame came out of the pipeline in {seconds:g} s", "", advice)

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from shared.contract.streaming import FrameReading, StreamTotals
 from shared.inference.session import Unsupported
 from tests.fakes import attempt
 from tests.stand_ins.deepstream import Pyds, batch_of, classified, found_frame, found_object
+from tests.stand_ins.rtsp_server import Camera
+from tests.unit.test_video_live import filmed
 from tests.videos import frame_of, noise, write_video
 
 for shared in ("deepstream-parsers", "nvinfer-configs", "deepstream-pipeline", "deepstream-l4t"):
@@ -42,10 +44,11 @@ def gstreamer() -> tuple[Any, Any, Any]:
     """Return Gst, the program's class and the look at a source; skip where GStreamer or a decoder is not."""
 
     def load() -> tuple[Any, Any, Any]:
-        from gst_program import GstProgram, look_at
+        from gst_program import GstProgram
         from gstreamer import Gst
+        from sources import outline_of_h264
 
-        return Gst, GstProgram, look_at
+        return Gst, GstProgram, outline_of_h264
 
     found, lack = attempt(Unsupported, load)
     if found is None or found[0].init(None) or found[0].ElementFactory.find("avdec_h264") is None:
@@ -81,7 +84,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def a_reader(**vendor: Any) -> Any:
     """A reader whose pipeline has stand-ins for NVIDIA's elements."""
-    gst, program, look_at = gstreamer()
+    gst, program, outline_of = gstreamer()
     from deepstream_reader import DeepStreamReader, Elements, Vendor
     from pipeline_description import Inference, PipelineDescription
 
@@ -104,7 +107,7 @@ def a_reader(**vendor: Any) -> Any:
         return made
 
     configs = tuple(Inference(node.name, "") for node in NODES)
-    whole = Vendor(gst, pyds, in_stock, lambda source: look_at(source).size)
+    whole = Vendor(gst, pyds, in_stock, lambda source: outline_of(source).size)
     elements = Elements(NODES, configs, has_scores=True)
     return DeepStreamReader(elements, replace(whole, **vendor), tempfile.TemporaryDirectory(), {})
 
@@ -158,7 +161,7 @@ def test_sources_that_cannot_be_read(video: Path, tmp_path: Path) -> None:
     """A source that is no video is told before anything is read."""
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    with pytest.raises(InputProblem, match="cannot be read as a video"):
+    with pytest.raises(InputProblem, match=r"text\.mp4"):
         read([str(video), str(text)])
 
 
@@ -173,3 +176,30 @@ def test_what_breaks_off_is_an_error(video: Path, tmp_path: Path) -> None:
     )
     found, problem = attempt(JobFailed, lambda: read([str(cut)]))
     assert problem is not None or (found is not None and found[1].frames <= FRAMES)
+
+
+@pytest.fixture
+def camera() -> Iterator[Camera]:
+    """A camera that answers."""
+    found = Camera(filmed())
+    found.open()
+    yield found
+    found.close()
+
+
+def test_a_camera_is_read_for_a_time(camera: Camera) -> None:
+    """An address is read while it is wished for; lines are in order, and name it without its password."""
+    camera.user, camera.password = "gate", "secret"
+    lines, totals = read([camera.address], seconds=2.0)
+    told = [line.frame for line in lines]
+    assert told == sorted(set(told))
+    assert totals.frames == len(lines) >= 20
+    assert {line.source for line in lines} == {camera.address.replace("gate:secret@", "***@")}
+
+
+def test_a_camera_that_breaks_off_ends_the_reading(camera: Camera) -> None:
+    """Where an address sends no more the reading ends, with what came before or with an error."""
+    camera.stops_after = 30
+    found, problem = attempt(JobFailed, lambda: read([camera.address], seconds=20.0))
+    assert problem is not None or (found is not None and found[1].frames > 0)
+    assert camera.calls <= 3

@@ -24,6 +24,7 @@ from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.model import InputSpec, Network, Pipeline
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import Tracking
+from shared.harness.toolchain import Product
 from shared.inference.session import Unsupported
 from tests.stand_ins.deepstream import Gst, Pyds
 
@@ -58,6 +59,9 @@ ENTRY = load_entry()
 
 class NoEngines:
     """Compiles nothing; an engine with `foreign` in it is for another device."""
+
+    def compile(self, network: Network, source: Path, manifest: Manifest, output: Path, *_: Any) -> Product:
+        return Product("tensorrt-engine", manifest.input, {"gpu": "Orin"})
 
     def check(self, artifact: Path, manifest: Manifest) -> None:
         if b"foreign" in (artifact / "model.engine").read_bytes():
@@ -119,6 +123,15 @@ def settings(job: Path) -> Path:
 
 
 OFF = Tracking()
+
+
+def test_an_engine_says_its_precision(job: Path, target: Any) -> None:
+    """What was compiled says in which precision, by which nvinfer names the engine."""
+    network = load_model(OURS, "lp_reader", "test")
+    assert isinstance(network, Network)
+    prepared = Manifest("onnx", "tensorrt-onnx", "1.32", network.input, settings={"precision": "int8"})
+    product = target.compile(network, job, prepared, job, "int8-accuracy-aware", {}, job)
+    assert product.settings == {"gpu": "Orin", "precision": "int8"}
 
 
 @pytest.mark.parametrize("release", ["6.3", "7.1", "9.1"])

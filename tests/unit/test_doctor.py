@@ -63,18 +63,21 @@ class Board:
 @pytest.mark.parametrize(
     ("release", "shown", "bad"),
     [
-        ("# R36 (release), REVISION: 4.3", "10.3", []),
-        ("# R35 (release), REVISION: 4.1", "8.5", []),
+        ("# R36 (release), REVISION: 4.3", ("7.1", "10.3"), []),
+        ("# R35 (release), REVISION: 4.1", ("6.3", "8.5"), []),
         (
             None,
-            "10.3",
-            ["l4t-tensorrt 10.3 needs L4T 36.4 or later, before 37, and the device has no L4T release"],
+            ("7.1", "10.3"),
+            [
+                "deepstream-l4t 7.1 needs L4T 36.4 or later, before 37, and the device has no L4T release",
+                "l4t-tensorrt 10.3 needs L4T 36.4 or later, before 37, and the device has no L4T release",
+            ],
         ),
     ],
     ids=["JetPack 6", "JetPack 5", "no release"],
 )
 def test_a_jetson_is_asked_for_its_own_toolchain(
-    workspace: Workspace, release: str | None, shown: str, bad: list[str]
+    workspace: Workspace, release: str | None, shown: tuple[str, str], bad: list[str]
 ) -> None:
     """Of toolchains for several JetPacks the device's own is shown, the others are noted; one is bad where
     none fits. What only prepares for others is nothing that a device elsewhere has to have.
@@ -82,10 +85,13 @@ def test_a_jetson_is_asked_for_its_own_toolchain(
     board = cast(DockerExecutor, Board(workspace, release))
     found = list(examine_device(workspace, board, "Docker context jetson"))
     assert [finding.what for finding in found if finding.level == "bad"] == bad
-    others = [f"l4t-tensorrt {one} is for other JetPacks than this one" for one in ("10.3", "8.5", "10.16")]
-    others.remove(f"l4t-tensorrt {shown} is for other JetPacks than this one")
+    known = [("deepstream-l4t", one) for one in ("7.1", "6.3", "9.1")]
+    known += [("l4t-tensorrt", one) for one in ("10.3", "8.5", "10.16")]
+    others = [f"{name} {one} is for other JetPacks than this one" for name, one in known if one not in shown]
     assert [finding.what for finding in found if "JetPack" in finding.what] == others
     images = [finding.what for finding in found if finding.what.startswith("image dockyard/")]
-    assert f"image dockyard/l4t-tensorrt:{shown}" in images
+    assert {f"image dockyard/deepstream-l4t:{shown[0]}", f"image dockyard/l4t-tensorrt:{shown[1]}"} <= set(
+        images
+    )
     assert "image dockyard/tensorflow:2.21" in images
     assert not any("tensorrt-onnx" in finding.what for finding in found)

@@ -319,6 +319,18 @@ def test_an_engine_runs(network: Network, prepared: Path, on_path: Put) -> None:
     assert (session.settings["gpu"], session.settings["compute_capability"]) == ("Orin", "8.7")
 
 
+def test_an_engine_is_checked_without_being_loaded(network: Network, prepared: Path, on_path: Put) -> None:
+    """Whether an engine is for this device and this TensorRT is told without a session."""
+    on_path("8.5")
+    folder, product = compiled(network, prepared, "8.5")
+    manifest = Manifest(product.format, "l4t-tensorrt", "8.5", product.input, settings=product.settings)
+    engines = JetsonEngines(lambda: TensorRT("8.5.2.2"), HostCuda)
+    engines.check(folder, manifest)
+    xavier = Gpu("Xavier", "7.2", 8, 11040)
+    with pytest.raises(Unsupported, match="this GPU is Xavier"):
+        JetsonEngines(lambda: TensorRT("8.5.2.2"), lambda: HostCuda(xavier)).check(folder, manifest)
+
+
 @pytest.mark.parametrize(
     "image",
     [
