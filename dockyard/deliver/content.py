@@ -21,6 +21,7 @@ from dockyard.judge.assessment import Assessment
 from dockyard.plan.plan import Plan
 from dockyard.recipe.targets import code_folders
 from dockyard.recipe.workspace import SHARED
+from dockyard.run.artifact_cache import code_hash
 from shared.contract.codec import encode
 from shared.contract.dataset import Sample
 from shared.contract.delivery import DELIVERY_FILE, Delivery, RecordedQuality, RecordedSpeed
@@ -52,9 +53,15 @@ def write_content(plan: Plan, chosen: Assessment, samples: Sequence[Sample], fol
         samples: of the test split, of which the first are golden.
 
     Raises:
-        InputProblem: an artifact is gone or has changed, or its target's are not delivered.
+        InputProblem: an artifact or the code has changed since it was measured, or its target's artifacts are
+            not delivered.
     """
     target = chosen.record.target
+    if chosen.record.identity.get("code_sha256") != code_hash(plan.workspace, target):
+        advice = f"measure it anew: `./inv build --recipe {plan.recipe.name}.json`"
+        raise InputProblem(
+            f"the code of {target} has changed since it was measured", plan.recipe.file, advice
+        )
     code = folder / "code"
     ignore = shutil.ignore_patterns("__pycache__")
     for part in PARTS:
