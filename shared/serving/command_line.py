@@ -12,6 +12,7 @@ from typing import Callable, Mapping, Sequence
 from shared.contract.errors import DockyardError
 from shared.inference.preprocess import UnreadableImage
 from shared.serving.delivered import TARGETS, Delivered, open_delivery
+from shared.serving.http.limits import Limits
 
 DONE, NOT_ALL, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 
@@ -63,7 +64,39 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("self-test", help="run the golden images, and say in a sentence how it went")
     golden = commands.add_parser("golden", help="write down what comes of images, for self-test")
     golden.add_argument("--images", type=Path, required=True, help="folder of images")
+    _add_serve(commands.add_parser("serve", help="answer over HTTP"))
     return parser
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    limits = Limits()
+    serve.add_argument("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8080, help="(default: %(default)s)")
+    serve.add_argument("--api-key-file", type=Path, help="file with the key that requests have to bring")
+    serve.add_argument("--workers", type=_above_zero, help="requests at work at once (default: by the CPUs)")
+    waiting = f"requests that wait beside those (default: {limits.waiting})"
+    serve.add_argument("--max-waiting", type=_above_zero, default=limits.waiting, help=waiting)
+    numbers = (
+        ("--max-body-mb", limits.body_bytes / 1e6, "of a request, in MB"),
+        ("--max-megapixels", limits.pixels / 1e6, "of an image"),
+        ("--timeout-s", limits.timeout_s, "seconds to a request's answer"),
+    )
+    for name, default, text in numbers:
+        serve.add_argument(name, type=_positive, default=default, help=f"{text} (default: {default:g})")
+
+
+def _above_zero(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
 
 
 def _read(delivered: Delivered, asked: argparse.Namespace) -> int:
@@ -99,9 +132,23 @@ def _golden(delivered: Delivered, asked: argparse.Namespace) -> int:
     return DONE
 
 
+def _serve(delivered: Delivered, asked: argparse.Namespace) -> int:
+    from shared.serving.http.server import serve
+
+    limits = Limits(
+        body_bytes=round(asked.max_body_mb * 1e6),
+        pixels=round(asked.max_megapixels * 1e6),
+        waiting=asked.max_waiting,
+        timeout_s=asked.timeout_s,
+    )
+    serve(delivered, asked.host, asked.port, asked.workers, limits, asked.api_key_file)
+    return DONE
+
+
 COMMANDS: Mapping[str, Command] = {
     "read": _read,
     "stream": _stream,
+    "serve": _serve,
     "self-test": _self_test,
     "golden": _golden,
 }
