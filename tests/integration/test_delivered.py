@@ -1,4 +1,4 @@
-"""A delivery of a real network, the digits in ONNX Runtime, by its target's own modules without the harness."""
+"""A delivery of a real network: the digits in ONNX Runtime, without the harness."""
 
 from __future__ import annotations
 
