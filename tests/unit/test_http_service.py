@@ -206,6 +206,14 @@ def test_bodies_that_are_too_long(served: Served) -> None:
     assert served.client.post("/v1/read", content=iter([image_of(200)])).status_code == 200
 
 
+def test_json_that_is_longer_than_its_input(tmp_path: Path) -> None:
+    """JSON that no input of the network needs is 413 before it is parsed; bytes may be as long as a body."""
+    with serving(pipeline_of(tmp_path)) as served:
+        assert (
+            served.client.post(INFER, content=b'{"inputs":[' + b"[]," * 100_000 + b"[]]}").status_code == 413
+        )
+
+
 def test_an_encoding_is_not_taken(served: Served) -> None:
     """A body that says to be compressed is 415: what it unpacks to is not known."""
     answer = served.client.post("/v1/read", content=b"x", headers={"Content-Encoding": "gzip"})

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Tuple
 
 from shared.inference.arrays import Array
-from shared.serving.http.refused import BAD_REQUEST, Refused
+from shared.serving.http.refused import BAD_REQUEST, TOO_LARGE, Refused
 from shared.serving.http.tensors import TensorSpec, from_bytes, from_list
 
 JSON_LENGTH = "Inference-Header-Content-Length"
+
+LONGEST_NUMBER, ROOM = 32, 65_536
+"""Bytes of JSON that a number of the input takes at most, with what is between numbers, and of all the rest.
+Parsing more would hold up everybody else for seconds.
+"""
 
 LONGEST_ID = 200
 """Characters of a request's id, which the answer repeats."""
@@ -46,6 +51,9 @@ def parse_request(
         Refused: what is not as the protocol and the network have it, in a sentence.
     """
     text, binary = _parted(body, json_length)
+    most = spec.count * LONGEST_NUMBER + ROOM
+    if len(text) > most:
+        raise Refused(TOO_LARGE, f"the JSON is longer than {most} bytes; '{spec.name}' does not need so many")
     document = _object(_json(text), "the body")
     name = document.get("id")
     if name is not None and not (isinstance(name, str) and len(name) <= LONGEST_ID):
