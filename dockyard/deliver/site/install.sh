@@ -7,7 +7,8 @@
 #   ./install.sh uninstall [--name NAME]    both versions and their images
 #   ./install.sh status [--name NAME]
 #
-# Cut off at any moment, the version that ran still runs or is started again by the next call.
+# Interrupted at any moment it leaves the version that ran. Killed while it switches, which takes a second or
+# two, the next call of any kind puts that version back.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -46,7 +47,8 @@ command -v docker >/dev/null || fail "docker is not installed" "install Docker E
 docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
     fail "no Docker engine answers" "start it, or run this as somebody in the group docker" 3
 
-# Containers: NAME serves, NAME-before is the version before, stopped; NAME-next is tried beside them.
+# Containers: NAME serves, NAME-before is the version before, stopped; NAME-next is tried beside them;
+# NAME-back is what a rollback leaves, for a moment.
 has() { docker container inspect "$1" >/dev/null 2>&1; }
 runs() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
 
@@ -75,14 +77,20 @@ is_healthy() { # container: waits until it says so itself
     return 1
 }
 
-# What an interrupted call has left is put in order first.
+# What a call that was cut off has left is put in order.
 mend() {
     if has "$name-next"; then docker rm --force "$name-next" >/dev/null; fi
-    if ! has "$name" && has "$name-before"; then
-        docker rename "$name-before" "$name"
-        say "an earlier call was cut off: the version before is put back"
+    if has "$name-back"; then
+        if ! has "$name"; then docker rename "$name-back" "$name"; else docker rename "$name-back" "$name-before"; fi
     fi
-    if has "$name" && ! runs "$name"; then docker start "$name" >/dev/null || :; fi
+    if [ "$(docker container inspect --format '{{.State.Status}}' "$name" 2>/dev/null)" = created ]; then
+        docker rm --force "$name" >/dev/null # it was about to take over, and never ran
+    fi
+    if ! has "$name" && has "$name-before"; then docker rename "$name-before" "$name"; fi
+    if has "$name" && ! runs "$name"; then
+        docker start "$name" >/dev/null || :
+        say "the version before is put back"
+    fi
 }
 
 status() {
@@ -94,18 +102,21 @@ status() {
 }
 
 rollback() {
+    mend
     has "$name-before" || fail "there is no version before this one" "install the older delivery again"
+    trap mend EXIT
     docker stop --time 30 "$name" >/dev/null
-    docker rename "$name" "$name-next"
+    docker rename "$name" "$name-back"
     docker rename "$name-before" "$name"
     docker start "$name" >/dev/null
+    docker rename "$name-back" "$name-before"
+    trap - EXIT
     is_healthy "$name" || fail "the version before does not become healthy" "look at: docker logs $name"
-    docker rename "$name-next" "$name-before"
     say "back to the version before: $(status | head -n 1)"
 }
 
 uninstall() {
-    for one in "$name" "$name-before" "$name-next"; do
+    for one in "$name" "$name-before" "$name-next" "$name-back"; do
         has "$one" || continue
         image=$(docker container inspect --format '{{.Image}}' "$one")
         docker rm --force "$one" >/dev/null
@@ -133,6 +144,8 @@ install() {
         fail "this delivery is for $ARCHITECTURE, and the engine is $machine" "ask for the delivery for $machine"
     mend
     load
+    trap mend EXIT
+    trap 'exit 130' INT TERM HUP
     say "self-test"
     docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL "$IMAGE_ID" self-test ||
         fail "the self-test failed: nothing was changed" "what it says above names the reason"
@@ -147,9 +160,9 @@ install() {
     fi
     if ! start "$name" "$port" || ! is_healthy "$name"; then
         if has "$name"; then docker logs --tail 5 "$name" >&2 || :; docker rm --force "$name" >/dev/null; fi
-        mend
-        fail "it does not become healthy on port $port: the version before is back" "is the port taken? --port"
+        fail "it does not become healthy on port $port: the version before is put back" "is the port taken? --port"
     fi
+    trap - EXIT
     say "$IMAGE serves on port $port"
 }
 
