@@ -77,19 +77,29 @@ is_healthy() { # container: waits until it says so itself
     return 1
 }
 
-# What a call that was cut off has left is put in order.
+# What a call that was cut off while it switched has left is put in order. The engine may still be stopping
+# what that call told it to stop: so it is stopped, which waits for that, before it is started.
 mend() {
-    if has "$name-next"; then docker rm --force "$name-next" >/dev/null; fi
+    cut=no
     if has "$name-back"; then
-        if ! has "$name"; then docker rename "$name-back" "$name"; else docker rename "$name-back" "$name-before"; fi
+        cut=yes
+        if has "$name"; then docker rename "$name-back" "$name-before"; else docker rename "$name-back" "$name"; fi
     fi
     if [ "$(docker container inspect --format '{{.State.Status}}' "$name" 2>/dev/null)" = created ]; then
         docker rm --force "$name" >/dev/null # it was about to take over, and never ran
     fi
-    if ! has "$name" && has "$name-before"; then docker rename "$name-before" "$name"; fi
-    if has "$name" && ! runs "$name"; then
+    if ! has "$name" && has "$name-before"; then
+        docker rename "$name-before" "$name"
+        cut=yes
+    fi
+    if has "$name-next"; then
+        docker rm --force "$name-next" >/dev/null
+        cut=yes
+    fi
+    if has "$name" && { [ $cut = yes ] || ! runs "$name"; }; then
+        docker stop --time 30 "$name" >/dev/null
         docker start "$name" >/dev/null || :
-        say "the version before is put back"
+        say "what ran is started again"
     fi
 }
 
@@ -115,27 +125,7 @@ rollback() {
     say "back to the version before: $(status | head -n 1)"
 }
 
-uninstall() {
-    for one in "$name" "$name-before" "$name-next" "$name-back"; do
-        has "$one" || continue
-        image=$(docker container inspect --format '{{.Image}}' "$one")
-        docker rm --force "$one" >/dev/null
-        docker rmi "$image" >/dev/null 2>&1 || :
-        say "removed $one"
-    done
-}
-
-load() {
-    docker image inspect "$IMAGE_ID" >/dev/null 2>&1 && return
-    say "loading the image"
-    if command -v zstd >/dev/null; then
-        zstd -dc "$here/image.tar.zst" | docker load >/dev/null
-    else
-        docker load --input "$here/image.tar.zst" >/dev/null
-    fi || fail "the image could not be loaded" "is there room on the disk? 'docker info' names the folder"
-    docker image inspect "$IMAGE_ID" >/dev/null 2>&1 ||
-        fail "the engine has loaded another image than was delivered" "copy the delivery anew"
-}
+undiscard() { docker rm --force "$name-next" >/dev/null 2>&1 || :; }
 
 install() {
     if [ -n "$key" ]; then sh "$here/verify.sh" --key "$key"; else sh "$here/verify.sh"; fi
@@ -144,15 +134,24 @@ install() {
         fail "this delivery is for $ARCHITECTURE, and the engine is $machine" "ask for the delivery for $machine"
     mend
     load
-    trap mend EXIT
+    trap discard EXIT
     trap 'exit 130' INT TERM HUP
     say "self-test"
     docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL "$IMAGE_ID" self-test ||
         fail "the self-test failed: nothing was changed" "what it says above names the reason"
-    start "$name-next" 0
-    is_healthy "$name-next" || { docker logs --tail 5 "$name-next" >&2; docker rm --force "$name-next" >/dev/null
-        fail "the new version does not become healthy: nothing was changed" "its last lines are above"; }
-    docker rm --force "$name-next" >/dev/null
+    if ! start "$name-next" 0 || ! is_healthy "$name-next"; then
+        docker logs --tail 5 "$name-next" >&2 || :
+        fail "the new version does not become healthy: nothing was changed" "its last lines are above"
+    fi
+    switch
+    trap - EXIT
+    discard
+    say "$IMAGE serves on port $port"
+}
+
+# NAME-next stays until all is done: to whoever comes after a cut it says that there was one.
+switch() {
+    trap mend EXIT
     if has "$name"; then
         if has "$name-before"; then docker rm --force "$name-before" >/dev/null; fi
         docker stop --time 30 "$name" >/dev/null
@@ -162,8 +161,6 @@ install() {
         if has "$name"; then docker logs --tail 5 "$name" >&2 || :; docker rm --force "$name" >/dev/null; fi
         fail "it does not become healthy on port $port: the version before is put back" "is the port taken? --port"
     fi
-    trap - EXIT
-    say "$IMAGE serves on port $port"
 }
 
 $command
