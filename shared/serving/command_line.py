@@ -41,6 +41,9 @@ def main(arguments: Sequence[str], targets: Path = TARGETS) -> int:
     except BrokenPipeError:  # whoever took the lines has gone: nothing more is to be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_ALL
+    except OSError as error:  # a folder that may not be written, a golden image that is not there
+        complain(f"error: {error}")
+        return NOT_ALL
 
 
 def say(line: str) -> None:

@@ -111,6 +111,8 @@ def write_golden(nodes: Sequence[LoadedNode], images: Path, golden: Path) -> int
         InputProblem: there are none, or nothing is found in any of them: a test by those would tell nothing.
         UnreadableImage: one cannot be decoded.
     """
+    if not images.is_dir():
+        raise InputProblem("there is no such folder", str(images))
     golden.mkdir(parents=True, exist_ok=True)
     made: List[GoldenImage] = []
     for number, path in enumerate(images_of(images), 1):

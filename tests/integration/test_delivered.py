@@ -123,7 +123,7 @@ def test_the_service_answers(container: Path) -> None:
 
     port = port_of_nobody()
     serve = command(container, "serve", "--host", "127.0.0.1", "--port", str(port))
-    with subprocess.Popen(serve, cwd=container / "code", stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(serve, cwd=container / "code", stdout=subprocess.DEVNULL) as process:
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         deadline = time.monotonic() + 30
         while True:

@@ -172,6 +172,8 @@ def test_golden_then_self_test(run: Run, tmp_path: Path) -> None:
     assert run("golden", "--images", str(tmp_path / "images"))[0] == 0
     code, out, err = run("self-test")
     assert (code, err, out.count("\n")) == (0, "", 1)
+    (tmp_path / "delivery" / "golden" / "1.png").unlink()
+    assert run("self-test")[0] == 1
     assert out.startswith("self-test passed: 2 golden images are read as recorded; ")
 
 
@@ -235,6 +237,8 @@ def test_reasons_for_being_slow(tmp_path: Path) -> None:
 def test_golden_images_that_tell_nothing(tmp_path: Path) -> None:
     """No image, images in which nothing is found, and what is no image are refused."""
     nodes, images = pipeline_of(tmp_path).load()[0], tmp_path / "images"
+    with pytest.raises(InputProblem, match="no such folder"):
+        write_golden(nodes, images, tmp_path / "golden")
     images.mkdir()
     with pytest.raises(InputProblem, match="there is no image"):
         write_golden(nodes, images, tmp_path / "golden")

@@ -129,7 +129,7 @@ def when_ready(process: subprocess.Popen[str], port: int) -> httpx.Client:
                 return client
         except httpx.TransportError:
             time.sleep(0.05)
-    raise AssertionError(process.communicate()[1])
+    raise AssertionError(process.communicate())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -144,9 +144,9 @@ def test_a_service_that_is_stopped(start: Start, number: signal.Signals) -> None
             assert not all(one.done() for one in accepted)
         process.send_signal(number)
         assert [one.result() for one in accepted] == [200] * 8
-        _, err = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
-    lines = [json.loads(line) for line in err.splitlines()]
+    lines = [json.loads(line) for line in out.splitlines()]
     assert (lines[0]["event"], lines[-1]["event"]) == ("serving", "stopped")
 
 
@@ -156,6 +156,6 @@ def test_a_port_that_is_taken(start: Start) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = start("serve", "--host", "127.0.0.1", "--port", str(taken.getsockname()[1]))
-        _, err = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=30)
     assert process.returncode != 0
-    assert "address already in use" in err
+    assert "address already in use" in out

@@ -21,7 +21,7 @@ from shared.serving.http.access import ApiKey, read_key
 from shared.serving.http.limits import Limits
 from tests.deliveries import ANSWERS, HEIGHT, MARKS, NAMES, WIDTH, delivery_of, image_of, pipeline_of
 from tests.http_services import Served, serving
-from tests.unit.test_image_size import png_header
+from tests.unit.test_image_size import IMAGES, png_header
 
 COUNT = HEIGHT * WIDTH * 3
 SHAPE = [1, HEIGHT, WIDTH, 3]
@@ -281,6 +281,19 @@ def test_any_request_for_inference(
 def test_any_image(served: Served, tail: bytes, head: bytes) -> None:
     """Whatever an image's body holds, it is read or refused, and never fails."""
     assert served.client.post("/v1/read", content=head + tail).status_code in (200, 422)
+
+
+mutations = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6)
+
+
+@given(st.sampled_from(sorted(IMAGES)), mutations, st.integers(1, 10_000))
+def test_any_damage(served: Served, name: str, changed: list[tuple[int, int]], length: int) -> None:
+    """An image of any format, with bytes changed and its end cut off, is read or refused, and never fails."""
+    damaged = bytearray(IMAGES[name])
+    for place, value in changed:
+        damaged[place % len(damaged)] = value
+    answer = served.client.post("/v1/read", content=bytes(damaged[:length]))
+    assert answer.status_code in (200, 422)
 
 
 @given(st.binary(max_size=200))

@@ -1,10 +1,12 @@
-"""Lines of JSON on standard error: what happened, and never what was in a request."""
+"""Lines of JSON on standard output: what happened, and never what was in a request.
+
+Standard error is left to libraries that write to it themselves, of images that are damaged for one.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-import sys
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict
 
@@ -15,7 +17,7 @@ Log = Callable[..., None]
 def log(event: str, **fields: Any) -> None:
     """Write a line."""
     time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    print(json.dumps({"time": time, "event": event, **fields}), file=sys.stderr, flush=True)
+    print(json.dumps({"time": time, "event": event, **fields}), flush=True)
 
 
 class JsonHandler(logging.Handler):
