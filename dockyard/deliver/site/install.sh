@@ -125,7 +125,29 @@ rollback() {
     say "back to the version before: $(status | head -n 1)"
 }
 
-undiscard() { docker rm --force "$name-next" >/dev/null 2>&1 || :; }
+uninstall() {
+    for one in "$name" "$name-before" "$name-next" "$name-back"; do
+        has "$one" || continue
+        image=$(docker container inspect --format '{{.Image}}' "$one")
+        docker rm --force "$one" >/dev/null
+        docker rmi "$image" >/dev/null 2>&1 || :
+        say "removed $one"
+    done
+}
+
+load() {
+    docker image inspect "$IMAGE_ID" >/dev/null 2>&1 && return
+    say "loading the image"
+    if command -v zstd >/dev/null; then
+        zstd -dc "$here/image.tar.zst" | docker load >/dev/null
+    else
+        docker load --input "$here/image.tar.zst" >/dev/null
+    fi || fail "the image could not be loaded" "is there room on the disk? 'docker info' names the folder"
+    docker image inspect "$IMAGE_ID" >/dev/null 2>&1 ||
+        fail "the engine has loaded another image than was delivered" "copy the delivery anew"
+}
+
+discard() { docker rm --force "$name-next" >/dev/null 2>&1 || :; }
 
 install() {
     if [ -n "$key" ]; then sh "$here/verify.sh" --key "$key"; else sh "$here/verify.sh"; fi
