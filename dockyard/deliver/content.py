@@ -1,6 +1,6 @@
 """What goes into a delivered image: the measured bytes, the modules that ran them, golden images.
 
-<folder>/code/shared/{contract,inference,serving}/   as they were when it was measured, or it is refused
+<folder>/code/shared/{contract,inference,serving}/   the first two as they were measured, or it is refused
          code/targets/<target>/                      what loads the artifacts
          delivery/delivery.json                      see shared/contract/delivery.py
                   networks/<name>/, settings/        the artifacts

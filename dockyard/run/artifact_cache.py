@@ -19,10 +19,14 @@ from dockyard.recipe.workspace import SHARED, Workspace
 from shared.contract.codec import DecodeError, decode, encode
 from shared.contract.result import Result
 
+JOB_PARTS = ("contract", "inference", "harness")
+"""Of shared/: what travels with jobs. What serves at a client's has no part in what they make."""
+
 
 def code_hash(workspace: Workspace, target: str, shared: Path = SHARED) -> str:
     """Return the hash of the code that travels with a target's jobs."""
-    return json_hash([tree_hash(shared, "*.py"), *map(tree_hash, code_folders(workspace, target)[::-1])])
+    parts = [tree_hash(shared / part, "*.py") for part in JOB_PARTS]
+    return json_hash([*parts, *map(tree_hash, code_folders(workspace, target)[::-1])])
 
 
 def cache_key(

@@ -20,6 +20,7 @@ from dockyard.plan.plan import (
 from dockyard.recipe.targets import code_folders
 from dockyard.recipe.workspace import SHARED, Workspace
 from dockyard.run import clips, tuning_store
+from dockyard.run.artifact_cache import JOB_PARTS
 from dockyard.run.datasets import DataSet
 from dockyard.run.decisions import Done
 from shared.contract.codec import encode
@@ -46,7 +47,9 @@ def fill(plan: Plan, planned: PlannedJob, data: Mapping[str, DataSet], done: Don
 def place_code(workspace: Workspace, target: str, folder: Path) -> None:
     """Copy the code of a target's jobs into a job folder; modules that it shares come beside its own."""
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(SHARED, folder / "code" / "shared", ignore=ignore)
+    for part in JOB_PARTS:
+        shutil.copytree(SHARED / part, folder / "code" / "shared" / part, ignore=ignore)
+    shutil.copyfile(SHARED / "__init__.py", folder / "code" / "shared" / "__init__.py")
     for modules in code_folders(workspace, target):
         shutil.copytree(modules, folder / "code" / "targets" / target, ignore=ignore, dirs_exist_ok=True)
 

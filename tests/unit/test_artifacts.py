@@ -169,18 +169,20 @@ def test_key_follows_the_parameters(digits_plan: Plan, change: dict[str, Any]) -
 
 def test_code_is_of_target_and_harness(workspace: Workspace, tmp_path: Path, second_target: str) -> None:
     """Another entry script, another harness or another module that the target shares gives the code another
-    hash.
+    hash; what serves at a client's does not.
     """
     shared, target = tmp_path / "shared", workspace.target(second_target)
     common = share(workspace, second_target, "shelf-graphs")
-    shared.mkdir()
-    for folder in (shared, target):
+    for folder in (shared / "harness", shared / "serving", target):
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "code.py").write_text("1")
     hashes = [artifact_cache.code_hash(workspace, second_target, shared)]
-    for path in (shared / "code.py", target / "code.py", common / "graphs.py"):
+    for path in (shared / "harness" / "code.py", target / "code.py", common / "graphs.py"):
         path.write_text("2")
         hashes.append(artifact_cache.code_hash(workspace, second_target, shared))
     assert len(set(hashes)) == 4
+    (shared / "serving" / "code.py").write_text("2")
+    assert artifact_cache.code_hash(workspace, second_target, shared) == hashes[-1]
 
 
 def test_tree_hash_follows_names_and_contents(tmp_path: Path) -> None:
