@@ -18,8 +18,8 @@ from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import JobFailed
 
-FOLDER, STAGE = "delivery", "delivered"
-"""Below docker/, and the Dockerfile's last stage."""
+STAGE = "delivered"
+"""The Dockerfile's last."""
 
 DELIVERY = "/opt/dockyard/delivery"
 """In the image."""
@@ -47,7 +47,7 @@ def build_delivered(
     with tempfile.TemporaryDirectory(prefix="dockyard-delivery-") as scratch:
         context = Path(scratch) / "context"
         shutil.copytree(app, context / "app")
-        source = workspace.docker(FOLDER)
+        source = workspace.docker(images.DELIVERED)
         shutil.copyfile(source / "Dockerfile", context / "Dockerfile")
         shutil.copyfile(source / "requirements.txt", context / "requirements.txt")
         arguments = {"RUNTIME": images.image_tag(target, toolchain, "runtime"), "TOOLS": TOOLS_IMAGE}

@@ -30,6 +30,9 @@ from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, nearest
 
+DELIVERED = "delivery"
+"""Below docker/, beside the targets': what is delivered is made on a target's stage `runtime`."""
+
 ImageStage = Literal["runtime", "build"]
 IMAGE_STAGES: tuple[ImageStage, ...] = ("runtime", "build")
 """What runs an artifact and nothing else, and that together with what converts and optimizes."""
@@ -43,7 +46,7 @@ RUNTIME_SUFFIX = "-runtime"
 
 def targets(workspace: Workspace) -> list[str]:
     """Return every target that has an image to build."""
-    return [name for name in workspace.names("docker", "Dockerfile") if name != FOLDER]
+    return [name for name in workspace.names("docker", "Dockerfile") if name not in (FOLDER, DELIVERED)]
 
 
 def toolchains(workspace: Workspace, target: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A delivered service under load, by hand: `python tests/integration/service_load.py URL IMAGE --expect TEXT`.
+"""A delivered service under load, by hand: `python tests/integration/service_load.py URL IMAGE`.
 
 So many connections at once send an image again and again for a time; one request of twenty is bad. Every
 answer is looked at: a good request has to be answered with what is expected, or be refused for want of room
