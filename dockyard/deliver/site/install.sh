@@ -97,7 +97,7 @@ mend() {
         cut=yes
     fi
     if has "$name" && { [ $cut = yes ] || ! runs "$name"; }; then
-        docker stop --time 30 "$name" >/dev/null
+        docker stop -t 30 "$name" >/dev/null
         docker start "$name" >/dev/null || :
         say "what ran is started again"
     fi
@@ -115,7 +115,7 @@ rollback() {
     mend
     has "$name-before" || fail "there is no version before this one" "install the older delivery again"
     trap mend EXIT
-    docker stop --time 30 "$name" >/dev/null
+    docker stop -t 30 "$name" >/dev/null
     docker rename "$name" "$name-back"
     docker rename "$name-before" "$name"
     docker start "$name" >/dev/null
@@ -176,7 +176,7 @@ switch() {
     trap mend EXIT
     if has "$name"; then
         if has "$name-before"; then docker rm --force "$name-before" >/dev/null; fi
-        docker stop --time 30 "$name" >/dev/null
+        docker stop -t 30 "$name" >/dev/null
         docker rename "$name" "$name-before"
     fi
     if ! start "$name" "$port" || ! is_healthy "$name"; then
