@@ -554,5 +554,5 @@ def lint(context: Context) -> None:
             context.run(command, env={"MYPYPATH": os.pathsep.join(map(str, folders))}, pty=False)
         programs = Path(sys.executable).parent
         context.run(f"{programs}/hadolint --config docker/hadolint.yaml docker/*/Dockerfile", pty=False)
-        scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked .ci/run"
+        scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked dockyard/deliver/site/*.sh .ci/run"
         context.run(f"{programs}/shellcheck --severity=warning {scripts}", pty=False)
