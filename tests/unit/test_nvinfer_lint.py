@@ -318,5 +318,5 @@ def test_the_lint_never_raises(tmp_path: Path, text: str, release: str) -> None:
 def test_the_lint_of_any_entries_never_raises(tmp_path: Path, entries: list[tuple[str, str, str]]) -> None:
     """Of any entries there are problems or none, and so between two files."""
     config = Config(tuple(Entry(key, value, group=group) for group, key, value in entries))
-    lint(config, "a.txt", "7.1", tmp_path)
-    lint_together({"a.txt": config, "b.txt": config})
+    told = [*lint(config, "a.txt", "7.1", tmp_path), *lint_together({"a.txt": config, "b.txt": config})]
+    assert all(str(problem) for problem in told)
