@@ -154,6 +154,7 @@ def stream(
         "output": "folder that the delivery becomes; it must not be there yet",
         "variant": "of the recipe; the recommended one by default",
         "key": "private ed25519 key (PEM) that signs the receipt",
+        "base": "folder of an older delivery that is installed there: what it has is left out",
         "workspace": WORKSPACE,
         "debug": DEBUG,
     }
@@ -165,6 +166,7 @@ def deliver(
     output: str,
     variant: str = "",
     key: str = "",
+    base: str = "",
     workspace: str = "",
     debug: bool = False,
 ) -> None:
@@ -184,6 +186,7 @@ def deliver(
             variant or None,
             Path(key) if key else None,
             display,
+            Path(base) if base else None,
         )
     sizes = f"image {made.image.size / 1e6:.0f} MB, {made.size / 1e6:.0f} MB packed"
     print(f"{made.folder}: {made.variant}, {sizes}; {made.image.tag} {made.image.id[:19]}")

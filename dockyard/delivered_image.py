@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 from uuid import uuid4
+
+import zstandard
 
 from dockyard.deliver.bundle import Image
 from dockyard.deliver.content import GOLDEN, IMAGES
@@ -14,9 +20,19 @@ from dockyard.deliver.contents import ASK, Package, read_packages
 from dockyard.engines import NoImage, OnLine, images
 from dockyard.engines.base_image import TOOLS_IMAGE
 from dockyard.engines.docker_cli import HERE, DockerCommand, any_client
+from dockyard.engines.image_archive import (
+    UnknownArchive,
+    copy_without,
+    files_not_needed,
+    known_layers,
+    read_archive,
+)
 from dockyard.engines.image_build import ImageBuild, run_build
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import JobFailed
+
+LEVEL = 10
+"""Of zstd: an image of 600 MB takes half a minute, and higher ones save little."""
 
 STAGE = "delivered"
 """The Dockerfile's last."""
@@ -62,7 +78,7 @@ def inspect(tag: str) -> Image:
     if tag not in found:
         raise NoImage(f"the image {tag} is not there", str(HERE), "look at 'docker image ls'")
     one = found[tag]
-    return Image(tag, one.id, one.architecture, one.size)
+    return Image(tag, one.id, one.architecture, one.size, one.layers)
 
 
 def packages_of(tag: str) -> list[Package]:
@@ -95,3 +111,68 @@ def golden_of(tag: str, folder: Path) -> None:
             raise JobFailed("the image has left no golden readings", tag)
     finally:
         docker.run("rm", "--force", name)
+
+
+def save(image: Image, file: Path, base: Sequence[str], tell: Callable[[int], None]) -> int:
+    """Write an image's archive, compressed; return how many of its layers are left out.
+
+    Args:
+        base: the layers of an image that is there where it is loaded; those that this one begins with, too,
+            are left out.
+        tell: is given the bytes so far.
+
+    Raises:
+        JobFailed: it could not be saved.
+    """
+    known = known_layers(image.layers, [base])
+    left_out: set[str] = set()
+    if known:
+        with _saving(image) as archive:
+            left_out = files_not_needed(read_archive(archive), image.layers, known)
+    with (
+        _saving(image) as archive,
+        file.open("wb") as out,
+        zstandard.ZstdCompressor(level=LEVEL, threads=-1).stream_writer(out) as packed,
+    ):
+        copy_without(archive, _Counted(packed, tell), left_out)
+    return known
+
+
+class _Counted:
+    """A file that is written to, and tells how much."""
+
+    def __init__(self, sink: Any, tell: Callable[[int], None]) -> None:
+        self._sink, self._tell, self._done = sink, tell, 0
+
+    def write(self, content: bytes) -> int:
+        self._sink.write(content)
+        self._done += len(content)
+        self._tell(self._done)
+        return len(content)
+
+
+@contextmanager
+def _saving(image: Image) -> Iterator[IO[bytes]]:
+    """Yield what `docker save` writes. Raises JobFailed where it fails, or is no archive of one image."""
+    docker = DockerCommand(any_client())
+    # What it complains of is kept in a file: a full pipe that nobody reads would stop it.
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            docker.command("save", image.tag), env=docker.environment(), stdout=subprocess.PIPE, stderr=said
+        ) as process,
+    ):
+        assert process.stdout is not None
+        reason = ""
+        try:
+            yield process.stdout
+            process.stdout.read()  # what is behind the archive's end
+        except (tarfile.TarError, UnknownArchive, EOFError) as error:
+            reason = str(error)
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait() != 0 or reason:
+            said.seek(0)
+            told = said.read(500).decode(errors="replace").strip() or reason or "no reason given"
+            raise JobFailed(f"the image could not be saved ({told})", image.tag)

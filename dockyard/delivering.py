@@ -15,8 +15,8 @@ from dockyard.deliver import bundle, contents
 from dockyard.deliver.choose import chosen
 from dockyard.deliver.content import GOLDEN, IMAGES, stamp, write_content
 from dockyard.deliver.receipt import public_pem, write_receipt
-from dockyard.delivered_image import build_delivered, golden_of, packages_of
-from dockyard.engines.docker_cli import DockerCommand, any_client
+from dockyard.deliver.verify import verify
+from dockyard.delivered_image import build_delivered, golden_of, packages_of, save
 from dockyard.judge.assessment import Assessment
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
@@ -27,6 +27,7 @@ from dockyard.run.display import Display
 from shared.contract.codec import encode
 from shared.contract.dataset import read_split
 from shared.contract.delivery import Delivery
+from shared.contract.errors import InputProblem
 
 EVIDENCE = "evidence"
 KEY = "key.pub"
@@ -49,6 +50,22 @@ class Delivered:
     size: int
 
 
+@dataclass(frozen=True)
+class Before:
+    """An older delivery that is there where a new one is brought; nothing, where that is whole."""
+
+    id: str = ""
+    layers: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(folder: Path | None) -> Before:
+        """Read it, and check it. Raises InputProblem or JobFailed, as `verify` does."""
+        if folder is None:
+            return Before()
+        receipt = verify(folder, None)
+        return Before(str(receipt.predicate.get("image", "")), tuple(bundle.read_layers(folder)))
+
+
 def deliver(
     workspace: Workspace,
     recipe_name: str,
@@ -56,15 +73,17 @@ def deliver(
     variant: str | None,
     key: Path | None,
     display: Display,
+    base: Path | None = None,
 ) -> Delivered:
     """Make the delivery of a recipe's recommended variant, or of one that is named, into a new folder.
 
     Args:
         key: a private ed25519 key that signs the receipt; None leaves it unsigned.
+        base: the folder of an older delivery that is installed where this one goes: what it has is left out.
 
     Raises:
         InputProblem: nothing fit is published, its bytes are gone or have changed, the folder is there, the
-            key is none.
+            key is none, or the older delivery has nothing in common with it.
         EnvironmentProblem: no engine answers, or a disk is full.
         JobFailed: the image does not run what was measured.
     """
@@ -72,17 +91,18 @@ def deliver(
     found = chosen(plan, variant)
     if key is not None:
         public_pem(key)  # one that cannot be used is told before the work
+    before = Before.of(base)
     with bundle.new_folder(output) as folder, tempfile.TemporaryDirectory() as scratch:
         app = Path(scratch) / "app"
         delivery = _fill(plan, found, app, display)
         image = _build(plan, found, delivery, app, display)
         packages = packages_of(image.tag)
         _write_evidence(plan, found, folder / EVIDENCE, packages, image)
-        bundle.write_site(folder, _values(plan, found, delivery, image), image)
+        bundle.write_site(folder, _values(plan, found, delivery, image), image, before.id)
         shutil.copyfile(app / "delivery" / "delivery.json", folder / "delivery.json")
         if key is not None:
             (folder / KEY).write_bytes(public_pem(key))
-        _save(image, folder / bundle.ARCHIVE, display)
+        _save(image, before, folder / bundle.ARCHIVE, display)
         subjects = {bundle.SUMS: bundle.write_sums(folder), image.tag: image.id.removeprefix("sha256:")}
         receipt = write_receipt(subjects, _predicate(found, image), key)
         (folder / bundle.RECEIPT).write_text(receipt, encoding="utf-8")
@@ -205,10 +225,11 @@ def _values(plan: Plan, found: Assessment, delivery: Delivery, image: bundle.Ima
     }
 
 
-def _save(image: bundle.Image, file: Path, display: Display) -> None:
-    docker = DockerCommand(any_client())
-
+def _save(image: bundle.Image, before: Before, file: Path, display: Display) -> None:
     def tell(done: int) -> None:
         display.progress("MB of the image", done // 1_000_000, image.size // 1_000_000)
 
-    bundle.save_image(docker.command("save", image.tag), docker.environment(), file, tell)
+    known = save(image, file, before.layers, tell)
+    if before.id and not known:
+        what, advice = "it has no layer in common with the older delivery", "make it whole, without --base"
+        raise InputProblem(what, "--base", advice)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-
-import zstandard
+from typing import Any
 
 from dockyard.recipe.hashing import file_hash
-from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
+from shared.contract.errors import EnvironmentProblem, InputProblem
 
 SITE = Path(__file__).with_name("site")
 """What goes along as it is, or with this delivery's values put in."""
@@ -23,11 +22,7 @@ SITE = Path(__file__).with_name("site")
 SCRIPTS = ("install.sh", "verify.sh")
 FILLED = ("README.md", "compose.yaml", "kubernetes.yaml", "service.unit")
 SUMS, RECEIPT, ARCHIVE, CONF = "SHA256SUMS", "receipt.json", "image.tar.zst", "site.conf"
-
-LEVEL = 10
-"""Of zstd: an image of 600 MB takes half a minute, and higher ones save little."""
-
-CHUNK = 1 << 20
+LAYERS = "layers.json"
 
 
 @dataclass(frozen=True)
@@ -38,12 +33,14 @@ class Image:
         id: `sha256:...`, which is what is started: nobody can put another one in its place.
         architecture: as Docker says it, `amd64`.
         size: in bytes, on an engine.
+        layers: SHA-256 of the content of each, the lowest first.
     """
 
     tag: str
     id: str
     architecture: str
     size: int
+    layers: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -74,48 +71,33 @@ def new_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def write_site(folder: Path, values: Mapping[str, str], image: Image) -> None:
-    """Write what installs a delivery, with its values."""
+def write_site(folder: Path, values: Mapping[str, str], image: Image, base_id: str) -> None:
+    """Write what installs a delivery, with its values.
+
+    Args:
+        base_id: the image that has to be there before; empty where the archive is whole.
+    """
     for name in SCRIPTS:
         shutil.copyfile(SITE / name, folder / name)
         (folder / name).chmod(0o755)
     for name in FILLED:
         text = Template((SITE / name).read_text(encoding="utf-8")).substitute(values)
         (folder / name).write_text(text, encoding="utf-8")
-    told = {"NAME": values["NAME"], "IMAGE": image.tag, "IMAGE_ID": image.id}
+    told = {"NAME": values["NAME"], "IMAGE": image.tag, "IMAGE_ID": image.id, "BASE_ID": base_id}
     lines = [f"{key}={value}" for key, value in {**told, "ARCHITECTURE": image.architecture}.items()]
+    document = {"image": image.id, "layers": image.layers}
+    (folder / LAYERS).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (folder / CONF).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def save_image(
-    command: list[str], environment: Mapping[str, str], file: Path, tell: Callable[[int], None]
-) -> None:
-    """Write what a command prints, an image's archive, compressed into a file.
-
-    Args:
-        command: `docker save ...`.
-        tell: is given the bytes so far.
-
-    Raises:
-        JobFailed: the command failed.
-    """
-    done = 0
-    with (
-        subprocess.Popen(
-            command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process,
-        file.open("wb") as out,
-        zstandard.ZstdCompressor(level=LEVEL, threads=-1).stream_writer(out) as packed,
-    ):
-        assert process.stdout is not None
-        assert process.stderr is not None
-        while chunk := process.stdout.read(CHUNK):
-            packed.write(chunk)
-            done += len(chunk)
-            tell(done)
-        said = process.stderr.read().decode(errors="replace").strip()
-    if process.returncode != 0:
-        raise JobFailed(f"the image could not be saved ({said[:300] or 'no reason given'})", command[-1])
+def read_layers(folder: Path) -> list[str]:
+    """Return the layers of the image that a delivery is of, the lowest first. Raises InputProblem."""
+    try:
+        document: Any = json.loads((folder / LAYERS).read_text(encoding="utf-8"))
+        return [str(layer) for layer in document["layers"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        what = f"its layers are not known ({type(error).__name__})"
+        raise InputProblem(what, str(folder / LAYERS), "name the folder of an older delivery") from None
 
 
 def write_sums(folder: Path) -> str:

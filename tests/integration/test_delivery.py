@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 
+from dockyard.deliver.bundle import read_layers
 from dockyard.deliver.verify import verify
 from dockyard.delivering import deliver
 from dockyard.recipe.workspace import Workspace
@@ -102,14 +103,6 @@ def site(made: Made) -> Iterator[Site]:
         subprocess.run(["docker", "rm", "--force", found.name + name], capture_output=True, check=False)
 
 
-def layers_of(delivery: Path) -> list[str]:
-    """Return the layers of the image that a delivery is of, while the engine has it."""
-    conf = dict(line.split("=", 1) for line in (delivery / "site.conf").read_text().splitlines())
-    command = ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", conf["IMAGE_ID"]]
-    found: list[str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return found
-
-
 def test_it_is_bound_to_what_was_measured(made: Made) -> None:
     """The receipt names graph, artifact, image and figures; the evidence is beside it, and signed."""
     receipt = verify(made.second, made.key.with_suffix(".pub"))
@@ -124,9 +117,31 @@ def test_it_is_bound_to_what_was_measured(made: Made) -> None:
     assert not {"nncf", "pip", "tensorflow"} & names, "nothing of the build tools is inside"
 
 
+def test_what_an_older_delivery_has_is_left_out(made: Made, site: Site, tmp_path: Path) -> None:
+    """It is installed where the older one is, whose image is all that it needs; elsewhere it says so."""
+    output = tmp_path / "small"
+    with LiveDisplay(Console(file=io.StringIO())) as display:
+        deliver(made.workspace, str(made.recipe), output, "int8", made.key, display, made.first)
+    whole, small = ((one / "image.tar.zst").stat().st_size for one in (made.second, output))
+    assert small < whole / 20
+    conf = dict(line.split("=", 1) for line in (made.first / "site.conf").read_text().splitlines())
+    assert f"BASE_ID={conf['IMAGE_ID']}\n" in (output / "site.conf").read_text()
+    assert site.run(made.first, "install").returncode == 0
+    remove_image(output)
+    installed = site.run(output, "install")
+    assert installed.returncode == 0, installed.stderr
+    assert site.version() == "int8"
+
+
+def remove_image(delivery: Path) -> None:
+    """Remove a delivery's image from the engine, as on a machine that has never had it."""
+    conf = dict(line.split("=", 1) for line in (delivery / "site.conf").read_text().splitlines())
+    subprocess.run(["docker", "rmi", "--force", conf["IMAGE_ID"]], capture_output=True, check=True)
+
+
 def test_the_same_record_gives_the_same_layers(made: Made, tmp_path: Path) -> None:
     again = made_of(made.workspace, made.recipe, tmp_path / "again", made.key, "int8")
-    assert layers_of(again) == layers_of(made.second)
+    assert read_layers(again) == read_layers(made.second)
     with pytest.raises(InputProblem, match="already"):
         made_of(made.workspace, made.recipe, tmp_path / "again", made.key, "int8")
 

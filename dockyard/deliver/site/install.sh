@@ -12,7 +12,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/site.conf" # NAME, IMAGE, IMAGE_ID, ARCHITECTURE
+. "$here/site.conf" # NAME, IMAGE, IMAGE_ID, BASE_ID, ARCHITECTURE
 port=8080 cpus='' memory='' key='' api_key='' command=install name=$NAME wait_s=${DOCKYARD_WAIT_S:-120}
 usage="usage: install.sh [install|rollback|uninstall|status] [--key KEY.pub] [--port N] [--name NAME] [--cpus N] [--memory SIZE] [--api-key-file FILE]"
 
@@ -137,12 +137,17 @@ uninstall() {
 
 load() {
     docker image inspect "$IMAGE_ID" >/dev/null 2>&1 && return
+    if [ -n "$BASE_ID" ] && ! docker image inspect "$BASE_ID" >/dev/null 2>&1; then
+        fail "this delivery holds what has changed since an older one, which is not here ($BASE_ID)" \
+            "install the older one first, or ask for a whole delivery"
+    fi
     say "loading the image"
     if command -v zstd >/dev/null; then
         zstd -dc "$here/image.tar.zst" | docker load >/dev/null
     else
         docker load --input "$here/image.tar.zst" >/dev/null
-    fi || fail "the image could not be loaded" "is there room on the disk? 'docker info' names the folder"
+    fi || fail "the image could not be loaded" \
+        "is there room on the disk? 'docker info' names the folder${BASE_ID:+; or ask for a whole delivery}"
     docker image inspect "$IMAGE_ID" >/dev/null 2>&1 ||
         fail "the engine has loaded another image than was delivered" "copy the delivery anew"
 }
