@@ -53,7 +53,8 @@ has() { docker container inspect "$1" >/dev/null 2>&1; }
 runs() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
 
 start() { # container, port on this machine, or 0 for any
-    set -- "$1" "$2" --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --pids-limit 256
+    # --init: the first process of a container is not ended by a signal that it does not handle yet.
+    set -- "$1" "$2" --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --pids-limit 256
     container=$1 published=$2
     shift 2
     [ -z "$cpus" ] || set -- "$@" --cpus "$cpus"
