@@ -355,8 +355,8 @@ def report(_: Context, workspace: str = "", debug: bool = False) -> None:
 
 @task(
     help={
-        "a": "a run's name, or its folder",
-        "b": "the run to compare it with",
+        "a": "a run's name, or its folder; or the folder of a delivery",
+        "b": "the run, or the delivery, to compare it with",
         "fail-on": "changes that give exit code 1: slower,lossier (also faster, better, failed)",
         "workspace": WORKSPACE,
         "debug": DEBUG,
@@ -364,13 +364,20 @@ def report(_: Context, workspace: str = "", debug: bool = False) -> None:
 )
 @guarded
 def compare(_: Context, a: str, b: str, fail_on: str = "", workspace: str = "", debug: bool = False) -> None:
-    """Compare two runs of the same recipe: the same, faster, slower, other quality."""
+    """Compare two runs of the same recipe: the same, faster, slower, other quality. Or two deliveries."""
     from rich.console import Console
 
+    from dockyard.deliver.changes import changes, is_delivery
     from dockyard.judge.compare_runs import changes_named, compare_runs, refuse
     from dockyard.recipe.workspace import find_workspace
-    from dockyard.report.terminal import print_comparison
+    from dockyard.report.terminal import print_changes, print_comparison
+    from shared.contract.errors import InputProblem
 
+    if is_delivery(Path(a)) and is_delivery(Path(b)):
+        if fail_on:
+            raise InputProblem("it is for runs, and these are deliveries", "--fail-on", "leave it out")
+        print_changes([(row.what, row.first, row.second) for row in changes(Path(a), Path(b))], Console())
+        return
     unwanted = changes_named(fail_on)
     compared = compare_runs(find_workspace(workspace), a, b)
     print_comparison(compared, Console())

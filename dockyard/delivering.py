@@ -29,7 +29,6 @@ from shared.contract.dataset import read_split
 from shared.contract.delivery import Delivery
 from shared.contract.errors import InputProblem
 
-EVIDENCE = "evidence"
 KEY = "key.pub"
 
 MEMORY_MB = 2048
@@ -97,7 +96,7 @@ def deliver(
         delivery = _fill(plan, found, app, display)
         image = _build(plan, found, delivery, app, display)
         packages = packages_of(image.tag)
-        _write_evidence(plan, found, folder / EVIDENCE, packages, image)
+        _write_evidence(plan, found, folder / bundle.EVIDENCE, packages, image)
         bundle.write_site(folder, _values(plan, found, delivery, image), image, before.id)
         shutil.copyfile(app / "delivery" / "delivery.json", folder / "delivery.json")
         if key is not None:
@@ -171,7 +170,7 @@ def _write_evidence(
     _write_json(folder / "record.json", encode(record))
     name, version = image.tag.split(":", 1)
     bill = contents.bill_of_materials(packages, name, version)
-    (folder / "bill-of-materials.cdx.json").write_text(bill, encoding="utf-8")
+    (folder / contents.BILL).write_text(bill, encoding="utf-8")
     lines = [f"{one.kind} {one.name} {one.version}: {one.licence or 'see its package'}\n" for one in packages]
     (folder / "licences.txt").write_text("".join(lines), encoding="utf-8")
 

@@ -24,6 +24,9 @@ FILLED = ("README.md", "compose.yaml", "kubernetes.yaml", "service.unit")
 SUMS, RECEIPT, ARCHIVE, CONF = "SHA256SUMS", "receipt.json", "image.tar.zst", "site.conf"
 LAYERS = "layers.json"
 
+EVIDENCE = "evidence"
+"""The folder of what the figures come from and of what is inside."""
+
 
 @dataclass(frozen=True)
 class Image:

@@ -33,6 +33,9 @@ print(json.dumps(found))
 """
 """A program for the image's Python, which needs nothing but that."""
 
+BILL = "bill-of-materials.cdx.json"
+"""The file of it, in a delivery's evidence."""
+
 MOST = 5000
 """Packages of an image."""
 

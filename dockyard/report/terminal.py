@@ -100,6 +100,12 @@ def print_comparison(compared: Comparison, console: Console) -> None:
     _print_line(f"{line}; {rest} could not be compared" if rest else line, console)
 
 
+def print_changes(rows: Sequence[tuple[str, str, str]], console: Console) -> None:
+    """Print what something is in A and in B, a row for each thing; what differs is marked."""
+    marked = [(*row, "changed" if row[1] != row[2] else "") for row in rows]
+    _print_table(Table(("", "A", "B", ""), tuple(marked)), console)
+
+
 def _print_line(text: str, console: Console) -> None:
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 

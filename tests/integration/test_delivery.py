@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 
 from dockyard.deliver.bundle import read_layers
+from dockyard.deliver.changes import changes
 from dockyard.deliver.verify import verify
 from dockyard.delivering import deliver
 from dockyard.recipe.workspace import Workspace
@@ -131,6 +132,15 @@ def test_what_an_older_delivery_has_is_left_out(made: Made, site: Site, tmp_path
     installed = site.run(output, "install")
     assert installed.returncode == 0, installed.stderr
     assert site.version() == "int8"
+
+
+def test_two_deliveries_side_by_side(made: Made) -> None:
+    """What changes for the client is told: the variant and its figures; of packages nothing here."""
+    rows = {row.what: row for row in changes(made.first, made.second)}
+    assert (rows["variant"].first, rows["variant"].second) == ("baseline", "int8")
+    assert rows["run"].first == rows["run"].second
+    assert rows["image"].first != rows["image"].second
+    assert not [what for what in rows if what.startswith("pkg:")]
 
 
 def remove_image(delivery: Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockyard.deliver.bundle import RECEIPT, SITE, SUMS, new_folder, write_sums
+from dockyard.deliver.bundle import EVIDENCE, LAYERS, RECEIPT, SITE, SUMS, new_folder, write_sums
+from dockyard.deliver.changes import changes
+from dockyard.deliver.contents import BILL
 from dockyard.deliver.receipt import public_pem, read_receipt, why_not_signed_by, write_receipt
 from dockyard.deliver.verify import verify
 from shared.contract.errors import InputProblem, JobFailed
@@ -162,3 +164,30 @@ def test_a_delivery_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (output / "whole").is_file()
     with pytest.raises(InputProblem, match="already"), new_folder(output):
         pass
+
+
+def test_what_changes_between_two_deliveries(delivery: Path, key: Path, tmp_path: Path) -> None:
+    """Figures, layers and the packages that are in one alone or in another release; what is the same, too."""
+
+    def made(name: str, packages: dict[str, str], predicate: dict[str, object]) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(delivery, folder)
+        found = [{"purl": f"pkg:pypi/{one}@{at}", "version": at} for one, at in packages.items()]
+        (folder / EVIDENCE / BILL).write_text(json.dumps({"components": found}))
+        (folder / LAYERS).write_text(json.dumps({"layers": ["a", "b", name]}))
+        subjects = {SUMS: write_sums(folder)}
+        (folder / RECEIPT).write_text(write_receipt(subjects, predicate, key))
+        return folder
+
+    first = made("first", {"numpy": "2.1", "gone": "1"}, {"variant": "baseline", "quality": {"iou": 0.9}})
+    second = made("second", {"numpy": "2.2"}, {"variant": "int8", "ms": {"estimate": 1.25}})
+    rows = {row.what: (row.first, row.second) for row in changes(first, second)}
+    assert rows["variant"] == ("baseline", "int8")
+    assert rows["quality"] == ("iou 0.9000", "-")
+    assert rows["ms"] == ("-", "1.25")
+    assert rows["layers, of which in both"] == ("3, 2", "3, 2")
+    assert rows["pkg:pypi/numpy"] == ("2.1", "2.2")
+    assert rows["pkg:pypi/gone"] == ("1", "-")
+    (second / "image.tar.zst").write_bytes(b"damaged")
+    with pytest.raises(JobFailed, match="not as it was made"):
+        changes(first, second)
