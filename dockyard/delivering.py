@@ -22,6 +22,7 @@ from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
+from dockyard.report.write import recipe_page
 from dockyard.run.datasets import folder_of
 from dockyard.run.display import Display
 from shared.contract.codec import encode
@@ -168,6 +169,8 @@ def _write_evidence(
     record = found.record
     _write_json(folder / "recipe.json", record.recipe)
     _write_json(folder / "record.json", encode(record))
+    page = recipe_page(plan.workspace, plan.recipe.name)
+    (folder / "report.md").write_text(page, encoding="utf-8")
     name, version = image.tag.split(":", 1)
     bill = contents.bill_of_materials(packages, name, version)
     (folder / contents.BILL).write_text(bill, encoding="utf-8")

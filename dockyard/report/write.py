@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dockyard.judge.assessment import Assessment
@@ -30,6 +31,17 @@ def write_report(workspace: Workspace) -> list[Assessment]:
     """
     with locked(results_lock(workspace)):
         return _write(workspace)
+
+
+def recipe_page(workspace: Workspace, recipe: str) -> str:
+    """Return what the report says of one recipe that is published, as Markdown without pictures.
+
+    Raises:
+        InputProblem: a file among the records that is none.
+    """
+    assessments = judge(read_records(workspace.results / "records" / recipe, workspace.display_path))
+    content = report_of(sorted(assessments, key=reading_order), Pictures())
+    return markdown(replace(content, comparisons=()))
 
 
 def _write(workspace: Workspace) -> list[Assessment]:

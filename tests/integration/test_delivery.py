@@ -112,6 +112,7 @@ def test_it_is_bound_to_what_was_measured(made: Made) -> None:
     assert receipt.predicate["graphs"] == record.graphs
     assert record.quality is not None
     assert receipt.predicate["quality"]["accuracy"] == record.quality.metrics["accuracy"]
+    assert "| int8 |" in (made.second / "evidence" / "report.md").read_text()
     bill = json.loads((made.second / "evidence" / "bill-of-materials.cdx.json").read_text())
     names = {one["name"].lower() for one in bill["components"]}
     assert {"numpy", "openvino", "starlette"} <= names
