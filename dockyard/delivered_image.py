@@ -81,6 +81,11 @@ def inspect(tag: str) -> Image:
     return Image(tag, one.id, one.architecture, one.size, one.layers)
 
 
+def remove(image: Image) -> None:
+    """Remove an image that is of no more use; one that something still uses stays."""
+    DockerCommand(any_client()).run("rmi", image.id)
+
+
 def packages_of(tag: str) -> list[Package]:
     """Return what is installed in an image, as its own Python says. Raises JobFailed."""
     docker = DockerCommand(any_client())

@@ -16,7 +16,7 @@ from dockyard.deliver.choose import chosen
 from dockyard.deliver.content import GOLDEN, IMAGES, stamp, write_content
 from dockyard.deliver.receipt import public_pem, write_receipt
 from dockyard.deliver.verify import verify
-from dockyard.delivered_image import build_delivered, golden_of, packages_of, save
+from dockyard.delivered_image import build_delivered, golden_of, packages_of, remove, save
 from dockyard.judge.assessment import Assessment
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
@@ -128,13 +128,16 @@ def _build(plan: Plan, found: Assessment, delivery: Delivery, app: Path, display
         display.progress(line[:80], 0, 0)
 
     given = (plan.workspace, delivery.target, delivery.toolchain, app, tag, labels, on_line)
-    build_delivered(*given)
+    first = build_delivered(*given)
     display.progress("read the golden images", 0, 0)
     place = app / "delivery"
     golden_of(tag, place / GOLDEN)
     shutil.rmtree(place / IMAGES)
     stamp(app)
-    return build_delivered(*given)
+    image = build_delivered(*given)
+    if first.id != image.id:
+        remove(first)
+    return image
 
 
 def _name(recipe: str) -> str:
@@ -143,7 +146,8 @@ def _name(recipe: str) -> str:
 
 
 def _version(found: Assessment) -> str:
-    return f"{found.record.variant}-{found.record.run}".replace("@", "-").replace("+", "-")
+    """Return what tells deliveries of a recipe apart, as a part of an image's name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{found.record.variant}-{found.record.run}")[-120:].lstrip("-.")
 
 
 def _labels(plan: Plan, found: Assessment) -> Mapping[str, str]:
