@@ -145,8 +145,8 @@ def test_a_search_keeps_the_front_within_its_budget(
     reasons = [record.reason for record in found.values() if record.status == RecordStatus.NOT_MEASURED]
     for reason in reasons:
         assert "off the Pareto front" in reason or "budget" in reason or "bfloat16" in reason
-    # Which one is left depends on how fast the machine is.
-    assert any("bfloat16" not in reason for reason in reasons)
+    # Whether one is left depends on the machine: of networks of 0.05 ms none may certainly beat another.
+    assert len(measured) + len(reasons) == len(found), "each candidate is measured or left, and none failed"
 
 
 def test_few_calibration_images_are_a_warning(
