@@ -15,6 +15,9 @@ READINGS_VERSION = 1
 SETTINGS_FILE = "stream.json"
 """The `StreamSettings` in the artifact that `configure` leaves."""
 
+NEWEST = 100_000
+"""Frames whose latencies are kept, of sources that may be read for weeks."""
+
 DECODE, COLOUR, TRACK, WAIT = "decode", "colour", "track", "wait"
 """The steps of a stream beside those of its nodes; `WAIT` is the time that frames spend in queues."""
 

@@ -20,6 +20,7 @@ from shared.contract.stages import (
     StreamRead,
 )
 from shared.contract.streaming import (
+    NEWEST,
     FrameReading,
     StreamSummary,
     StreamTotals,
@@ -32,9 +33,6 @@ from shared.harness.toolchain import Streamer
 from shared.inference.apart import Apart, tell_apart
 from shared.inference.frames import Frame, Source
 from shared.inference.video import open_source
-
-NEWEST = 100_000
-"""Frames whose latencies are summarized, of sources that may be read for weeks."""
 
 TOLD_EVERY = 50
 """Frames after which is told how far a stream is."""

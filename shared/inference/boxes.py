@@ -23,6 +23,18 @@ def clipped(box: Box, width: float, height: float) -> Box:
     return x0, y0, x1, y1
 
 
+def grown(box: Box, margin: float) -> Box:
+    """Return a box enlarged by a share of its sides on each side."""
+    x0, y0, x1, y1 = box
+    across, down = (x1 - x0) * margin, (y1 - y0) * margin
+    return x0 - across, y0 - down, x1 + across, y1 + down
+
+
+def scaled(box: Box, x: float, y: float) -> Box:
+    """Return a box in pixels of an image that is so many times as wide and as high."""
+    return box[0] * x, box[1] * y, box[2] * x, box[3] * y
+
+
 def moved(box: Box, left: float, top: float) -> Box:
     """Return a box that was found in a part of an image, in pixels of the whole."""
     return box[0] + left, box[1] + top, box[2] + left, box[3] + top

@@ -136,27 +136,16 @@ def decode_boxes(
         return []
     scores = _scores(outputs, rows, tensors)
     if outputs.score is None or scores is None:
-        box = _in_image(outputs.box, rows[0], input_size, placement)
+        box = placement.in_image(_corners(outputs.box, rows[0], input_size))
         return [ScoredBox(box, None)] if np.isfinite(box).all() else []
     found: List[ScoredBox] = []
     for row in np.argsort(-scores, kind="stable")[:most]:
         if not scores[row] >= outputs.score.minimum:  # a NaN, which is sorted last, is no score
             break
-        box = _in_image(outputs.box, rows[row], input_size, placement)
+        box = placement.in_image(_corners(outputs.box, rows[row], input_size))
         if np.isfinite(box).all() and all(iou(box, surer.box) <= SAME_OBJECT for surer in found):
             found.append(ScoredBox(box, float(scores[row])))
     return found
-
-
-def _in_image(spec: BoxOutput, row: Array, input_size: Tuple[int, int], placement: Placement) -> Box:
-    """Return the box of one row in pixels of the image."""
-    x0, y0, x1, y1 = _corners(spec, row, input_size)
-    return (
-        (x0 - placement.left) / placement.scale_x,
-        (y0 - placement.top) / placement.scale_y,
-        (x1 - placement.left) / placement.scale_x,
-        (y1 - placement.top) / placement.scale_y,
-    )
 
 
 def _scores(outputs: DetectionOutputs, rows: Array, tensors: Tensors) -> Optional[Array]:

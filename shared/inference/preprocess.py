@@ -12,7 +12,7 @@ import numpy as np
 
 from shared.contract.model import InputSpec
 from shared.inference.arrays import Array
-from shared.inference.boxes import Box
+from shared.inference.boxes import Box, grown
 
 Area = Tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels; the last two are outside."""
@@ -30,6 +30,16 @@ class Placement:
     scale_y: float
     left: float
     top: float
+
+    def in_image(self, box: Box) -> Box:
+        """Return a box in pixels of the input in pixels of the image."""
+        x0, y0, x1, y1 = box
+        return (
+            (x0 - self.left) / self.scale_x,
+            (y0 - self.top) / self.scale_y,
+            (x1 - self.left) / self.scale_x,
+            (y1 - self.top) / self.scale_y,
+        )
 
 
 def decode(encoded: bytes, name: str) -> Array:
@@ -148,12 +158,11 @@ def area_of(box: Box, margin: float, width: int, height: int) -> Area:
         box: in pixels of the image.
         width, height: of the image in pixels.
     """
-    x0, y0, x1, y1 = box
-    grow_x, grow_y = (x1 - x0) * margin, (y1 - y0) * margin
-    left = min(max(round(x0 - grow_x), 0), width - 1)
-    top = min(max(round(y0 - grow_y), 0), height - 1)
-    right = min(max(round(x1 + grow_x), left + 1), width)
-    bottom = min(max(round(y1 + grow_y), top + 1), height)
+    x0, y0, x1, y1 = grown(box, margin)
+    left = min(max(round(x0), 0), width - 1)
+    top = min(max(round(y0), 0), height - 1)
+    right = min(max(round(x1), left + 1), width)
+    bottom = min(max(round(y1), top + 1), height)
     return left, top, right, bottom
 
 

@@ -12,12 +12,12 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 
 from gate import Gate
 from metadata import Meaning
-from pipeline_description import MUX, Inference, PipelineDescription, Wish, describe, is_live
+from pipeline_description import Inference, PipelineDescription, Wish, decoder_of, describe, is_live
 from reading_probes import Line, ReadingProbes
 
 from shared.contract.errors import JobFailed
 from shared.contract.model import PipelineNode
-from shared.contract.streaming import FrameReading, StreamTotals
+from shared.contract.streaming import NEWEST, FrameReading, StreamTotals
 from shared.inference.addresses import without_password
 
 OnReading = Callable[[FrameReading], None]
@@ -32,9 +32,6 @@ DRAIN_S = 10.0
 
 TICK_S = 0.05
 """Seconds that a line is waited for before anything else is looked at."""
-
-NEWEST = 100_000
-"""Frames whose latencies are kept."""
 
 
 @dataclass(frozen=True)
@@ -143,13 +140,6 @@ class DeepStreamReader:
 
     def close(self) -> None:
         self._folder.cleanup()
-
-
-def decoder_of(description: PipelineDescription, number: int) -> str:
-    """Return the name of the element that a source's frames come from: its decoder, or what a camera has."""
-    decoder = f"nvv4l2decoder{number}"
-    names = [one.name for one in description.elements]
-    return decoder if decoder in names else description.before(MUX)[number]
 
 
 class Run:

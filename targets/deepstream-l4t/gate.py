@@ -12,8 +12,8 @@ from enum import Enum
 from time import monotonic, perf_counter_ns
 from typing import Any, Callable, Optional
 
+from arrivals import Arrivals
 from metadata import NO_TIME
-from passage import Arrivals
 
 from shared.contract.errors import JobFailed
 

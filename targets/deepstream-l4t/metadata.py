@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from label_text import LabelError, read_label
-from software_inference import grown
 
 from shared.contract.errors import JobFailed
 from shared.contract.streaming import Answer, ReadObject
-from shared.inference.boxes import Box, clipped
+from shared.inference.boxes import Box, clipped, grown, scaled
 
 NO_TIME = (1 << 64) - 1
 """The time of a buffer that has none."""
@@ -193,12 +192,11 @@ def read_objects(frame: FoundFrame, meaning: Meaning, tracks: TrackNumbers) -> T
     x, y = (own / of for own, of in zip(frame.size, meaning.mux))
     found = []
     for one in frame.objects:
-        x0, y0, x1, y1 = one.box
         has_score = meaning.has_scores and one.confidence >= 0
         score = one.confidence if has_score else None
         answers = _answers(one, meaning.readers)
         track, is_tracked = tracks.of(one.number), not frame.is_inferred
-        box = (x0 * x, y0 * y, x1 * x, y1 * y)
+        box = scaled(one.box, x, y)
         found.append(ReadObject(box, score, answers, track, is_tracked=is_tracked))
     return tuple(sorted(found, key=lambda one: 0.0 if one.score is None else -one.score))
 

@@ -190,6 +190,13 @@ def _trunk(wish: Wish) -> List[GstElement]:
     return [*trunk, GstElement(SINK, "appsink" if wish.draws else "fakesink", quiet)]
 
 
+def decoder_of(description: PipelineDescription, number: int) -> str:
+    """Return the name of the element that a source's frames come from: its decoder, or what a camera has."""
+    decoder = f"nvv4l2decoder{number}"
+    names = [one.name for one in description.elements]
+    return decoder if decoder in names else description.before(MUX)[number]
+
+
 def problems(description: PipelineDescription) -> List[str]:
     """Return what cannot be right of a pipeline, each a sentence: it is checked where nothing can be run."""
     names = [one.name for one in description.elements]

@@ -13,7 +13,7 @@ from parser_library import ParserLibrary
 from shared.contract.model import PipelineNode
 from shared.contract.streaming import Answer, ReadObject
 from shared.inference.arrays import Array
-from shared.inference.boxes import Box
+from shared.inference.boxes import Box, grown
 from shared.inference.decoding import ScoredBox
 from shared.inference.pipeline import Clock
 from shared.inference.session import Session
@@ -54,13 +54,7 @@ class SoftwareInference:
         clock.lap(run)
         found = []
         for one in self.parsers.detect(tensors, self.how.size, self.threshold):
-            x0, y0, x1, y1 = one.box
-            box = (
-                (x0 - placement.left) / placement.scale_x,
-                (y0 - placement.top) / placement.scale_y,
-                (x1 - placement.left) / placement.scale_x,
-                (y1 - placement.top) / placement.scale_y,
-            )
+            box = placement.in_image(one.box)
             found.append(ScoredBox(box, one.confidence if self.has_scores else None))
         clock.lap(parsed)
         return found
@@ -87,13 +81,6 @@ class SoftwareInference:
             answers.append(None if label is None else read_label(label.label))
             clock.lap(parsed)
         return answers
-
-
-def grown(box: Box, margin: float) -> Box:
-    """Return a box enlarged by a share of its sides on each side; nvinfer knows no such thing."""
-    x0, y0, x1, y1 = box
-    across, down = (x1 - x0) * margin, (y1 - y0) * margin
-    return x0 - across, y0 - down, x1 + across, y1 + down
 
 
 def stand_in(

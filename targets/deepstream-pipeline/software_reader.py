@@ -5,24 +5,25 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter_ns, process_time_ns
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
+from arrivals import Arrivals
 from gst_program import GstProgram, release
 from gstreamer import Gst
-from pipeline_description import Inference, Wish, describe, is_live
+from pipeline_description import Inference, Wish, decoder_of, describe, is_live
 from software_inference import SoftwareInference, read_objects
 from software_pipeline import in_software, sink_name
 from sources import outline_of_h264
 
 from shared.contract.errors import JobFailed
-from shared.contract.streaming import COLOUR, WAIT, FrameReading, ReadObject, StreamTotals
+from shared.contract.streaming import COLOUR, NEWEST, WAIT, FrameReading, ReadObject, StreamTotals
 from shared.inference.addresses import without_password
 from shared.inference.arrays import Array
-from shared.inference.boxes import Box
+from shared.inference.boxes import scaled
 from shared.inference.pipeline import Clock
 
 OnReading = Callable[[FrameReading], None]
@@ -35,9 +36,6 @@ other stream of ours; or converted by GStreamer, which knows the other colours.
 PATIENCE_S = 0.05
 """Seconds that the frames of one source are waited for before another is looked at."""
 
-NEWEST = 100_000
-"""Frames whose latencies are kept."""
-
 
 @dataclass
 class _Line:
@@ -47,7 +45,7 @@ class _Line:
         size: width and height of its frames in pixels; they come in the mux's.
         form: PLAIN or CONVERTED.
         is_live: frames that are not taken in time give way to newer ones.
-        arrived_ns: when its frames left the decoder, by their times in the file.
+        arrivals: the frames that have left its decoder.
     """
 
     name: str
@@ -57,7 +55,7 @@ class _Line:
     is_live: bool
     frames: int = 0
     first_pts: Optional[int] = None
-    arrived_ns: Dict[int, int] = field(default_factory=dict)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     has_ended: bool = False
 
 
@@ -67,7 +65,6 @@ class _Sums:
 
     frames: int = 0
     corrupt: int = 0
-    dropped: int = 0
     latency_ns: Deque[int] = field(default_factory=lambda: deque(maxlen=NEWEST))
     steps_ns: Dict[str, int] = field(default_factory=dict)
 
@@ -120,7 +117,7 @@ class SoftwareReader:
                 sink = program.element(sink_name(number))
                 name, own = without_password(source), seen[number]
                 lines.append(_Line(name, sink, own.size, form[own], is_live(source)))
-                _note_arrivals(program.element(f"nvv4l2decoder{number}"), lines[-1])
+                _note_arrivals(program.element(decoder_of(described, number)), lines[-1].arrivals)
             program.prepare(begin)
             return self._read(program, lines, mux, on_reading, seconds, frames)
 
@@ -159,7 +156,8 @@ class SoftwareReader:
         return StreamTotals(
             frames=sums.frames,
             corrupt=sums.corrupt,
-            dropped=sums.dropped,
+            # Of a file those before the place that was gone to are lost, too, and are none that were dropped.
+            dropped=sum(line.arrivals.dropped for line in lines if line.is_live),
             seconds=(perf_counter_ns() - started) / 1e9,
             latency_ns=tuple(sums.latency_ns),
             steps_ns=sums.steps_ns,
@@ -174,8 +172,7 @@ class SoftwareReader:
             sums.corrupt += 1
             return None
         line.first_pts = buffer.pts if line.first_pts is None else line.first_pts
-        arrived = line.arrived_ns.pop(buffer.pts, taken)
-        sums.dropped += _forget_earlier(line, buffer.pts) if line.is_live else 0
+        arrived = line.arrivals.take(buffer.pts).arrived_ns
         image = _pixels(buffer, mux, line.form)
         clock.lap(COLOUR)
         objects = read_objects(self._inferences, image, clock)
@@ -186,23 +183,15 @@ class SoftwareReader:
         return FrameReading(line.name, number, time_s, told, "", latency / 1e6)
 
 
-def _forget_earlier(line: _Line, pts: int) -> int:
-    """Forget the frames before one that was taken, which have given way to it; return how many they are."""
-    earlier = [one for one in list(line.arrived_ns) if one < pts]
-    for one in earlier:
-        del line.arrived_ns[one]
-    return len(earlier)
-
-
 def _end_of(seconds: Optional[float]) -> float:
     return float("inf") if seconds is None else monotonic() + seconds
 
 
-def _note_arrivals(decoder: Any, line: _Line) -> None:
-    """Have the time noted at which each frame leaves a decoder."""
+def _note_arrivals(decoder: Any, arrivals: Arrivals) -> None:
+    """Have it noted when each frame leaves a decoder."""
 
     def note(pad: Any, info: Any) -> Any:
-        line.arrived_ns[info.get_buffer().pts] = perf_counter_ns()
+        arrivals.arrive(info.get_buffer().pts, perf_counter_ns())
         return Gst.PadProbeReturn.OK
 
     decoder.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, note)
@@ -235,7 +224,4 @@ def _in_source(found: ReadObject, mux: Tuple[int, int], size: Tuple[int, int]) -
     """Return an object with its box in pixels of its source, which the mux has scaled."""
     if mux == size:
         return found
-    x, y = size[0] / mux[0], size[1] / mux[1]
-    x0, y0, x1, y1 = found.box
-    box: Box = (x0 * x, y0 * y, x1 * x, y1 * y)
-    return ReadObject(box, found.score, found.answers)
+    return replace(found, box=scaled(found.box, size[0] / mux[0], size[1] / mux[1]))

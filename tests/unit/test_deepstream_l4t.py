@@ -35,9 +35,10 @@ sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-parsers"))
 sys.path.insert(0, str(PRODUCT / "targets" / "nvinfer-configs"))
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-pipeline"))
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-l4t"))
+from arrivals import Arrivals
 from deepstream_reader import DeepStreamReader, Elements, Vendor
 from metadata import Meaning, TrackNumbers, crop_of, enlarge, frames_of, own_box, read_objects
-from passage import Arrivals, Passages
+from passage import Passages
 from pipeline_description import Inference, PipelineDescription
 
 MEANING = Meaning({2: "reader"}, True, (640.0, 480.0))
