@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from dockyard.recipe.imported import reached
 from shared.contract.errors import InputProblem
 
 FIRST = "serving"
@@ -26,19 +26,4 @@ def modules_needed(folders: Sequence[Path], target: str) -> list[Path]:
     if FIRST not in known:
         what, advice = f"artifacts of {target} are not delivered", "a target that is has a serving.py"
         raise InputProblem(what, f"targets/{target}", advice)
-    found: dict[str, Path] = {}
-    waiting = [FIRST]
-    while waiting:
-        name = waiting.pop()
-        found[name] = known[name]
-        waiting += [one for one in _imported(known[name]) if one in known and one not in found]
-    return sorted(found.values())
-
-
-def _imported(file: Path) -> Iterator[str]:
-    """Yield the modules that a file names, wherever in it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.split(".")[0]
+    return sorted(reached(known[FIRST], lambda name: [known[name]] if name in known else []))

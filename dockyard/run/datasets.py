@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import shutil
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from dockyard.engines.processes import stream
 from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
+from dockyard.recipe.imported import reached
 from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import clips
@@ -152,24 +152,8 @@ def generator_hash(workspace: Workspace, script: Path) -> str:
 
     Two models may have a module of the same name, and only the script knows which it takes: both count.
     """
-    found: dict[Path, None] = {script: None}
-    ahead = [script]
-    while ahead:
-        for name in _imported(ahead.pop()):
-            for module in _modules(workspace, name):
-                if module not in found:
-                    found[module] = None
-                    ahead.append(module)
+    found = reached(script, lambda name: _modules(workspace, name))
     return json_hash(sorted([f"{path.parent.name}/{path.name}", file_hash(path)] for path in found))
-
-
-def _imported(script: Path) -> Iterator[str]:
-    """Yield the top-level names of the modules that a script imports."""
-    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
 
 
 def _modules(workspace: Workspace, name: str) -> Iterator[Path]:
