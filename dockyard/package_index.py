@@ -53,8 +53,13 @@ def ca_bundle(environ: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def uv_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment in which uv takes packages from where pip would."""
+    """The environment in which uv takes packages from where pip would.
+
+    Without a home that it can write to, as users that run services have none, it keeps no cache.
+    """
     result = dict(environ)
+    if "UV_CACHE_DIR" not in environ and not _can_be_made(_cache_home(environ)):
+        result["UV_NO_CACHE"] = "1"
     settings = pip_settings(environ)
     translated = {
         "UV_DEFAULT_INDEX": settings.get("index-url", ""),
@@ -70,11 +75,28 @@ def uv_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return result
 
 
+def _cache_home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CACHE_HOME") or _home(environ) / ".cache")
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    # Of a user without a name `~` stays as it is: there is no file in it.
+    return Path(environ.get("HOME") or os.path.expanduser("~"))
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 def _pip_files(environ: Mapping[str, str]) -> list[Path]:
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return []
-    home = Path(environ.get("HOME") or Path.home())
+    home = _home(environ)
     config_home = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     files = [Path(d) / "pip" / "pip.conf" for d in _xdg_directories(environ)]
     files += [Path("/etc/pip.conf"), home / ".pip" / "pip.conf"]

@@ -35,6 +35,7 @@ from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
+from shared.contract.cgroup import memory_limit
 from shared.contract.errors import EnvironmentProblem
 
 MARKER = "dockyard-lock"
@@ -53,7 +54,7 @@ class VenvExecutor:
         self._workspace = workspace
         self.device = json_hash([self.name, machine_id()])[:16]
         self.place: Mapping[str, str] = {}
-        self.memory_mb = int(min(psutil.virtual_memory().total, _memory_limit()) / 1e6)
+        self.memory_mb = int(min(psutil.virtual_memory().total, memory_limit()) / 1e6)
 
     def close(self) -> None:
         pass
@@ -172,14 +173,6 @@ def _run_uv(command: list[str], on_line: OnLine) -> None:
     if code != 0:
         what = f"the virtual environment could not be made (uv exit code {code})"
         raise EnvironmentProblem(what, "", "\n  ".join(lines[-5:]))
-
-
-def _memory_limit() -> float:
-    """Return the bytes of memory that the cgroup (v2 or v1) allows; infinite without a limit."""
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # no such file, or the word `max`
-            return float(int(Path(file).read_text()))
-    return float("inf")
 
 
 def _send(process: subprocess.Popen[str], word: signal.Signals) -> None:

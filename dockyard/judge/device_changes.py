@@ -15,6 +15,9 @@ _SLOWS = re.compile("cpufreq|devfreq|processor|powerclamp|throttle", re.IGNORECA
 HELD_WITHIN = 0.98
 """A clock whose limits are one frequency is held there, unless it is below this share of it."""
 
+QUOTA_COUNTERS = ("periods", "throttled")
+"""Of a control group with a quota on CPUs: periods with work, and those of them in which it had to wait."""
+
 Values = Mapping[str, Any]
 
 
@@ -37,6 +40,7 @@ def changes(before: Values, after: Values) -> Iterator[str]:
     """Yield what two readings of a device's state say of the time between them."""
     for name in sorted(_slowed(before) | _slowed(after) | _counted(before, after)):
         yield f"the device throttled ({name})"
+    yield from _quota_changes(_values(before.get("quota")), _values(after.get("quota")))
     modes = [state["power_mode"] for state in (before, after) if "power_mode" in state]
     if len(modes) == 2 and modes[0] != modes[1]:
         yield "the power mode changed"
@@ -55,6 +59,15 @@ def _counted(before: Values, after: Values) -> set[str]:
     """Return the counters of throttling that have gone on."""
     earlier, later = _values(before.get("throttle_counts")), _values(after.get("throttle_counts"))
     return {name for name in earlier if _number(later.get(name)) > _number(earlier[name])}
+
+
+def _quota_changes(before: Values, after: Values) -> Iterator[str]:
+    """Yield whether a quota on CPUs stopped the processes, and how much of the time."""
+    periods, throttled = (_number(after.get(key)) - _number(before.get(key)) for key in QUOTA_COUNTERS)
+    if before and 0 < throttled <= periods:
+        share = "most" if throttled > periods / 2 else "some"
+        quota = f"the quota of {_number(after.get('cpus')):g} CPUs"
+        yield f"{quota} stopped the processes in {share} of its periods"
 
 
 def _clock_changes(name: str, before: Values, after: Values) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dockyard.judge.points import reason_left
+from dockyard.judge.statistics import FEW_SAMPLES, samples_needed, unseen_share
 from dockyard.judge.work import Work, work_on
 from dockyard.plan.plan import REFERENCE_VARIANT, Plan
 from dockyard.recipe.hashing import content_bytes, json_hash
@@ -201,6 +202,17 @@ def _warnings(plan: Plan, work: Work) -> Iterator[str]:
         used = _method_notes(work, network).calibration_images
         if used is not None and used < least:
             yield f"{network} was calibrated with {used} images; statistics of fewer than {least} may mislead"
+    if work.variant == REFERENCE_VARIANT and work.quality is not None:
+        yield from _doubts_of_few(len(work.quality.samples), plan.recipe.requirements.max_drop)
+
+
+def _doubts_of_few(samples: int, max_drop: float) -> Iterator[str]:
+    """Yield what so few samples cannot tell, and how many could."""
+    if not 0 < samples < FEW_SAMPLES:
+        return
+    needed = f"; for a max_drop of {max_drop:g} take {samples_needed(max_drop)}" if 0 < max_drop < 1 else ""
+    unseen = f"what goes wrong with {unseen_share(samples):.0%} of all images may stay unseen"
+    yield f"with {samples} test samples {unseen}{needed}"
 
 
 def _graphs(plan: Plan, work: Work) -> Iterator[tuple[str, str]]:

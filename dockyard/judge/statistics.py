@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import ceil, exp, log, log1p, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ FRAMES_TOGETHER = 50
 
 LEAST_BLOCKS = 10
 """Of a short video the blocks are shorter: of fewer an interval says nothing."""
+
+FEW_SAMPLES = 30
+"""Of fewer a bootstrap knows too little: what none of them shows may still be frequent."""
 
 Figures = npt.NDArray[np.float64]
 
@@ -187,8 +190,8 @@ def drop_with_interval(
 ) -> Interval:
     """Return the mean drop (reference - variant) of paired scores and its 95 % percentile bootstrap interval.
 
-    The frames of a video are drawn in blocks: neighbours show the same objects, and are right or wrong
-    together.
+    Of fewer than FEW_SAMPLES it reaches at least `unseen_share` to both sides, since scores are 0 to 1. The
+    frames of a video are drawn in blocks: neighbours show the same objects, and are right or wrong together.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval);
     Carlstein, The Use of Subseries Values for Estimating the Variance of a General Statistic from a
@@ -207,7 +210,31 @@ def drop_with_interval(
     draws = np.random.default_rng(seed).integers(0, len(starts), (BOOTSTRAP_RESAMPLES, len(starts)))
     means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
     low, high = np.percentile(means, PERCENTILES)
-    return Interval(float(drops.mean()), float(low), float(high))
+    drop = Interval(float(drops.mean()), float(low), float(high))
+    if len(drops) >= FEW_SAMPLES:
+        return drop
+    least, most = drop.estimate - unseen_share(len(drops)), drop.estimate + unseen_share(len(drops))
+    return Interval(drop.estimate, min(drop.low, least), max(drop.high, most))
+
+
+def unseen_share(samples: int) -> float:
+    """Return the largest share of all images that is not in any of so many samples, with 95 % confidence.
+
+    Source: Hanley and Lippman-Hand, If Nothing Goes Wrong, Is Everything All Right?, JAMA, 1983.
+
+    Args:
+        samples: at least one.
+    """
+    return float(1 - (1 - CONFIDENCE) ** (1 / samples))
+
+
+def samples_needed(share: float) -> int:
+    """Return the fewest samples that show, with 95 % confidence, what so large a share of all images has.
+
+    Args:
+        share: above 0 and below 1.
+    """
+    return ceil(log(1 - CONFIDENCE) / log1p(-share))
 
 
 def flips(reference: Mapping[str, float], variant: Mapping[str, float]) -> list[str]:

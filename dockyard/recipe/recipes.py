@@ -53,6 +53,7 @@ def load_recipe(workspace: Workspace, name: str) -> Recipe:
     """
     path = find_recipe(workspace, name)
     where = workspace.display_path(path.resolve())
+    _refuse_namesake(workspace, path, where)
     document = documents.read_json(path, where)
     documents.check(document, SCHEMA, where)
     recipe = Recipe.from_json(path.stem, document, where)
@@ -63,6 +64,16 @@ def load_recipe(workspace: Workspace, name: str) -> Recipe:
             f"{where}: $.measure.max_rounds",
         )
     return recipe
+
+
+def _refuse_namesake(workspace: Workspace, path: Path, where: str) -> None:
+    """Refuse a file from elsewhere that has the name of one in recipes/, whose results it would replace."""
+    places = (place / "recipes" / f"{path.stem}.json" for place in workspace.places)
+    known = [place for place in places if place.is_file()]
+    if known and path.resolve() not in {place.resolve() for place in known}:
+        what = f"{workspace.display_path(known[0])} is another recipe of the name '{path.stem}'"
+        advice = "its results would take the place of that one's: give the file another name"
+        raise InputProblem(what, where, advice)
 
 
 def data_folder(workspace: Workspace, recipe: Recipe) -> Path:

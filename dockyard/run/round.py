@@ -53,12 +53,21 @@ def run_round(run: Run, members: Sequence[PlannedJob]) -> Finished:
             able.append(planned)
         else:
             outcomes.append(missing)
+    if _is_alone(run, able):
+        reason = "none of its variants can be measured beside it"
+        stage = members[0].job.stage.name
+        return [Outcome(members[0], Status.NOT_MEASURED, reason, stage), *outcomes], None
     for group in _groups(run, able):
         found, problem = _run_steadily(run, group)
         outcomes += found
         if problem is not None:
             return outcomes, problem
     return outcomes, None
+
+
+def _is_alone(run: Run, able: Sequence[PlannedJob]) -> bool:
+    """Tell whether only the reference is left; a search goes on to other variants beside it."""
+    return len(able) == 1 and run.plan.recipe.search is None
 
 
 def _not_able(run: Run, planned: PlannedJob) -> Outcome | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import psutil
 
-from shared.inference.cpu import cpu_name, cpu_quota, low_precision_flags, read_text
+from shared.contract.cgroup import cpu_quota
+from shared.inference.cpu import cpu_name, low_precision_flags, read_text
 
 
 def temperature_c() -> Optional[float]:
@@ -53,6 +54,23 @@ def peak_mb() -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
     return 0.0
+
+
+def doubts(wanted: int, threads: int, quota: Optional[float] = None) -> List[str]:
+    """Return what is to be known of a measurement on fewer CPUs than the threads that a recipe asks for.
+
+    Args:
+        wanted: what the recipe asks for; 0 takes what there is.
+        threads: that it got.
+        quota: the CPUs that the control group allows; None without a limit.
+    """
+    found = []
+    if wanted > threads:
+        found.append(f"{wanted} threads are asked for and {threads} CPUs may be used: it ran on {threads}")
+    if quota is not None and threads > quota:
+        text = f"{threads} threads share a quota of {quota:g} CPUs, and are stopped when it is used up"
+        found.append(f"{text}: as many threads as the quota has CPUs are mostly faster")
+    return found
 
 
 def pin(threads: int) -> int:

@@ -5,35 +5,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from shared.contract.cgroup import cpu_periods, cpu_quota
 from shared.inference.cpu import read_text
 
-SYS = Path("/sys")
+ROOT = Path("/")
 
 _KHZ, _HZ = 1e-3, 1e-6
 """Of cpufreq's frequencies, and of devfreq's, in MHz."""
 
 
-def read_state(sys: Path = SYS) -> Dict[str, Any]:
+def read_state(root: Path = ROOT) -> Dict[str, Any]:
     """Return the state of the machine, as JSON.
 
     - `temperatures_c`: of each thermal zone, in degrees Celsius;
     - `clocks_mhz`: of CPUs (one entry for those with the same limits, as slow as the slowest of them) and of
       GPU, memory and others that have devfreq: `now`, the limits `least` and `most`, `governor`;
     - `cooling`: the cooling devices that do something, a fan or a limit of the clock, and how much;
-    - `throttle_counts`: how often the hardware has slowed something since it was started.
+    - `throttle_counts`: how often the hardware has slowed something since it was started;
+    - `quota`: where the control group has one, the `cpus` that it allows, the `periods` in which there was
+      work, and those in which it was `throttled`.
 
     Where a container does not see the files they are not read. The names are the kernel's, of the interfaces
     that its documentation calls sysfs-class-thermal, cpufreq, sysfs-class-devfreq; of hwmon the counters of
     over-current events, `oc*_event_cnt`, which systems on a chip have.
 
     Args:
-        sys: the folder that stands for /sys.
+        root: what /proc and /sys are below.
     """
+    sys = root / "sys"
     found: Dict[str, Any] = {
         "temperatures_c": dict(_temperatures(sys)),
         "clocks_mhz": {**_cpu_clocks(sys), **dict(_device_clocks(sys))},
         "cooling": dict(_cooling(sys)),
         "throttle_counts": dict(_throttle_counts(sys)),
+        "quota": _quota(root),
     }
     return {name: values for name, values in found.items() if values}
 
@@ -96,6 +101,13 @@ def _throttle_counts(sys: Path) -> Iterator[Tuple[str, int]]:
             events = _number(file)
             if events is not None:
                 yield f"{name} {file.name}", events
+
+
+def _quota(root: Path) -> Dict[str, float]:
+    cpus, periods = cpu_quota(root), cpu_periods(root)
+    if cpus is None or periods is None:
+        return {}
+    return {"cpus": cpus, "periods": periods.counted, "throttled": periods.throttled}
 
 
 def _named(folder: Path, pattern: str, file: str) -> Iterator[Tuple[str, Path]]:

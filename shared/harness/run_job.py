@@ -21,6 +21,7 @@ from typing import Dict, Optional, Tuple, TypeVar, Union
 import cv2
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
+from shared.contract.cgroup import cpu_quota
 from shared.contract.codec import decode, encode
 from shared.contract.device import AFTER, BEFORE
 from shared.contract.errors import DockyardError, JobFailed
@@ -99,8 +100,10 @@ def run_folder(folder: Path, capabilities: Capabilities, words: Words = words_of
         before = read_state()
         found = _run_stage(_Work(job, capabilities, folder, output, threads, words))
         states = {BEFORE: before, AFTER: read_state()} if job.stage.name in CLOCKED else {}
+        remarks = machine.doubts(job.threads, threads, cpu_quota()) if job.stage.name in CLOCKED else []
         result = replace(
             found,
+            notes=replace(found.notes, remarks=(*found.notes.remarks, *remarks)),
             device={**result.device, **states},
             versions=result.versions,
             artifact=describe_artifact(output),

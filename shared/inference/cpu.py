@@ -39,18 +39,6 @@ def low_precision_flags() -> Tuple[str, ...]:
     return tuple(flag for flag in LOW_PRECISION if flag in flags)
 
 
-def cpu_quota() -> Optional[float]:
-    """Return the CPUs that the cgroup (v2 or v1) allows: quota over period; None without a limit."""
-    v2 = (read_text("/sys/fs/cgroup/cpu.max") or "").split()
-    if len(v2) == 2:
-        return None if v2[0] == "max" else int(v2[0]) / int(v2[1])
-    quota = read_text("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-    period = read_text("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota and period and int(quota) > 0:
-        return int(quota) / int(period)
-    return None
-
-
 def unfit(built_for: BuiltFor) -> str:
     """Return why this CPU cannot run what was built for another one, or an empty text.
 

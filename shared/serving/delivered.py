@@ -17,12 +17,12 @@ from typing import Optional, Sequence
 
 import cv2
 
+from shared.contract.cgroup import cpu_quota
 from shared.contract.codec import decode
 from shared.contract.delivery import DELIVERY_FILE, DELIVERY_VERSION, Delivery
 from shared.contract.errors import EnvironmentProblem, InputProblem
 from shared.contract.stages import NetworkFiles
 from shared.contract.streaming import StreamSettings
-from shared.inference.cpu import cpu_quota
 from shared.inference.loaded_stream import (
     LoadedStream,
     load_one_by_one,

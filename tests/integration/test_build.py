@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +59,28 @@ def qualities(built: BuildResult) -> dict[tuple[str, str], Any]:
     return found
 
 
+@pytest.fixture
+def private_files() -> Iterator[None]:
+    """What is written meanwhile is for its owner alone."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
 def test_a_model_of_ones_own_goes_the_whole_way_in_both_engines(
-    docker_executor: object, venv_executor: object, recipe_file: Recipe, tmp_path: Path
+    docker_executor: object, venv_executor: object, private_files: None, recipe_file: Recipe, tmp_path: Path
 ) -> None:
-    """The documentation's example, a model folder without Python, has the same quality in both engines."""
+    """The documentation's example, a model folder without Python, has the same quality in both engines, in
+    folders with blanks and umlauts that only their owner may read.
+    """
     recipe = recipe_file(DIGITS)
-    in_docker, _ = run(new_workspace(tmp_path / "docker"), recipe, "docker")
-    in_venv, printed = run(new_workspace(tmp_path / "venv"), recipe, "venv")
+    in_docker, _ = run(new_workspace(tmp_path / "Prüfstand, docker"), recipe, "docker")
+    in_venv, printed = run(new_workspace(tmp_path / "Prüfstand, venv"), recipe, "venv")
     assert qualities(in_docker) == qualities(in_venv)
     assert {record.status for record in [*records(in_docker), *records(in_venv)]} == {RecordStatus.MEASURED}
     assert in_venv.assessments[0].quality is not None
     assert in_venv.assessments[0].quality > 0.9
-    rows = list(csv.DictReader((tmp_path / "venv" / "results" / "results.csv").open()))
+    rows = list(csv.DictReader((in_venv.workspace.results / "results.csv").open()))
     assert [row["variant"] for row in rows] == ["reference", "baseline", "int8"]
     assert list(rows[0]) == [name for name, _ in COLUMNS]
     assert "engine: virtual environments, as asked" in printed

@@ -45,9 +45,9 @@ ORIN = {
 
 
 def sys_with(folder: Path, files: Mapping[str, str]) -> Path:
-    """Make a folder that stands for /sys."""
+    """Make a folder that stands for /, with these files below sys."""
     for path, text in files.items():
-        file = folder / path
+        file = folder / "sys" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{text}\n")
     return folder
@@ -101,6 +101,10 @@ def clock(**changed: Any) -> dict[str, Any]:
     return {"clocks_mhz": {"gpu": {**known, **changed}}}
 
 
+def quota(periods: int, throttled: int) -> dict[str, Any]:
+    return state(quota={"cpus": 0.5, "periods": periods, "throttled": throttled})
+
+
 @pytest.mark.parametrize(
     ("before", "after", "wanted"),
     [
@@ -119,6 +123,14 @@ def clock(**changed: Any) -> dict[str, Any]:
         ),
         (state(**clock(least=918.0)), state(**clock(least=918.0, now=0)), []),
         (state(power_mode="MAXN"), state(power_mode="15W"), ["the power mode changed"]),
+        (quota(4, 4), quota(520, 4), []),
+        (quota(4, 4), quota(520, 25), ["the quota of 0.5 CPUs stopped the processes in some of its periods"]),
+        (
+            quota(4, 4),
+            quota(520, 512),
+            ["the quota of 0.5 CPUs stopped the processes in most of its periods"],
+        ),
+        (state(), quota(520, 512), []),
         (state(power_mode="MAXN"), state(), []),
     ],
 )
@@ -135,7 +147,21 @@ ANYTHING = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                [BEFORE, AFTER, "round", "cooling", "clocks_mhz", "throttle_counts", "now", "least", "most"]
+                [
+                    BEFORE,
+                    AFTER,
+                    "round",
+                    "cooling",
+                    "clocks_mhz",
+                    "throttle_counts",
+                    "now",
+                    "least",
+                    "most",
+                    "quota",
+                    "cpus",
+                    "periods",
+                    "throttled",
+                ]
             ),
             inner,
             max_size=4,

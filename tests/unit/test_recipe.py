@@ -66,6 +66,21 @@ def test_path_without_a_recipe(refused: Refused, name: str) -> None:
     assert refused(name)
 
 
+def test_a_file_from_elsewhere_replaces_no_results(
+    workspace: Workspace, tmp_path: Path, refused: Refused
+) -> None:
+    """A recipe outside of recipes/ with the name of one inside is refused; by another name it is planned."""
+    elsewhere = tmp_path / "mail" / "digits.json"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(json.dumps(GOOD))
+    problem = refused(str(elsewhere))
+    assert "recipes/digits.json is another recipe of the name 'digits'" in str(problem)
+    assert "give the file another name" in problem.advice
+    link = workspace.root / "recipes" / "mine.json"
+    link.symlink_to(elsewhere.rename(elsewhere.with_name("other.json")))
+    assert load_recipe(workspace, "mine.json").name == "mine"
+
+
 def test_names_and_paths_find_a_recipe(workspace: Workspace, write: Write) -> None:
     """A recipe is found by its path, by its name in recipes/ and by that name without its ending."""
     assert find_recipe(workspace, "digits.json") == find_recipe(workspace, "digits")

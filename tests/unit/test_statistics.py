@@ -15,13 +15,16 @@ from dockyard.judge.measurements import (
     variant_ratio,
 )
 from dockyard.judge.statistics import (
+    FEW_SAMPLES,
     Interval,
     drop_with_interval,
     flips,
     interval_over_rounds,
+    samples_needed,
     simultaneous_ratios,
     stability,
     summarize,
+    unseen_share,
 )
 from shared.contract.record import Round
 from tests import builders
@@ -164,9 +167,26 @@ def test_interval_is_symmetric(pairs: list[tuple[float, float]]) -> None:
 
 def test_interval_is_repeatable() -> None:
     """The same scores give the same interval; an equal side gives none."""
-    reference, variant = [1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0]
+    reference, variant = [1.0, 0.0, 1.0, 1.0] * 10, [1.0, 1.0, 0.0, 1.0] * 10
     assert drop_with_interval(reference, variant) == drop_with_interval(reference, variant)
     assert bounds(drop_with_interval(reference, reference)) == (0.0, 0.0, 0.0)
+
+
+@given(st.integers(1, FEW_SAMPLES - 1))
+def test_a_handful_of_samples_says_little(count: int) -> None:
+    """The interval of a handful of samples that did not change reaches as far as what may stay unseen."""
+    interval = drop_with_interval([1.0] * count, [1.0] * count)
+    assert interval.estimate == 0
+    assert -interval.low == interval.high == unseen_share(count)
+    assert (1 - interval.high) ** count == pytest.approx(0.05)
+
+
+@given(st.floats(1e-4, 0.9))
+def test_samples_that_are_needed(share: float) -> None:
+    """What so many samples cannot miss is as small as it was asked for, and one fewer could miss it."""
+    needed = samples_needed(share)
+    assert unseen_share(needed) <= share * (1 + 1e-9)
+    assert needed == 1 or unseen_share(needed - 1) > share
 
 
 def test_interval_shrinks_with_the_samples() -> None:
