@@ -180,6 +180,12 @@ class Plan:
             return self.networks[self.pipeline.nodes[-1].network]
         return self.networks[model]
 
+    def first_network(self, model: str) -> Network:
+        """Return the network that is given a model's images; of a pipeline the first."""
+        if self.pipeline is not None and model == self.pipeline.name:
+            return self.networks[self.pipeline.nodes[0].network]
+        return self.networks[model]
+
     def task_of(self, model: str) -> Task:
         """Return the task that a model's data is annotated for."""
         return self.answering_network(model).task

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.contract.errors import InputProblem, nearest
+from shared.contract.text_files import decoded
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -75,7 +76,7 @@ def _read_text(path: Path, where: str) -> str:
             raise InputProblem(
                 f"larger than {MAX_BYTES >> 20} MiB", where, "a document of this kind is a few KB"
             )
-        text = path.read_text(encoding="utf-8")
+        text = decoded(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise InputProblem("no such file", where) from None
     except (IsADirectoryError, PermissionError) as error:

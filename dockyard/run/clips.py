@@ -112,7 +112,13 @@ def _samples(video: Path, frames: Iterable[TrueFrame]) -> Iterator[Sample]:
     for frame in frames:
         for thing in frame.objects:
             if thing.is_whole and thing.text is not None:
-                yield Sample(str(frame.frame), video, None, thing.text, thing.country, thing.text)
+                yield Sample(
+                    f"frame {frame.frame}",
+                    video,
+                    reading=thing.text,
+                    country=thing.country,
+                    label=thing.text,
+                )
 
 
 def _check_video(path: Path, where: str) -> None:

@@ -18,11 +18,14 @@ from dockyard.recipe.workspace import Workspace
 from dockyard.run import clips
 from dockyard.run.annotations import check_annotations
 from dockyard.run.clips import PreparedClip
+from dockyard.run.image_files import Header, read_header
 from dockyard.run.job_lines import read_progress
+from dockyard.run.masks import check_masks
 from shared.contract.clips import find_clip
 from shared.contract.dataset import Sample, read_split, refuse_overlap
 from shared.contract.errors import EnvironmentProblem, InputProblem
-from shared.contract.model import DataLocation
+from shared.contract.model import DataLocation, Network
+from shared.contract.outputs import SegmentationOutputs
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -36,7 +39,7 @@ class DataSet:
 
     Attributes:
         digests: of a pipeline that reads a video there is one, of its clip.
-        warnings: what is annotated and no answer of the network can match.
+        warnings: what is taken otherwise than it may be meant.
         clip: the video of a pipeline that reads one; None of all others.
     """
 
@@ -66,13 +69,35 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
         warnings: list[str] = []
         for split in plan.splits_of(model):
             splits[split] = read_split(folder / split, plan.task_of(model))
-            _check_headers(plan.workspace, splits[split])
-            if split in SCORED_SPLITS:
-                place = plan.workspace.display_path(folder / split)
-                warnings += check_annotations(plan.answering_network(model), splits[split], place)
+            warnings += _check(plan, model, splits[split], folder / split)
         sizes = {name: len(samples) for name, samples in splits.items()}
         found[model] = DataSet(folder, refuse_overlap(splits), sizes, tuple(warnings))
     return found
+
+
+def _check(plan: Plan, model: str, samples: list[Sample], folder: Path) -> list[str]:
+    """Look into the files of a split; return warnings. Raises InputProblem: one that cannot be used."""
+    workspace, answering = plan.workspace, plan.answering_network(model)
+    place = workspace.display_path(folder)
+    headers: dict[str, Header] = {}
+    for sample in samples:
+        headers[sample.id] = read_header(sample.path, workspace.display_path(sample.path))
+    warnings = _transparent(headers, plan.first_network(model), place)
+    if folder.name in SCORED_SPLITS:
+        warnings += check_annotations(answering, samples, place)
+        if isinstance(answering.outputs, SegmentationOutputs):
+            warnings += check_masks(answering.outputs.mask, samples, headers, workspace, place)
+    return warnings
+
+
+def _transparent(headers: Mapping[str, Header], first: Network, place: str) -> list[str]:
+    """Return a warning of images that have an alpha channel."""
+    names = [name for name, header in headers.items() if header.has_alpha]
+    if not names:
+        return []
+    what = f"{len(names)} of {len(headers)} images have an alpha channel, first {names[0]}"
+    key = f"$.input.background of {first.name}/model.json"
+    return [f"{place}: {what}; what is transparent is laid over {first.input.background} ({key})"]
 
 
 def _clip_data(plan: Plan, model: str, on_progress: OnProgress) -> DataSet:
@@ -159,19 +184,3 @@ def generator_hash(workspace: Workspace, script: Path) -> str:
 def _modules(workspace: Workspace, name: str) -> Iterator[Path]:
     for place in workspace.places:
         yield from place.glob(f"models/*/{name}.py")
-
-
-def _check_headers(workspace: Workspace, samples: list[Sample]) -> None:
-    """Refuse a file that is no image. Raises InputProblem."""
-    from PIL import Image, UnidentifiedImageError
-
-    for sample in samples:
-        try:
-            with Image.open(sample.path) as image:
-                image.verify()
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InputProblem(
-                f"no readable image ({type(error).__name__})",
-                workspace.display_path(sample.path),
-                "restore it or take its row out",
-            ) from None

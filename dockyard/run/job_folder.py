@@ -61,7 +61,10 @@ def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done
             graph = plan.networks[network].graph
             _copy(plan.workspace.model(network) / graph, destination / graph)
         case DataInput(model, split):
-            _copy(data[model].folder / split, destination)
+            # Links are followed: people's data sets may be farms of them.
+            shutil.copytree(
+                data[model].folder / split, destination, ignore=_loops, ignore_dangling_symlinks=True
+            )
         case ClipInput(model):
             clip = data[model].clip
             assert clip is not None, f"{model} reads a video and has none"
@@ -76,6 +79,17 @@ def _place(plan: Plan, source: JobInput, data: Mapping[str, DataSet], done: Done
             outputs = done[job_id].outputs
             assert outputs is not None, f"{job_id} is done and left no outputs"
             _copy(outputs / file if file else outputs, destination)
+
+
+def _loops(folder: str, names: list[str]) -> list[str]:
+    """Return which names in a folder are links to a folder that it lies in."""
+    here = Path(folder).resolve()
+    return [name for name in names if (here / name).is_symlink() and (here / name).resolve() in _line(here)]
+
+
+def _line(folder: Path) -> tuple[Path, ...]:
+    """Return a folder and all that it lies in."""
+    return folder, *folder.parents
 
 
 def is_done(job_id: str, done: Done) -> bool:

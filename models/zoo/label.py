@@ -18,7 +18,8 @@ import onnxruntime
 from pictures import draw, jpeg_bytes
 
 from shared.contract.model import Network
-from shared.inference.preprocess import decode, to_input
+from shared.inference.image_files import decode
+from shared.inference.preprocess import to_input
 
 MODELS = Path(__file__).resolve().parents[1]
 NETWORKS = ("alexnet", "googlenet", "inception_v2", "resnet18", "resnet50", "resnet101", "densenet121")

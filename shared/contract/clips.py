@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ def _lines(path: Path) -> Iterator[Tuple[int, bytes]]:
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
                 if len(line) > MAX_LINE:
                     raise InputProblem(f"a line of more than {MAX_LINE} bytes", f"{path}:{number}")
+                if number == 1 and line.startswith(codecs.BOM_UTF8):
+                    line = line[len(codecs.BOM_UTF8) :]
                 if line.strip():
                     yield number, line
     except OSError as error:

@@ -10,18 +10,29 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
+import posixpath
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .errors import InputProblem
 from .outputs import Task
+from .rows import Row, read_rows
+from .text_files import read_text
 
 SPLITS = ("calibration", "validation", "test")
+
+ROWS: Mapping[Task, Tuple[str, Tuple[str, ...]]] = {
+    Task.TEXT_RECOGNITION: ("readings.csv", ("file", "reading")),
+    Task.CLASSIFICATION: ("labels.csv", ("file", "label")),
+}
+"""The CSV file that a task is annotated in, and the columns that it needs."""
+
+HIDDEN = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "lost+found")
+"""What file managers and servers leave in folders, in small letters, beside what begins with a dot."""
 
 MAX_SIDE = 16384
 """Largest width and height of an annotated image, in pixels."""
@@ -42,6 +53,7 @@ class Sample:
         label: or None.
         mask: the mask file, or None.
         labelme: the file of polygons that stands for a mask, or None.
+        where: file and line of the annotation, where it has a line of its own.
     """
 
     id: str
@@ -52,6 +64,7 @@ class Sample:
     label: Optional[str] = None
     mask: Optional[Path] = None
     labelme: Optional[Path] = None
+    where: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ def read_split(folder: Path, task: Task) -> List[Sample]:
     if task == Task.DETECTION:
         samples = _read_boxes(folder)
     elif task == Task.SEGMENTATION:
-        samples = [_segmented(folder, path) for path in sorted((folder / "images").glob("*"))]
+        samples = _read_masks(folder)
     else:
         samples = _read_rows(folder, task)
     if not samples:
@@ -94,6 +107,36 @@ def read_split(folder: Path, task: Task) -> List[Sample]:
         if sample.labelme is not None:
             read_labelme(sample.labelme)
     return samples
+
+
+def _read_masks(folder: Path) -> List[Sample]:
+    """Return the images of a split with their masks. Raises InputProblem, for two images of one mask too."""
+    samples: Dict[str, Sample] = {}
+    for image in listed(folder / "images"):
+        other = samples.get(image.stem)
+        if other is not None:
+            what = f"{other.id} and images/{image.name} would have one mask, {image.stem}.png"
+            raise InputProblem(what, str(folder), "give every image a name of its own")
+        samples[image.stem] = _segmented(folder, image)
+    return list(samples.values())
+
+
+def listed(folder: Path) -> List[Path]:
+    """Return what is in a folder of images, by name, without what file managers and servers leave there.
+
+    Raises:
+        InputProblem: it cannot be read.
+    """
+    try:
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise InputProblem(f"cannot be read ({error.strerror or error})", str(folder)) from None
+    return [path for path in found if not is_hidden(path.name)]
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or a folder is a file manager's or a server's own: `.DS_Store`, `@eaDir`."""
+    return name.startswith(".") or name.lower() in HIDDEN
 
 
 def _segmented(folder: Path, image: Path) -> Sample:
@@ -120,7 +163,7 @@ def read_labelme(path: Path) -> Polygons:
             have.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
         width, height = (document[key] for key in ("imageWidth", "imageHeight"))
         if not all(type(side) is int and 0 < side <= MAX_SIDE for side in (width, height)):
             what = f"an image of {width} x {height} pixels"
@@ -186,81 +229,93 @@ def _read_boxes(folder: Path) -> List[Sample]:
 
 
 def _read_rows(folder: Path, task: Task) -> List[Sample]:
-    """Read the annotations that are a row of a CSV file each."""
-    name, columns = "readings.csv", {"file", "reading"}
-    if task == Task.CLASSIFICATION:
-        name, columns = "labels.csv", {"file", "label"}
+    """Read the annotations that are a row of a CSV file each. Raises InputProblem, for an image twice too."""
+    name, needed = ROWS[task]
     path = folder / name
+    samples: Dict[str, Sample] = {}
+    lines: Dict[str, int] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = csv.DictReader(stream)
-            missing = sorted(columns - set(rows.fieldnames or ()))
-            if missing:
-                raise InputProblem(
-                    f"no column '{missing[0]}'", str(path), f"columns: {', '.join(sorted(columns))}"
-                )
-            samples = []
-            for row in rows:
-                if not all(row[column] for column in columns):
-                    raise InputProblem(
-                        f"a row without {' or '.join(sorted(columns))}", f"{path}:{rows.line_num}"
-                    )
-                samples.append(_row_sample(folder, row))
-            return sorted(samples, key=lambda sample: sample.id)
+        rows = read_rows(path, needed)
     except FileNotFoundError:
         raise InputProblem("no annotations", str(path), f"{task.value} is read from {name}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputProblem(f"not a CSV file ({error})", str(path)) from None
+    for row in rows:
+        sample = _row_sample(folder, row, f"{name}:{row.line}")
+        if sample.id in samples:
+            differs = _said(sample) != _said(samples[sample.id])
+            what = f"{sample.id} is there twice, in the lines {lines[sample.id]} and {row.line}"
+            advice = "take one of the rows out: each image counts once"
+            raise InputProblem(f"{what}{', with different truths' if differs else ''}", str(path), advice)
+        samples[sample.id], lines[sample.id] = sample, row.line
+    return sorted(samples.values(), key=lambda sample: sample.id)
 
 
-def _row_sample(folder: Path, row: Mapping[str, str]) -> Sample:
+def _row_sample(folder: Path, row: Row, where: str) -> Sample:
     """Return the sample of a row; columns that are not there are None."""
-    return Sample(
-        row["file"],
-        folder / row["file"],
-        reading=row.get("reading"),
-        country=row.get("country"),
-        label=row.get("label"),
-    )
+    values, name = row.values, image_name(row.values["file"])
+    reading, country, label = (values.get(column) for column in ("reading", "country", "label"))
+    return Sample(name, folder / name, reading=reading, country=country, label=label, where=where)
+
+
+def image_name(text: str) -> str:
+    """Return the path of an image as its annotation has it, in one form: programs on Windows write `\\`."""
+    return posixpath.normpath(text.replace("\\", "/"))
 
 
 def _check_image(folder: Path, sample: Sample) -> None:
+    """Refuse what is no file below the folder by its name; links are followed: sets may be farms of them."""
+    name = PurePosixPath(posixpath.normpath(sample.id))
+    if name.is_absolute() or not name.parts or name.parts[0] == "..":
+        raise InputProblem(f"'{sample.id}' leaves the data set's folder", str(folder))
     for path in (sample.path, sample.mask, sample.labelme):
         if path is None:
             continue
         try:
-            inside = folder.resolve() in path.resolve().parents
-            there = path.is_file()
+            size = path.stat().st_size if path.is_file() else None
         except (OSError, ValueError) as error:
             raise InputProblem(f"no file name ({error}): {sample.id[:80]!r}", str(folder)) from None
-        if not inside:
-            raise InputProblem(f"'{sample.id}' leaves the data set's folder", str(folder))
-        if not there:
+        if size is None:
             what = "an annotation names an image that is not there"
             raise InputProblem(what, str(path), "restore it or take its row out")
-        if path.stat().st_size == 0:
+        if size == 0:
             raise InputProblem("the file is empty (zero bytes)", str(path), "restore it or take its row out")
 
 
-def content_hashes(samples: List[Sample]) -> Dict[str, str]:
-    """Return SHA-256 of each image's bytes -> sample id."""
-    return {_file_hash(sample.path): sample.id for sample in samples}
-
-
 def _file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputProblem(f"cannot be read ({error.strerror or error})", str(path)) from None
+
+
+def _content_hashes(samples: List[Sample], truths: List[Any]) -> Dict[str, str]:
+    """Return SHA-256 of each image's bytes -> sample id.
+
+    Raises:
+        InputProblem: one image has two names and two truths.
+    """
+    found: Dict[str, Tuple[str, Any]] = {}
+    for sample, truth in zip(samples, truths):
+        other, its_truth = found.setdefault(_file_hash(sample.path), (sample.id, truth))
+        if truth != its_truth:
+            what = f"{other} and {sample.id} are the same image, with different truths"
+            raise InputProblem(what, str(sample.path), "take one of them out: one truth at most is right")
+    return {digest: name for digest, (name, _) in found.items()}
 
 
 def refuse_overlap(splits: Mapping[str, List[Sample]]) -> Dict[str, str]:
     """Refuse an image that two splits have, by the hash of its bytes; return a digest of each split.
 
+    Refused is also one that a split has under two names, with different truths.
+
     Raises:
-        InputProblem: naming both files.
+        InputProblem: naming both files; a file that cannot be read.
     """
     seen: Dict[str, Tuple[str, str]] = {}
     digests = {}
     for split, samples in splits.items():
-        hashes = content_hashes(samples)
+        drawn = [_drawn_hash(sample) for sample in samples]
+        said = [_said(sample) for sample in samples]
+        hashes = _content_hashes(samples, [[one, *rest[1:]] for one, rest in zip(drawn, said)])
         for digest, sample_id in hashes.items():
             if digest in seen:
                 other, other_id = seen[digest]
@@ -269,13 +324,18 @@ def refuse_overlap(splits: Mapping[str, List[Sample]]) -> Dict[str, str]:
                     advice="a quality measured on seen images says nothing; take one of them out",
                 )
             seen[digest] = (split, sample_id)
-        truth = json.dumps([sorted(hashes), _truth(samples)])
+        masks = [digest for digest in drawn if digest is not None]
+        truth = json.dumps([sorted(hashes), [masks, *said]])
         digests[split] = hashlib.sha256(truth.encode()).hexdigest()
     return digests
 
 
-def _truth(samples: List[Sample]) -> List[Any]:
-    """Return, as JSON, what is annotated of the samples: the hashes of masks and polygons, then the rest."""
-    files = [sample.mask or sample.labelme for sample in samples]
-    drawn = [_file_hash(path) for path in files if path is not None]
-    return [drawn, *((s.id, s.box, s.reading, s.country, s.label) for s in samples)]
+def _drawn_hash(sample: Sample) -> Optional[str]:
+    """Return the hash of a sample's mask or polygons, or None."""
+    path = sample.mask or sample.labelme
+    return None if path is None else _file_hash(path)
+
+
+def _said(sample: Sample) -> Any:
+    """Return, as JSON, what is written of a sample."""
+    return sample.id, sample.box, sample.reading, sample.country, sample.label

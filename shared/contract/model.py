@@ -31,6 +31,8 @@ class InputSpec:
         interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing);
             `linear`.
         dtype: `float32`, or `uint8` for a network that takes the pixels as they are.
+        background: `black` or `white`, what an image is laid over where it is transparent; of a pipeline the
+            first network's counts.
     """
 
     name: str
@@ -43,6 +45,7 @@ class InputSpec:
     pad: int = 0
     interpolation: str = "area"
     dtype: str = "float32"
+    background: str = "black"
 
     @property
     def size(self) -> Tuple[int, int]:

@@ -107,6 +107,7 @@ class MaskOutput:
         foreground: the class that is scored, for softmax.
         threshold: from which a pixel counts, for sigmoid.
         labels: the labels of the labelme polygons that count; None counts all.
+        values: those of a mask file that count; None takes two values for what they are (`mask_values`).
     """
 
     tensor: str
@@ -114,6 +115,7 @@ class MaskOutput:
     foreground: int = 1
     threshold: float = 0.5
     labels: Optional[Tuple[str, ...]] = None
+    values: Optional[Tuple[int, ...]] = None
 
 
 @dataclass(frozen=True)

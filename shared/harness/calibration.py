@@ -10,7 +10,8 @@ from shared.contract.model import InputSpec, Network
 from shared.harness.scoring import METRICS, score
 from shared.inference.arrays import Array
 from shared.inference.decoding import predict
-from shared.inference.preprocess import Placement, read_image, to_input
+from shared.inference.image_files import read_image
+from shared.inference.preprocess import Placement, to_input
 from shared.inference.session import Tensors
 
 
@@ -49,5 +50,6 @@ class SplitCalibration:
         return score(self._network, prediction, self._samples[split][index]).scores[self.metric]
 
     def _prepare(self, split: str, index: int, spec: InputSpec) -> Array:
-        image, self._placements[split, index] = to_input(read_image(self._samples[split][index].path), spec)
+        pixels = read_image(self._samples[split][index].path, self._network.input.background)
+        image, self._placements[split, index] = to_input(pixels, spec)
         return image

@@ -19,7 +19,8 @@ from shared.harness.progress import track
 from shared.harness.reference import Kept
 from shared.harness.scoring import quality_of, score
 from shared.inference.decoding import FoundMask, predict
-from shared.inference.preprocess import read_image, to_array, to_pixels
+from shared.inference.image_files import read_image
+from shared.inference.preprocess import to_array, to_pixels
 from shared.inference.session import Session, Tensors
 
 KEPT_SAMPLES = 4
@@ -70,7 +71,7 @@ def evaluate(
     outputs_change = False
     wanted = pictured(len(chosen))
     for number, sample in enumerate(track(chosen, f"evaluate {network.name}", len(chosen))):
-        pixels, placement = to_pixels(read_image(sample.path), session.input)
+        pixels, placement = to_pixels(read_image(sample.path, network.input.background), session.input)
         image = to_array(pixels, session.input)
         start = perf_counter_ns()
         tensors = session.run(image)

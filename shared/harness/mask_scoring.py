@@ -12,10 +12,12 @@ from shared.contract.dataset import Sample, read_labelme
 from shared.contract.measurement import MaskPicture
 from shared.contract.model import Network
 from shared.contract.outputs import SegmentationOutputs
+from shared.harness.mask_files import read_mask
 from shared.inference.arrays import Array
 from shared.inference.decoding import FoundMask
+from shared.inference.image_files import UnreadableImage, read_image
 from shared.inference.mask_decoding import over_image
-from shared.inference.preprocess import Area, UnreadableImage, read_image
+from shared.inference.preprocess import Area
 
 PICTURES = 6
 """Samples of a split whose masks are kept as pictures."""
@@ -27,19 +29,17 @@ IMAGE_SIDE, MASK_SIDE = 400, 512
 def true_mask(network: Network, sample: Sample) -> Array:
     """Return what is annotated, bool [height, width] at the resolution of the annotation.
 
-    A pixel counts from 128 of 255 in a mask file, or where any polygon of the model's `labels` (of any label,
-    where it names none) covers it.
+    A pixel of a mask file counts by its value (`shared.contract.mask_values`); of a labelme file where any
+    polygon of the model's `labels` (of any label, where it names none) covers it.
 
     Raises:
         UnreadableImage: a mask file that cannot be decoded.
-        InputProblem: a labelme file that cannot be read.
+        InputProblem: a mask file of which nobody can tell what counts, a labelme file that cannot be read.
     """
-    if sample.labelme is None:
-        painted = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE)
-        if painted is None:
-            raise UnreadableImage(f"cannot decode the mask {sample.mask}")
-        return np.asarray(painted >= 128)
     assert isinstance(network.outputs, SegmentationOutputs)
+    if sample.mask is not None:
+        return read_mask(sample.mask, network.outputs.mask.values)
+    assert sample.labelme is not None
     drawn, labels = read_labelme(sample.labelme), network.outputs.mask.labels
     canvas = np.zeros((drawn.height, drawn.width), np.uint8)
     for label, corners in drawn.polygons:
@@ -134,7 +134,9 @@ def picture(network: Network, found: FoundMask, sample: Sample, with_truth: bool
     if not with_truth:
         return MaskPicture(sample.id, predicted)
     true = _encoded(".png", _shrunk(truth * np.uint8(255), MASK_SIDE, cv2.INTER_NEAREST))
-    image = _encoded(".jpg", _shrunk(read_image(sample.path), IMAGE_SIDE, cv2.INTER_AREA))
+    image = _encoded(
+        ".jpg", _shrunk(read_image(sample.path, network.input.background), IMAGE_SIDE, cv2.INTER_AREA)
+    )
     return MaskPicture(sample.id, predicted, true, image)
 
 

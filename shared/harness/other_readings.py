@@ -26,7 +26,8 @@ from shared.harness.progress import report
 from shared.harness.scoring import METRICS, score
 from shared.inference.arrays import Array
 from shared.inference.decoding import predict
-from shared.inference.preprocess import Placement, read_image, to_input
+from shared.inference.image_files import read_image
+from shared.inference.preprocess import Placement, to_input
 from shared.inference.session import Session, Tensors
 
 TRIED_SAMPLES = 20
@@ -94,7 +95,7 @@ def _run(session: Session, spec: InputSpec, samples: Sequence[Sample]) -> List[R
     """Return the outputs for each sample, its image made an input as `spec` has it."""
     runs = []
     for sample in samples:
-        image, placement = to_input(read_image(sample.path), spec)
+        image, placement = to_input(read_image(sample.path, spec.background), spec)
         runs.append((session.run(image), placement))
     return runs
 

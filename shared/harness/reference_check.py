@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Hashable, Iterator, Sequence
+from typing import Hashable, Sequence
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from shared.contract.dataset import Sample
 from shared.contract.measurement import Quality, SampleScore
 from shared.contract.model import Network
 from shared.contract.outputs import Task
-from shared.contract.unanswerable import unanswerable
 from shared.harness.evaluate import Evaluation
 from shared.harness.floors import findable, has_something_to_find, shortfall
 from shared.harness.mask_scoring import true_mask
@@ -52,7 +51,10 @@ def what_is_wrong(network: Network, session: Session, found: Evaluation) -> str:
     lines = [f"the reference cannot be what variants are compared with: {what}"]
     if not found.not_finite:
         lines.append(_examples(network, found.samples, found.quality))
-    return "\n  ".join([*lines, *_likely_causes(network, session, found.samples)])
+    tried = findable(network, found.samples, TRIED_SAMPLES)
+    if tried:
+        lines.append(better_reading(network, session, tried))
+    return "\n  ".join(lines)
 
 
 def what_is_wrong_end_to_end(network: Network, samples: Sequence[Sample], quality: Quality) -> str:
@@ -121,11 +123,3 @@ def _example(network: Network, one: SampleScore, sample: Sample) -> str:
     else:
         true = sample.label or f"{sample.reading} {sample.country or ''}".strip()
     return f"{sample.id}: found {str(answer)[:80]}, true is {true[:80]}"
-
-
-def _likely_causes(network: Network, session: Session, samples: Sequence[Sample]) -> Iterator[str]:
-    for strange in unanswerable(network.outputs, samples):
-        yield f"{strange.what}; {strange.advice}"
-    tried = findable(network, samples, TRIED_SAMPLES)
-    if tried:
-        yield better_reading(network, session, tried)

@@ -27,7 +27,7 @@ from shared.contract.device import AFTER, BEFORE
 from shared.contract.errors import DockyardError, JobFailed
 from shared.contract.job import JOB_VERSION, Job
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
-from shared.contract.result import Notes, Result, Status
+from shared.contract.result import Result, Status
 from shared.contract.stages import (
     CLOCKED,
     Compile,
@@ -45,7 +45,6 @@ from shared.contract.stages import (
     StreamRead,
     artifacts_of,
 )
-from shared.contract.unanswerable import unanswerable
 from shared.harness import machine
 from shared.harness.benchmark import benchmark_network, benchmark_pipeline
 from shared.harness.bursts import Words, words_of_host
@@ -58,8 +57,8 @@ from shared.harness.reference import REFERENCE_FILE, compare, disagreement, save
 from shared.harness.reference_check import what_is_wrong, what_is_wrong_end_to_end
 from shared.harness.toolchain import Capabilities, Product, Tuning, first_line
 from shared.inference.artifacts import describe_artifact, read_manifest
+from shared.inference.image_files import UnreadableImage
 from shared.inference.loaded_nodes import load_nodes, settings_by_network, settings_of
-from shared.inference.preprocess import UnreadableImage
 from shared.inference.session import Session, Unsupported
 
 OUTPUTS, TUNING = "outputs", "tuning"
@@ -260,19 +259,15 @@ def _evaluate(work: _Work, parameters: Evaluate) -> Result:
         return Result(Status.FAILED, f"not the reference's outputs: {reason}", differences=rows)
     test = work.folder / parameters.test
     found = evaluate(network, session, test, parameters.samples, with_truth=parameters.is_reference)
-    notes = Notes()
     if parameters.is_reference:
         wrong = what_is_wrong(network, session, found)
         if wrong:
             return Result(Status.FAILED, wrong, settings=settings_of(session))
         save_reference(work.output / REFERENCE_FILE, found.kept)
-        strange = unanswerable(network.outputs, found.samples)
-        notes = Notes(tuple(f"{one.what}: they count as wrong" for one in strange))
     return Result(
         Status.DONE,
         settings=settings_of(session),
         differences=rows,
-        notes=notes,
         quality=found.quality,
         measurement=Latency(Scope.NETWORK, TimingProtocol.DATASET, {TOTAL: found.times_ns}),
     )

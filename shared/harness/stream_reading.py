@@ -32,6 +32,7 @@ from shared.harness.stream_work import StreamWork
 from shared.harness.toolchain import Streamer
 from shared.inference.apart import Apart, tell_apart
 from shared.inference.frames import Frame, Source
+from shared.inference.loaded_stream import LoadedStream
 from shared.inference.video import open_source
 
 TOLD_EVERY = 50
@@ -54,7 +55,7 @@ def read_sources(work: StreamWork, parameters: StreamRead, word: LastWord = last
     with ExitStack() as stack:
         sources: List[Apart] = []
         for address in parameters.sources:
-            source = _opened(address, work.folder, loaded.decoders)
+            source = _opened(address, work.folder, loaded)
             stack.callback(source.close)
             sources.append(Apart(source if parameters.seconds is None else Until(source, parameters.seconds)))
         tell_apart(sources)
@@ -120,13 +121,13 @@ def _teller() -> Callable[[FrameReading], None]:
     return tell
 
 
-def _opened(address: str, folder: Path, decoders: int) -> Source:
+def _opened(address: str, folder: Path, loaded: LoadedStream) -> Source:
     """Open a source, which lines and errors name as the job does. Raises InputProblem."""
     place = folder / address
     if not place.exists():
-        return open_source(address, decoders)
+        return open_source(address, loaded.decoders, background=loaded.background)
     try:
-        source = open_source(str(place), decoders)
+        source = open_source(str(place), loaded.decoders, background=loaded.background)
     except InputProblem as problem:
         raise InputProblem(problem.what, address, problem.advice) from None
     source.name = address

@@ -38,6 +38,11 @@ class LoadedStream:
     def decoders(self) -> int:
         return 1 if self.settings is None else self.settings.decoders
 
+    @property
+    def background(self) -> str:
+        """What images are laid over where they are transparent."""
+        return self.workers[0][0].network.input.background
+
     def read(
         self, sources: Sequence[Source], on_reading: OnReading, latencies: Optional[int] = None
     ) -> StreamTotals:

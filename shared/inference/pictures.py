@@ -10,9 +10,6 @@ import numpy as np
 
 from shared.inference.arrays import Array
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-"""Of the files in a folder that are read as images."""
-
 OPENCV = {"yuv420p": cv2.COLOR_YUV2BGR_I420, "nv12": cv2.COLOR_YUV2BGR_NV12}
 """What OpenCV converts as it should, by FFmpeg's names: BT.601, limited range, even sides."""
 

@@ -11,7 +11,8 @@ from shared.contract.model import IMAGE, Network, PipelineNode, steps_of
 from shared.inference.arrays import Array
 from shared.inference.boxes import moved
 from shared.inference.decoding import FoundBox, Prediction, predict
-from shared.inference.preprocess import Area, area_of, crop, decode, to_input
+from shared.inference.image_files import decode
+from shared.inference.preprocess import Area, area_of, crop, to_input
 from shared.inference.session import Session
 
 
@@ -76,7 +77,7 @@ def run_pipeline(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> Pass
         UnreadableImage: the file cannot be decoded.
     """
     clock = Clock()
-    image = decode(encoded, name)
+    image = decode(encoded, name, nodes[0].network.input.background)
     clock.lap("decode")
     height, width = image.shape[:2]
     areas: Dict[str, Area] = {}

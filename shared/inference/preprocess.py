@@ -1,10 +1,9 @@
-"""From encoded image files to network inputs, and from network pixels back to image pixels."""
+"""From images to network inputs, and from network pixels back to image pixels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Tuple
 
 import cv2
@@ -16,10 +15,6 @@ from shared.inference.boxes import Box, grown
 
 Area = Tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels; the last two are outside."""
-
-
-class UnreadableImage(Exception):
-    """An image file that cannot be decoded."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +35,6 @@ class Placement:
             (x1 - self.left) / self.scale_x,
             (y1 - self.top) / self.scale_y,
         )
-
-
-def decode(encoded: bytes, name: str) -> Array:
-    """Decode an image file to uint8 BGR [height, width, 3].
-
-    Raises:
-        UnreadableImage: naming the file.
-    """
-    try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
-    except cv2.error:  # more pixels than OpenCV takes
-        image = None
-    if image is None:
-        raise UnreadableImage(f"cannot decode the image {name} ({len(encoded)} bytes)")
-    return np.asarray(image)
-
-
-def read_image(path: Path) -> Array:
-    """Read an image file, uint8 BGR [height, width, 3]. Raises UnreadableImage."""
-    return decode(path.read_bytes(), path.name)
 
 
 def to_input(image: Array, spec: InputSpec) -> Tuple[Array, Placement]:

@@ -20,8 +20,8 @@ from shared.contract.errors import InputProblem, JobFailed, nearest
 from shared.contract.streaming import is_address
 from shared.inference.addresses import without_password
 from shared.inference.frames import Frame, Source, SourceCounts
-from shared.inference.pictures import IMAGE_ENDINGS, ImagePicture, is_bt601, video_picture
-from shared.inference.preprocess import UnreadableImage, read_image
+from shared.inference.image_files import IMAGE_ENDINGS, UnreadableImage, images_of, read_image
+from shared.inference.pictures import ImagePicture, is_bt601, video_picture
 
 FORMATS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "flv"),
@@ -78,7 +78,9 @@ class Patience:
 PATIENCE = Patience()
 
 
-def open_source(address: str, decoders: int = 1, patience: Patience = PATIENCE) -> Source:
+def open_source(
+    address: str, decoders: int = 1, patience: Patience = PATIENCE, background: str = "black"
+) -> Source:
     """Open a source by its name: a video file, an address (rtsp://...), a camera (/dev/video0), a folder.
 
     An address whose length is known is a recording: it is read whole, as a file is, and ends. Any other is
@@ -87,6 +89,7 @@ def open_source(address: str, decoders: int = 1, patience: Patience = PATIENCE) 
     Args:
         decoders: threads that decode it. Those of a recording take a frame each; those of a live source
             share each frame, as far as its encoder has cut it into slices, so that none is held back.
+        background: what a folder's images are laid over where they are transparent.
 
     Raises:
         InputProblem: there is no such thing, it does not answer, or it is no video.
@@ -95,7 +98,7 @@ def open_source(address: str, decoders: int = 1, patience: Patience = PATIENCE) 
         return _open_address(address, decoders, patience)
     path = Path(address)
     if path.is_dir():
-        return Folder(path)
+        return Folder(path, background)
     if path.is_char_device():
         return Live(_Reach(address, CAMERA_FORMAT), decoders, patience)
     return open_recording(path, decoders)
@@ -390,10 +393,9 @@ class Folder:
 
     is_live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, background: str) -> None:
         self.name, self.counts = str(path), SourceCounts()
-        images = (one for one in path.iterdir() if one.suffix.lower() in IMAGE_ENDINGS and one.is_file())
-        self._images = sorted(images, key=lambda one: one.name)
+        self._images, self._background = images_of(path), background
         self._is_closed = False
         if not self._images:
             endings = ", ".join(IMAGE_ENDINGS)
@@ -404,7 +406,7 @@ class Folder:
             if self._is_closed:
                 return
             try:
-                picture = ImagePicture(read_image(path))
+                picture = ImagePicture(read_image(path, self._background))
             except (UnreadableImage, OSError):
                 self.counts.corrupt += 1
                 continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
 from shared.contract.errors import DockyardError
-from shared.inference.preprocess import UnreadableImage
+from shared.inference.image_files import UnreadableImage
 from shared.serving.delivered import TARGETS, Delivered, open_delivery
 from shared.serving.http.limits import Limits
 

@@ -19,10 +19,10 @@ from shared.contract.errors import InputProblem
 from shared.contract.model import IMAGE
 from shared.inference.arrays import Array
 from shared.inference.cpu import cpu_name, low_precision_flags
+from shared.inference.image_files import images_of
 from shared.inference.pipeline import LoadedNode
 from shared.inference.session import Session, Tensors
 from shared.serving.image_reading import ImageReading, read_image
-from shared.serving.read_command import images_of
 
 GOLDEN_VERSION = 1
 

@@ -15,10 +15,11 @@ from shared.contract.reading_lines import rounded_box, rounded_share
 from shared.contract.streaming import Answer, ReadObject, stream_problem
 from shared.inference.arrays import Array
 from shared.inference.decoding import FoundBox, FoundClass, FoundMask, FoundText, Prediction
+from shared.inference.image_files import decode
 from shared.inference.mask_decoding import decode_mask, over_image
 from shared.inference.objects import answer_of, read_objects
 from shared.inference.pipeline import Clock, LoadedNode, Passage, run_pipeline
-from shared.inference.preprocess import decode, to_input
+from shared.inference.preprocess import to_input
 
 Found = Dict[str, Any]
 """One thing that was found, as JSON."""
@@ -49,13 +50,14 @@ def read_image(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> ImageR
     Raises:
         UnreadableImage: the file cannot be decoded.
     """
+    background = nodes[0].network.input.background
     if _finds_objects(nodes):
-        image = decode(encoded, name)
+        image = decode(encoded, name, background)
         readers = [loaded.node.name for loaded in nodes[1:]]
         objects = read_objects(nodes, image, Clock())
         return _reading(image.shape[:2], [_of_object(one, readers) for one in objects])
     if len(nodes) == 1:
-        image = decode(encoded, name)
+        image = decode(encoded, name, background)
         return _reading(image.shape[:2], [_of_network(nodes[0], image)])
     passage = run_pipeline(nodes, encoded, name)
     return _reading(passage.image_size, _of_passage(nodes[-1], passage))

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Iterator, Sequence, Tuple
 
-from shared.inference.pictures import IMAGE_ENDINGS
-from shared.inference.preprocess import UnreadableImage
+from shared.inference.image_files import UnreadableImage, images_of
 from shared.inference.stream import Nodes
 from shared.serving.image_reading import ImageReading, read_image
 
@@ -53,9 +52,3 @@ def _images(inputs: Sequence[str]) -> Iterator[Tuple[str, Callable[[], bytes]]]:
                 yield str(image), image.read_bytes
         else:
             yield each, path.read_bytes
-
-
-def images_of(folder: Path) -> Sequence[Path]:
-    """Return the images of a folder in the order of their names."""
-    files = (one for one in folder.iterdir() if one.suffix.lower() in IMAGE_ENDINGS and one.is_file())
-    return sorted(files, key=lambda one: one.name)

@@ -10,8 +10,9 @@ from typing import Callable, List, Optional, Sequence
 from shared.contract.delivery import Delivery
 from shared.contract.measurement import TOTAL, Scope
 from shared.inference.cpu import cpu_name, low_precision_flags
+from shared.inference.image_files import decode
 from shared.inference.pipeline import run_pipeline
-from shared.inference.preprocess import decode, to_input
+from shared.inference.preprocess import to_input
 from shared.inference.stream import Nodes
 
 WARM_UP, LEAST_CALLS, LONG_ENOUGH_S = 5, 10, 1.0
@@ -43,8 +44,8 @@ def median_ms(nodes: Nodes, scope: Scope, images: Sequence[bytes]) -> float:
 
 def _network_call(nodes: Nodes, images: Sequence[bytes]) -> Callable[[int], int]:
     """Return what runs the network on the numbered image, and returns nanoseconds."""
-    session = nodes[0].session
-    tensors = [to_input(decode(image, "golden"), session.input)[0] for image in images]
+    session, background = nodes[0].session, nodes[0].network.input.background
+    tensors = [to_input(decode(image, "golden", background), session.input)[0] for image in images]
 
     def call(number: int) -> int:
         started = perf_counter_ns()

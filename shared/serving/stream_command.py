@@ -32,7 +32,7 @@ def read_stream(loaded: LoadedStream, addresses: Sequence[str], say: Say, compla
     with ExitStack() as stack:
         sources: List[Apart] = []
         for address in addresses:
-            source = open_source(address, loaded.decoders)
+            source = open_source(address, loaded.decoders, background=loaded.background)
             stack.callback(source.close)
             sources.append(Apart(source))
         tell_apart(sources)

@@ -32,7 +32,8 @@ from shared.contract.outputs import (
 )
 from shared.contract.streaming import Answer
 from shared.inference.decoding import confidence_of, decode_boxes, decode_class, decode_text
-from shared.inference.preprocess import Placement, read_image, to_input
+from shared.inference.image_files import read_image
+from shared.inference.preprocess import Placement, to_input
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-parsers"))

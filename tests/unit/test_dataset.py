@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from dockyard.plan.plan import Plan
 from dockyard.run import datasets
 from dockyard.run.annotations import check_annotations
+from dockyard.run.unanswerable import unanswerable
 from shared.contract.dataset import SPLITS, Polygons, Sample, read_labelme, read_split, refuse_overlap
 from shared.contract.errors import InputProblem
 from shared.contract.model import DataLocation, InputSpec, Network
@@ -30,7 +30,6 @@ from shared.contract.outputs import (
     Task,
     TextOutputs,
 )
-from shared.contract.unanswerable import unanswerable
 from tests.fakes import attempt
 
 WriteImage = Callable[..., Path]
@@ -193,16 +192,6 @@ def test_labelme_that_is_no_text(split: Path) -> None:
         read_labelme(path)
 
 
-def test_labelme_leads_out_of_the_folder(split: Path, write_image: WriteImage) -> None:
-    """A link from labelme/ out of the data set's folder is refused."""
-    write_image(split / "masks" / "1.png")
-    outside = split.parent / "outside.json"
-    outside.write_text(json.dumps(labelme()))
-    (split / "labelme").mkdir()
-    (split / "labelme" / "0.json").symlink_to(outside)
-    assert "leaves the data set's folder" in refused(split, Task.SEGMENTATION).what
-
-
 coordinates = (
     st.floats(-1e5, 1e5)
     | st.integers(-(10**5), 10**5)
@@ -310,11 +299,78 @@ def test_box_path_escape(split: Path) -> None:
     assert "leaves the data set's folder" in refused(split, Task.DETECTION).what
 
 
-def test_link_out_of_the_folder(split: Path) -> None:
-    """A link that leads out of the data set's folder is refused."""
-    (split / "images" / "2.png").symlink_to("/etc/passwd")
-    (split / "labels.csv").write_text("file,label\nimages/2.png,7\n")
+def test_links_are_followed(split: Path, write_image: WriteImage) -> None:
+    """Images, annotations and folders that are links are read as what they lead to."""
+    farm = split.parent / "farm" / "test"
+    (farm / "masks").mkdir(parents=True)
+    write_image(split.parent / "elsewhere" / "images" / "a.png")
+    (farm / "images").symlink_to(split.parent / "elsewhere" / "images")
+    (farm / "masks" / "a.png").symlink_to(split / "images" / "0.png")
+    (farm / "labels.csv").symlink_to(split.parent / "labels.csv")
+    (split.parent / "labels.csv").write_text("file,label\nimages/a.png,7\n")
+    assert [sample.id for sample in read_split(farm, Task.CLASSIFICATION)] == ["images/a.png"]
+    assert [sample.id for sample in read_split(farm, Task.SEGMENTATION)] == ["images/a.png"]
+
+
+def test_link_to_nowhere(split: Path) -> None:
+    """A link that leads to nothing, or round in a circle, is an image that is not there."""
+    (split / "images" / "2.png").symlink_to(split / "images" / "gone.png")
+    (split / "images" / "3.png").symlink_to(split / "images" / "3.png")
+    for number in (2, 3):
+        (split / "labels.csv").write_text(f"file,label\nimages/{number}.png,7\n")
+        assert "not there" in refused(split, Task.CLASSIFICATION).what
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._0.png", "Thumbs.db", "desktop.ini", "@eaDir"])
+def test_hidden_things_are_passed_over(split: Path, write_image: WriteImage, name: str) -> None:
+    """What file managers and servers leave among images is no image without a mask."""
+    for number in range(2):
+        write_image(split / "masks" / f"{number}.png")
+    if name == "@eaDir":
+        (split / "images" / name).mkdir()
+    else:
+        (split / "images" / name).write_bytes(b"x")
+    assert [s.id for s in read_split(split, Task.SEGMENTATION)] == ["images/0.png", "images/1.png"]
+
+
+def test_back_slashes_are_separators(split: Path) -> None:
+    """File names that a program on Windows wrote lead to the same files, and leave the folder as little."""
+    (split / "labels.csv").write_text("file,label\nimages\\0.png,7\n.\\images\\1.png,8\n")
+    samples = read_split(split, Task.CLASSIFICATION)
+    assert [sample.id for sample in samples] == ["images/0.png", "images/1.png"]
+    (split / "labels.csv").write_text("file,label\n..\\secret.png,7\n")
     assert "leaves the data set's folder" in refused(split, Task.CLASSIFICATION).what
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("images/0.png,8", "is there twice, in the lines 2 and 3, with different truths"),
+        ("images\\0.png,8", "is there twice, in the lines 2 and 3, with different truths"),
+        ("./images//0.png,7", "is there twice, in the lines 2 and 3"),
+    ],
+)
+def test_an_image_twice(split: Path, second: str, message: str) -> None:
+    """An image that is annotated twice is refused with both lines, however it is written."""
+    (split / "labels.csv").write_text(f"file,label\nimages/0.png,7\n{second}\n")
+    assert refused(split, Task.CLASSIFICATION).what.endswith(message)
+
+
+def test_two_images_of_one_mask(split: Path, write_image: WriteImage) -> None:
+    """Two images that would take the same mask are refused."""
+    write_image(split / "images" / "0.jpg")
+    for number in range(2):
+        write_image(split / "masks" / f"{number}.png")
+    assert "images/0.jpg and images/0.png would have one mask" in refused(split, Task.SEGMENTATION).what
+
+
+def test_one_image_with_two_truths(tmp_path: Path, write_image: WriteImage) -> None:
+    """The same image under two names is refused where its truths differ."""
+    folder = labelled(tmp_path / "test", write_image, [1, 1])
+    assert refuse_overlap({"test": read_split(folder, Task.CLASSIFICATION)})
+    (folder / "labels.csv").write_text("file,label\nimages/0.png,7\nimages/1.png,8\n")
+    with pytest.raises(InputProblem, match=r"images/0\.png and images/1\.png are the same image"):
+        refuse_overlap({"test": read_split(folder, Task.CLASSIFICATION)})
 
 
 @pytest.mark.parametrize("name", ["a\0b.png", "x" * 300 + ".png"], ids=["NUL", "300 characters"])
@@ -339,7 +395,7 @@ def test_missing_column(split: Path, task: Task, header: str, message: str) -> N
         (split / name).write_text(f"{header}\nimages/0.png,7\n" if header else "")
     problem = refused(split, task)
     assert message in problem.what
-    assert problem.where.endswith(".csv")
+    assert problem.where.endswith(".csv:1")
 
 
 @pytest.mark.parametrize(
@@ -355,7 +411,7 @@ def test_no_text(split: Path) -> None:
     """Annotations that are no text are refused."""
     (split / "labels.csv").write_bytes(b"file,label\n\xff\xfe,7\n")
     (split / "annotations.json").write_bytes(b"\xff\xfe")
-    assert "not a CSV file" in refused(split, Task.CLASSIFICATION).what
+    assert "no text in UTF-8: the byte 0xff in line 2" in refused(split, Task.CLASSIFICATION).what
     assert "not a COCO JSON file" in refused(split, Task.DETECTION).what
 
 
@@ -565,16 +621,23 @@ def relabel(plan: Plan, labels: list[str], split: str = "test") -> None:
     (plan.workspace.root / "own" / split / "labels.csv").write_text("file,label\n" + rows)
 
 
-def test_labels_that_are_no_names(own_plan: Plan) -> None:
-    """Labels of which none is a name of the network are refused; where some are, the others are a warning."""
-    relabel(own_plan, ["7", "seven"])
-    (warning,) = datasets.prepare(own_plan, lambda *_: None)["digits"].warnings
-    assert warning.startswith("own/test: 1 of 2 labels are none of the network's names: 'seven'; valid: '0',")
-    relabel(own_plan, ["seven", "eight"])
-    with pytest.raises(InputProblem, match="2 of 2 labels are none of the network's names") as caught:
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["7", "seven"], "1 of 2 labels are none of the network's names: 'seven' (labels.csv:3)"),
+        (
+            ["seven", "eight"],
+            "2 of 2 labels are none of the network's names: 'seven' (labels.csv:2), 'eight' (labels.csv:3)",
+        ),
+    ],
+)
+def test_labels_that_are_no_names(own_plan: Plan, labels: list[str], message: str) -> None:
+    """Labels that are no names of the network are refused with their lines before any job runs."""
+    relabel(own_plan, labels)
+    with pytest.raises(InputProblem) as caught:
         datasets.prepare(own_plan, lambda *_: None)
-    assert caught.value.where.endswith("own/test")
-    assert len(str(caught.value).splitlines()) == 2
+    assert (caught.value.what, caught.value.where) == (message, "own/test")
+    assert caught.value.advice.startswith("valid: '0',")
 
 
 def test_labels_of_a_calibration_are_not_used(own_plan: Plan) -> None:
@@ -593,19 +656,25 @@ READER = TextOutputs(SymbolsOutput(("s",), "ABC"), NamedClasses("country", ("D",
         (
             ["ABC", "abc"],
             ["D", "GB"],
-            "1 of 2 readings hold symbols that the network does not have: 'a', 'b', 'c'",
+            "1 of 2 readings hold symbols that the network does not have: 'a' (r:1), 'b' (r:1), 'c' (r:1)",
         ),
-        (["ABC", "AB-"], ["D", None], "1 of 2 readings hold symbols that the network does not have: '-'"),
-        (["ABC", "CBA"], ["D", "FR"], "1 of 2 countries are none of the network's names: 'FR'"),
-        (["ABC", "CBA"], [None, "DE"], "1 of 1 countries are none of the network's names: 'DE'"),
+        (
+            ["ABC", "AB-"],
+            ["D", None],
+            "1 of 2 readings hold symbols that the network does not have: '-' (r:1)",
+        ),
+        (["ABC", "CBA"], ["D", "FR"], "1 of 2 countries are none of the network's names: 'FR' (r:1)"),
+        (["ABC", "CBA"], [None, "DE"], "1 of 1 countries are none of the network's names: 'DE' (r:1)"),
     ],
 )
 def test_readings_that_no_answer_can_match(
     readings: list[str], countries: list[str | None], message: str
 ) -> None:
     """Symbols outside the alphabet and countries that are none of the names are told, counted by sample."""
-    pairs = zip(readings, countries)
-    samples = [Sample("x", Path("x"), reading=text, country=country) for text, country in pairs]
+    samples = [
+        Sample("x", Path("x"), reading=text, country=country, where=f"r:{number}")
+        for number, (text, country) in enumerate(zip(readings, countries))
+    ]
     assert [one.what for one in unanswerable(READER, samples)] == ([message] if message else [])
 
 
@@ -644,29 +713,3 @@ NETWORK = Network(
     outputs=SegmentationOutputs(MaskOutput("m")),
     data=DataLocation(),
 )
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ((0, 255), ""),
-        ((0, 0), ""),
-        (
-            (1, 255),
-            "1 of 2 masks that are not empty have no value of 128 or more (masks/0.png has 1 at most)",
-        ),
-        ((1, 2), "2 of 2 masks that are not empty have no value of 128 or more"),
-        ((0, 1), "1 of 1 masks that are not empty have no value of 128 or more (masks/1.png has 1 at most)"),
-    ],
-)
-def test_masks_of_zero_and_one(split: Path, values: tuple[int, int], message: str) -> None:
-    """Masks of 0 and 1, in which nothing would count, are refused, or warned of where others are right."""
-    (split / "masks").mkdir()
-    for number, value in enumerate(values):
-        Image.new("L", (32, 24), value).save(split / "masks" / f"{number}.png")
-    samples = read_split(split, Task.SEGMENTATION)
-    warnings, problem = attempt(InputProblem, check_annotations, NETWORK, samples, "test")
-    told = [problem.what] if problem else warnings or []
-    assert bool(told) is bool(message)
-    assert all(message in text for text in told)
-    assert (problem is not None) == (message != "" and 255 not in values)

@@ -20,7 +20,7 @@ from shared.contract.errors import InputProblem
 from shared.contract.measurement import Scope
 from shared.contract.model import PipelineNode
 from shared.inference.cpu import low_precision_flags
-from shared.inference.preprocess import UnreadableImage
+from shared.inference.image_files import UnreadableImage
 from shared.serving.command_line import main
 from shared.serving.delivered import Delivered, own_cpus, read_delivery
 from shared.serving.golden import read_golden, write_golden

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import threading
 import time
@@ -49,7 +48,8 @@ from shared.harness.reference import Kept, compare, load_reference, save_referen
 from shared.harness.run_job import run_folder
 from shared.harness.toolchain import LONGEST_REASON, Capabilities, Product, first_line
 from shared.inference.cpu import cpu_info, unfit
-from shared.inference.preprocess import read_image, to_input
+from shared.inference.image_files import read_image
+from shared.inference.preprocess import to_input
 from shared.inference.session import Unsupported
 from tests.conftest import ROOT
 from tests.fakes import FakeSession
@@ -483,16 +483,6 @@ def test_a_reference_that_is_no_reference(folder: Path) -> None:
     assert not (folder / "outputs" / "reference.npz").exists()
     variant = run(folder, Evaluate(FILES, TEST), Toolchain(SAME).capabilities())
     assert variant.status == Status.DONE
-
-
-def test_labels_that_no_answer_can_match_are_noted(folder: Path) -> None:
-    """The reference's evaluation notes labels that are none of its names, for they count as wrong."""
-    with (folder / TEST / "labels.csv").open("a") as rows:
-        rows.write("images/3.png,c\n")
-    shutil.copy(folder / TEST / "images" / "2.png", folder / TEST / "images" / "3.png")
-    result = run(folder, REFERENCE_EVALUATION, Toolchain(right_answers(folder)).capabilities())
-    noted = "1 of 4 labels are none of the network's names: 'c': they count as wrong"
-    assert (result.status, result.notes.remarks) == (Status.DONE, (noted,))
 
 
 def test_benchmark_job(folder: Path) -> None:

@@ -35,8 +35,9 @@ from shared.harness.mask_scoring import (
 )
 from shared.harness.scoring import pixel_iou, score, set_metrics
 from shared.inference.decoding import FoundMask, predict
+from shared.inference.image_files import UnreadableImage
 from shared.inference.mask_decoding import decode_mask, over_image
-from shared.inference.preprocess import Placement, UnreadableImage, to_input
+from shared.inference.preprocess import Placement, to_input
 from tests.conftest import ROOT
 from tests.fakes import FakeSession
 

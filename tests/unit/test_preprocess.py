@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from shared.contract.model import InputSpec
 from shared.contract.outputs import BoxOutput, DetectionOutputs, ScoreOutput
 from shared.inference.decoding import decode_box
-from shared.inference.preprocess import (
-    Box,
-    Placement,
-    UnreadableImage,
-    area_of,
-    crop,
-    decode,
-    read_image,
-    to_input,
-)
+from shared.inference.image_files import UnreadableImage, decode, read_image
+from shared.inference.preprocess import Box, Placement, area_of, crop, to_input
 
 sides = st.integers(1, 60)
 
@@ -232,6 +224,6 @@ def test_undecodable_image_is_named(tmp_path: Path, content: bytes) -> None:
 def test_any_kind_of_image_is_decoded_to_three_channels(shape: tuple[int, ...]) -> None:
     """Grey images and images with transparency are decoded to three channels of 8 bits."""
     for dtype in (np.uint8, np.uint16):
-        ok, data = cv2.imencode(".png", np.full(shape, 200, dtype))
+        ok, data = cv2.imencode(".png", np.full(shape, np.iinfo(dtype).max, dtype))
         image = decode(data.tobytes(), "a.png")
         assert (ok, image.shape, image.dtype) == (True, (5, 7, 3), np.uint8)

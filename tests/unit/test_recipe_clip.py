@@ -164,13 +164,11 @@ def test_a_truncated_video_is_refused(plan: Plan, video: bytes) -> None:
 
 
 def test_truth_that_no_answer_matches(plan: Plan) -> None:
-    """Texts that the network cannot answer are a warning, and refused where all are so; bad lines always."""
+    """Texts that the network cannot answer are refused with their frame, and so are bad lines."""
     path = say(plan, "3", "three")
-    (warning,) = prepared(plan).warnings
-    assert warning.startswith("videos/gate.truth.jsonl: 1 of 2 labels are none of the network's names")
-    say(plan, "three")
-    with pytest.raises(InputProblem, match="1 of 1 labels"):
+    with pytest.raises(InputProblem, match=r"1 of 2 labels are .* 'three' \(frame") as caught:
         prepared(plan)
+    assert caught.value.where == "videos/gate.truth.jsonl"
     path.write_text("{")
     with pytest.raises(InputProblem, match="not JSON") as caught:
         prepared(plan)

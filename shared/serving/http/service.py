@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from shared.contract.dataset import MAX_SIDE
 from shared.contract.delivery import Delivery
 from shared.contract.errors import nearest
-from shared.inference.preprocess import UnreadableImage
+from shared.inference.image_files import UnreadableImage
 from shared.inference.stream import Nodes
 from shared.serving.http.access import ApiKey
 from shared.serving.http.image_size import FORMATS, image_size

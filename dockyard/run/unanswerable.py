@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Iterator, List, Optional, Sequence, Tuple
 
-from .dataset import Sample
-from .outputs import ClassificationOutputs, Outputs, TextOutputs
+from shared.contract.dataset import Sample
+from shared.contract.outputs import ClassificationOutputs, Outputs, TextOutputs
 
 SHOWN = 5
 """Names that a message shows."""
@@ -24,14 +24,16 @@ class Unanswerable:
     Attributes:
         kind: `labels`, `readings` or `countries`.
         strangers: the names, or the symbols of readings, that the network does not have; commonest first.
+        places: file and line of the first sample with each, or the sample's name.
         known: those that it has, in the order of its classes.
         samples: how many samples have one.
         of: how many samples are annotated with the kind.
     """
 
     kind: str
-    strangers: Tuple[str, ...]
-    known: Tuple[str, ...]
+    strangers: tuple[str, ...]
+    places: tuple[str, ...]
+    known: tuple[str, ...]
     samples: int
     of: int
 
@@ -42,7 +44,7 @@ class Unanswerable:
         lacking = (
             "hold symbols that the network does not have" if is_text else "are none of the network's names"
         )
-        return f"{self.samples} of {self.of} {self.kind} {lacking}: {_listed(self.strangers)}"
+        return f"{self.samples} of {self.of} {self.kind} {lacking}: {_listed(self.strangers, self.places)}"
 
     @property
     def advice(self) -> str:
@@ -54,41 +56,46 @@ class Unanswerable:
         return f"{guess}valid: {_listed(self.known)}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:LONGEST_NAME]) for name in names[:SHOWN])
+def _listed(names: Sequence[str], places: Sequence[str] = ()) -> str:
+    quoted = [repr(name[:LONGEST_NAME]) for name in names[:SHOWN]]
+    placed = [f"{name} ({place})" for name, place in zip(quoted, places)]
+    shown = ", ".join(placed or quoted)
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
-def unanswerable(outputs: Outputs, samples: Sequence[Sample]) -> List[Unanswerable]:
+def unanswerable(outputs: Outputs, samples: Sequence[Sample]) -> list[Unanswerable]:
     """Return what is annotated of samples and can be no answer of a network, kind by kind."""
-    found: List[Optional[Unanswerable]] = []
+    found: list[Unanswerable | None] = []
     if isinstance(outputs, ClassificationOutputs):
-        labels = [[sample.label] for sample in samples if sample.label]
+        labels = [(sample, [sample.label]) for sample in samples if sample.label]
         found.append(_strangers("labels", labels, outputs.classes.names))
     elif isinstance(outputs, TextOutputs):
-        readings = [list(sample.reading) for sample in samples if sample.reading]
+        readings = [(sample, list(sample.reading)) for sample in samples if sample.reading]
         found.append(_strangers("readings", readings, tuple(outputs.symbols.alphabet)))
         if outputs.country is not None:
-            countries = [[sample.country] for sample in samples if sample.country]
+            countries = [(sample, [sample.country]) for sample in samples if sample.country]
             found.append(_strangers("countries", countries, outputs.country.names))
     return [one for one in found if one is not None]
 
 
 def _strangers(
-    kind: str, annotations: Sequence[Sequence[str]], known: Tuple[str, ...]
-) -> Optional[Unanswerable]:
+    kind: str, annotations: Sequence[tuple[Sample, Sequence[str]]], known: tuple[str, ...]
+) -> Unanswerable | None:
     """Return the annotations with parts that are not known, or None.
 
     Args:
-        annotations: the parts of each sample's: one name, or the symbols of a reading.
+        annotations: each sample's parts: one name, or the symbols of a reading.
     """
-    strange = [list(_unknown(parts, frozenset(known))) for parts in annotations]
-    counted = Counter(part for parts in strange for part in parts)
+    names = frozenset(known)
+    strange = [(sample, [part for part in parts if part not in names]) for sample, parts in annotations]
+    counted = Counter(part for _, parts in strange for part in parts)
     if not counted:
         return None
-    names = tuple(name for name, _ in counted.most_common())
-    return Unanswerable(kind, names, known, sum(map(bool, strange)), len(annotations))
-
-
-def _unknown(parts: Sequence[str], known: "frozenset[str]") -> Iterator[str]:
-    return (part for part in parts if part not in known)
+    places: dict[str, str] = {}
+    for sample, parts in strange:
+        for part in parts:
+            places.setdefault(part, sample.where or sample.id)
+    commonest = tuple(name for name, _ in counted.most_common())
+    affected = sum(bool(parts) for _, parts in strange)
+    firsts = tuple(places[name] for name in commonest)
+    return Unanswerable(kind, commonest, firsts, known, affected, len(annotations))
