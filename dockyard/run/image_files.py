@@ -79,7 +79,9 @@ def _size(image: Image) -> tuple[tuple[int, int], bool]:
     # Of a PNG without the chunk Pillow would decode the whole image to look for one behind it.
     has_exif = "exif" in image.info or image.format == "TIFF"
     is_turned = has_exif and image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
-    return ((height, width) if is_turned else (width, height)), is_turned
+    # Of a TIFF file Pillow has exchanged the sides already.
+    is_exchanged = is_turned and image.format != "TIFF"
+    return ((height, width) if is_exchanged else (width, height)), is_turned
 
 
 def _has_alpha(image: Image) -> bool:
@@ -93,6 +95,8 @@ def _why_not_decoded(image: Image) -> str:
         return f"an image of the format {form}, which is not decoded"
     if (image.mode in ("F", "I") and form != "PPM") or (image.mode, form) == ("F", "PPM"):
         return f"a {form} image of 32 bits a sample, which is not decoded"
+    if (image.mode, form) == ("CMYK", "JPEG2000"):
+        return "a JPEG 2000 image in CMYK, which is not decoded"
     is_grey = image.mode in ("LA", "La") if form == "TIFF" else image.mode in ("1", "L", "I", "I;16")
     if is_grey and form in ("PNG", "TIFF") and _has_alpha(image):
         return "a grey image that is transparent in parts, which is decoded in colour (RGBA) alone"
