@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema.exceptions import ValidationError
 
-from dockyard.recipe.documents import RepeatedKey, json_path, parse
+from dockyard.recipe.documents import RepeatedKey, json_path, parse, read_json
+from shared.contract.errors import InputProblem
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
 values = st.recursive(
@@ -96,3 +98,17 @@ def test_nested_too_deeply_with_a_repeated_key() -> None:
     for depth in (10, 400, 900, 5_000, 100_000):
         with pytest.raises((RepeatedKey, RecursionError)):
             parse("[" * depth + '{"a": 1, "a": 2}' + "]" * depth)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_marks_in_front_make_no_difference(tmp_path: Path, encoding: str) -> None:
+    """A document with a byte-order mark, as editors on Windows write it, is the one without."""
+    (tmp_path / "a.json").write_bytes('{"description": "für"}'.encode(encoding))
+    assert read_json(tmp_path / "a.json", "a.json") == {"description": "für"}
+
+
+def test_no_text(tmp_path: Path) -> None:
+    """Bytes that are no text are said to be none."""
+    (tmp_path / "a.json").write_bytes(b'{"description": "f\xfcr"}')
+    with pytest.raises(InputProblem, match="not a text file in UTF-8"):
+        read_json(tmp_path / "a.json", "a.json")
