@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dockyard.plan.plan import Plan
 from dockyard.run import datasets
@@ -619,6 +620,35 @@ def test_missing_split_of_the_user(own_plan: Plan) -> None:
 def relabel(plan: Plan, labels: list[str], split: str = "test") -> None:
     rows = "".join(f"images/{i}.png,{label}\n" for i, label in enumerate(labels))
     (plan.workspace.root / "own" / split / "labels.csv").write_text("file,label\n" + rows)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("PCX", "an image of the format PCX, which is not decoded"),
+        ("ICO", "an image of the format ICO, which is not decoded"),
+        ("TIFF", "a TIFF image with the compression zstd, which is not decoded"),
+    ],
+)
+def test_images_that_jobs_cannot_decode(own_plan: Plan, form: str, message: str) -> None:
+    """What only the host could read is refused before any job, with the reason."""
+    path = own_plan.workspace.root / "own" / "test" / "images" / "1.png"
+    options = {"compression": "zstd"} if form == "TIFF" else {}
+    Image.new("RGB", (32, 32)).save(path, form, **options)
+    with pytest.raises(InputProblem) as caught:
+        datasets.prepare(own_plan, lambda *_: None)
+    assert (caught.value.what, caught.value.where) == (message, "own/test/images/1.png")
+
+
+def test_alpha_is_a_warning(own_plan: Plan) -> None:
+    """Images with an alpha channel are counted in a warning that says what they are laid over, and why."""
+    path = own_plan.workspace.root / "own" / "test" / "images" / "1.png"
+    Image.new("RGBA", (32, 24)).save(path)
+    (warning,) = datasets.prepare(own_plan, lambda *_: None)["digits"].warnings
+    assert warning == (
+        "own/test: 1 of 2 images have an alpha channel, first images/1.png; what is transparent is laid over "
+        "black ($.input.background of digits/model.json)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ from shared.harness.benchmark import benchmark_pipeline
 from shared.harness.bursts import CALLS
 from shared.harness.evaluate_pipeline import evaluate_pipeline, frames_of
 from shared.harness.mask_scoring import masks_of_part
-from shared.inference.decoding import FoundBox, FoundMask
+from shared.inference.decoding import FoundBox, FoundClass, FoundMask
 from shared.inference.pipeline import LoadedNode, Passage, run_pipeline
 from shared.inference.preprocess import crop, to_input
+from shared.serving.image_reading import read_image
 from tests.fakes import FakeSession
 
 WriteImage = Callable[..., Path]
@@ -319,3 +321,15 @@ def test_a_mask_lies_where_its_crop_was(tmp_path: Path, resize: str) -> None:
     wanted[6:10, 8:12] = True
     assert np.array_equal(whole, wanted)
     assert (truth.shape, truth.any()) == ((HEIGHT, WIDTH), False)
+
+
+@pytest.mark.parametrize(("background", "text"), [("white", "a"), ("black", "b")])
+def test_transparent_images(background: str, text: str) -> None:
+    """A transparent image is laid over what the first network wants, in a pipeline and alone."""
+    looks = node("net", CLASSES, lambda image: {"c": np.array([[float(image.mean()), 127.0]])})
+    spec = replace(looks.network.input, background=background)
+    first = replace(looks, network=replace(looks.network, input=spec))
+    transparent = image_file(np.zeros((HEIGHT, WIDTH, 4), np.uint8))
+    assert run_pipeline([first], transparent, "a.png").predictions == {"net": FoundClass(text)}
+    (found_alone,) = read_image([first], transparent, "a.png").found
+    assert found_alone["class"] == text

@@ -107,6 +107,25 @@ def test_job_folder_is_whole(start: Run) -> None:
     )
 
 
+def test_a_farm_of_links_is_copied(start: Run, digits_data: dict[str, DataSet], tmp_path: Path) -> None:
+    """Links in a user's data are copied as what they lead to; of those that lead nowhere there is nothing."""
+    split = digits_data["digits"].folder / "test"
+    (split / "images" / "0.png").rename(tmp_path / "elsewhere.png")
+    (split / "images" / "0.png").symlink_to(tmp_path / "elsewhere.png")
+    (split / "images" / "gone.png").symlink_to(tmp_path / "gone.png")
+    (split / "images" / "round").symlink_to(split)
+    seen: dict[str, list[Path]] = {}
+
+    def look(job: Job, folder: Path) -> Any:
+        seen[job.id] = [*(folder / "inputs" / "data" / "test").rglob("*")]
+        assert not any(path.is_symlink() for path in folder.rglob("*"))
+        return good_answer(job, folder)
+
+    list(start(FakeExecutor({"digits": look})))
+    names = sorted(path.name for path in seen["digits/reference/evaluate"])
+    assert names == ["0.png", "images", "labels.csv"]
+
+
 def test_shared_modules_lie_beside_the_targets_own(
     workspace: Workspace, second_target: str, tmp_path: Path
 ) -> None:

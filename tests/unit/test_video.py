@@ -209,6 +209,17 @@ def test_a_folder_is_read_by_its_names(tmp_path: Path, write_image: Callable[...
     assert read[1].picture.bgr().shape == (24, 32, 3)
 
 
+def test_transparent_images_of_a_folder(tmp_path: Path) -> None:
+    """A folder's images are laid over what the network wants; what a Mac leaves beside them is none."""
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 6, 4), np.uint8))
+    (tmp_path / "._a.png").write_bytes(b"not looked at")
+    for background, value in (("black", 0), ("white", 255)):
+        source = open_source(str(tmp_path), background=background)
+        (frame,) = source.frames()
+        assert (frame.picture.bgr() == value).all()
+        assert source.counts.corrupt == 0
+
+
 def refused(address: str) -> InputProblem:
     with pytest.raises(InputProblem) as caught:
         open_source(address)
