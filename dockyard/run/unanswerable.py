@@ -87,15 +87,17 @@ def _strangers(
         annotations: each sample's parts: one name, or the symbols of a reading.
     """
     names = frozenset(known)
-    strange = [(sample, [part for part in parts if part not in names]) for sample, parts in annotations]
-    counted = Counter(part for _, parts in strange for part in parts)
+    counted: Counter[str] = Counter()
+    places: dict[str, str] = {}
+    affected = 0
+    for sample, parts in annotations:
+        strange = [part for part in parts if part not in names]
+        counted.update(strange)
+        affected += bool(strange)
+        for part in strange:
+            places.setdefault(part, sample.where or sample.id)
     if not counted:
         return None
-    places: dict[str, str] = {}
-    for sample, parts in strange:
-        for part in parts:
-            places.setdefault(part, sample.where or sample.id)
     commonest = tuple(name for name, _ in counted.most_common())
-    affected = sum(bool(parts) for _, parts in strange)
     firsts = tuple(places[name] for name in commonest)
     return Unanswerable(kind, commonest, firsts, known, affected, len(annotations))

@@ -65,7 +65,7 @@ def mask_numbers(path: Path, prefers_indices: bool) -> Array:
 def _pixels(encoded: bytes, path: Path) -> Array:
     """Decode a mask: [height, width], or [height, width, 3] of one in colour, uint8 or uint16."""
     try:
-        flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
+        flags = cv2.IMREAD_ANYDEPTH + cv2.IMREAD_ANYCOLOR
         pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags) if encoded else None
     except cv2.error:  # more pixels than OpenCV takes
         pixels = None

@@ -53,7 +53,7 @@ def decode(encoded: bytes, name: str, background: str = "black") -> Array:
     Raises:
         UnreadableImage: naming the file.
     """
-    image = _decoded(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    image = _decoded(encoded, cv2.IMREAD_COLOR + cv2.IMREAD_ANYDEPTH)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise UnreadableImage(f"cannot decode the image {name} ({len(encoded)} bytes)")
     if encoded.startswith(JPEG):

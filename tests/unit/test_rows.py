@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -95,10 +97,12 @@ values = st.text("abc ;,\t\"'äß€", min_size=1, max_size=6).filter(lambda tex
 @given(st.lists(st.tuples(values, values), max_size=4), st.sampled_from([",", ";", "\t"]))
 def test_what_is_written_is_read(tmp_path: Path, pairs: list[tuple[str, str]], delimiter: str) -> None:
     """Values that are quoted as CSV wants it come back whole, without the blanks around them."""
-    quoted = [["file", "reading"], *pairs]
-    lines = (delimiter.join('"' + value.replace('"', '""') + '"' for value in pair) for pair in quoted)
-    found = rows(tmp_path, "\n".join(lines))
-    assert [(row["file"], row["reading"]) for row in found] == [(a.strip(), b.strip()) for a, b in pairs]
+    stream = StringIO(newline="")
+    csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([NEEDED, *pairs])
+    found = rows(tmp_path, stream.getvalue())
+    assert [tuple(row.values()) for row in found] == [
+        (file.strip(), reading.strip()) for file, reading in pairs
+    ]
 
 
 @given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda tail: b"file,reading\n" + tail))
