@@ -33,8 +33,9 @@ def check_annotations(network: Network, samples: Sequence[Sample], where: str) -
     Raises:
         InputProblem: annotations that no answer of the network can match; all of a kind are doubtful.
     """
-    for strange in unanswerable(network.outputs, samples):
-        raise InputProblem(strange.what, where, strange.advice)
+    strange = unanswerable(network.outputs, samples)
+    if strange:
+        raise InputProblem(strange[0].what, where, strange[0].advice)
     warnings = []
     for doubt in _doubts(network, samples):
         if doubt.samples == doubt.of:

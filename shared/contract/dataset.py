@@ -233,19 +233,17 @@ def _read_rows(folder: Path, task: Task) -> List[Sample]:
     name, needed = ROWS[task]
     path = folder / name
     samples: Dict[str, Sample] = {}
-    lines: Dict[str, int] = {}
     try:
         rows = read_rows(path, needed)
     except FileNotFoundError:
         raise InputProblem("no annotations", str(path), f"{task.value} is read from {name}") from None
     for row in rows:
         sample = _row_sample(folder, row, f"{name}:{row.line}")
-        if sample.id in samples:
-            differs = _said(sample) != _said(samples[sample.id])
-            what = f"{sample.id} is there twice, in the lines {lines[sample.id]} and {row.line}"
-            advice = "take one of the rows out: each image counts once"
-            raise InputProblem(f"{what}{', with different truths' if differs else ''}", str(path), advice)
-        samples[sample.id], lines[sample.id] = sample, row.line
+        other = samples.setdefault(sample.id, sample)
+        if other is not sample:
+            truths = "with different truths" if _said(sample) != _said(other) else "with one truth"
+            what = f"{sample.id} is there twice {truths}: {other.where} and {sample.where}"
+            raise InputProblem(what, str(path), "take one of the rows out: each image counts once")
     return sorted(samples.values(), key=lambda sample: sample.id)
 
 

@@ -125,7 +125,7 @@ def opacity(encoded: bytes, name: str) -> Optional[Array]:
             return None
         exif, is_grey = chunks.get(b"eXIf", b""), encoded[25] == 0
     elif encoded[8:12] == b"WEBP":
-        if encoded[12:16] == b"VP8 ":
+        if not _webp_has_alpha(encoded):
             return None
         exif = _webp_exif(encoded)
     elif encoded.startswith(b"BM") or tags.get(PHOTOMETRIC) == CMYK:
@@ -145,6 +145,12 @@ def png_chunks(encoded: bytes) -> Iterator[Tuple[bytes, bytes]]:
         length, kind = struct.unpack(">I4s", encoded[start : start + 8])
         yield kind, encoded[start + 8 : start + 8 + length]
         start += 12 + length
+
+
+def _webp_has_alpha(encoded: bytes) -> bool:
+    """Tell whether a WebP file says that it has an alpha channel (RFC 9649, 2.7.1.1 and 3.4)."""
+    place = {b"VP8X": 20, b"VP8L": 24}.get(encoded[12:16])
+    return place is not None and bool(encoded[place] & 0x10)
 
 
 def _webp_exif(encoded: bytes) -> bytes:

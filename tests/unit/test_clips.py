@@ -36,6 +36,13 @@ def test_what_is_written_is_read(tmp_path: Path, written: list[TrueFrame]) -> No
     assert read_truth(tmp_path / "x.truth.jsonl") == {frame.frame: frame for frame in written}
 
 
+def test_a_mark_in_front_makes_no_difference(tmp_path: Path) -> None:
+    """A file that an editor on Windows has put a byte-order mark before is read as without."""
+    path = tmp_path / "x.truth.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"frame": 3, "objects": []}\n')
+    assert list(read_truth(path)) == [3]
+
+
 jsons = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
     lambda inner: (

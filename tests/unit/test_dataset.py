@@ -346,9 +346,9 @@ def test_back_slashes_are_separators(split: Path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ("images/0.png,8", "is there twice, in the lines 2 and 3, with different truths"),
-        ("images\\0.png,8", "is there twice, in the lines 2 and 3, with different truths"),
-        ("./images//0.png,7", "is there twice, in the lines 2 and 3"),
+        ("images/0.png,8", "is there twice with different truths: labels.csv:2 and labels.csv:3"),
+        ("images\\0.png,8", "is there twice with different truths: labels.csv:2 and labels.csv:3"),
+        ("./images//0.png,7", "is there twice with one truth: labels.csv:2 and labels.csv:3"),
     ],
 )
 def test_an_image_twice(split: Path, second: str, message: str) -> None:

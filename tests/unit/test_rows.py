@@ -100,9 +100,8 @@ def test_what_is_written_is_read(tmp_path: Path, pairs: list[tuple[str, str]], d
     stream = StringIO(newline="")
     csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([NEEDED, *pairs])
     found = rows(tmp_path, stream.getvalue())
-    assert [tuple(row.values()) for row in found] == [
-        (file.strip(), reading.strip()) for file, reading in pairs
-    ]
+    wanted = [{"file": file.strip(), "reading": reading.strip()} for file, reading in pairs]
+    assert found == wanted
 
 
 @given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda tail: b"file,reading\n" + tail))
