@@ -212,8 +212,13 @@ def test_what_the_host_takes_a_job_decodes(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     ("compression", "mode"),
     [
-        *((name, "RGB") for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")),
-        *((name, "1") for name in ("group3", "group4")),
+        ("raw", "RGB"),
+        ("tiff_lzw", "RGB"),
+        ("tiff_adobe_deflate", "RGB"),
+        ("packbits", "RGB"),
+        ("jpeg", "RGB"),
+        ("group3", "1"),
+        ("group4", "1"),
     ],
 )
 def test_compressions_of_tiff(tmp_path: Path, compression: str, mode: str) -> None:
