@@ -342,15 +342,45 @@ def matrix(
         raise JobFailed(f"{len(failed)} of {len(done)} recipes did not succeed: {', '.join(failed)}")
 
 
-@task(help={"workspace": WORKSPACE, "debug": DEBUG})
+@task(
+    help={
+        "add": "another machine's results folder, whose records are put beside these, by device",
+        "junit": "a file for the summary of a CI: what each recipe requires, and each variant, as a test",
+        "parquet": "a file for the rows of results.csv with their types",
+        "workspace": WORKSPACE,
+        "debug": DEBUG,
+    }
+)
 @guarded
-def report(_: Context, workspace: str = "", debug: bool = False) -> None:
-    """Write results/ anew from the records."""
+def report(
+    _: Context,
+    add: str = "",
+    junit: str = "",
+    parquet: str = "",
+    workspace: str = "",
+    debug: bool = False,
+) -> None:
+    """Write results/ anew from the records, and say what to take of each recipe."""
+    from rich.console import Console
+
+    from dockyard.judge.adding import add_results
     from dockyard.recipe.workspace import find_workspace
+    from dockyard.report.csv import write_parquet
+    from dockyard.report.decision import decisions_of
+    from dockyard.report.junit import write_junit
+    from dockyard.report.terminal import print_decisions
     from dockyard.report.write import write_report
 
     found = find_workspace(workspace)
-    print(f"{len(write_report(found))} records in {found.results / 'report.md'}")
+    for line in add_results(found, Path(add)) if add else ():
+        print(line)
+    assessments = write_report(found)
+    print_decisions(decisions_of(assessments), Console())
+    if junit:
+        write_junit(assessments, Path(junit))
+    if parquet:
+        write_parquet(assessments, Path(parquet))
+    print(f"{len(assessments)} records in {found.results / 'report.html'} and report.md")
 
 
 @task(

@@ -11,6 +11,9 @@ from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.measurement import Scope, Throughput
 from shared.contract.record import Record, RecordStatus
 
+RECORDS, ADDED = "records", "added"
+"""Folders in results/: the records of this machine, and those added from the results of others."""
+
 
 class Verdict(str, Enum):
     """What the report says of a variant.
@@ -55,6 +58,8 @@ class Assessment:
         is_open: more rounds could change the verdict.
         size_mb: the size of the artifacts, in MB.
         size_ratio: that size over the reference's.
+        origin: the folder in results/ of its recipe's records, as `records/lp_intel`; empty where they are
+            not published.
     """
 
     record: Record
@@ -73,6 +78,7 @@ class Assessment:
     is_open: bool = False
     size_mb: float = 0.0
     size_ratio: float | None = None
+    origin: str = ""
 
     @property
     def fps(self) -> float | None:
@@ -82,6 +88,21 @@ class Assessment:
     @property
     def recipe_name(self) -> str:
         return str(self.record.recipe["name"])
+
+    @property
+    def group(self) -> str:
+        """Those of one recipe on one machine, which were measured side by side, share it."""
+        return self.origin or self.recipe_name
+
+    @property
+    def is_added(self) -> bool:
+        """It comes from another machine's results."""
+        return self.origin.startswith(f"{ADDED}/")
+
+    @property
+    def record_file(self) -> str:
+        """Its record's path in results/; empty where it is not published."""
+        return f"{self.origin}/{self.record.model}/{self.record.variant}.json" if self.origin else ""
 
     @property
     def is_reference(self) -> bool:

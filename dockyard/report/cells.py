@@ -24,7 +24,8 @@ def tabulate(
     cells = []
     for one in rows:
         cells.append(tuple(function(one) for function in functions))
-    return Table(tuple(names), tuple(cells), title=title, folded=folded)
+    records = tuple(one.record_file for one in rows)
+    return Table(tuple(names), tuple(cells), title=title, folded=folded, records=records)
 
 
 def ratio(figure: Interval | None) -> str:

@@ -24,7 +24,7 @@ def headline(rows: Sequence[Assessment]) -> str:
     return (
         f"{winner.record.model}: take {winner.record.variant}{f' ({options})' if options else ''}, "
         f"{winner.speedup.estimate:.2f}x {reference_runtime(own)} (95 % interval {winner.speedup.low:.2f} to "
-        f"{winner.speedup.high:.2f}; {_speed(winner)}) on {winner.device}, "
+        f"{winner.speedup.high:.2f}; {speed(winner)}) on {winner.device}, "
         f"{winner.metric} {winner.quality:.4f} (drop {loss.estimate:+.4f}, 95 % interval {loss.low:+.4f} to "
         f"{loss.high:+.4f})."
     )
@@ -51,7 +51,8 @@ def options_beyond_name(record: Record) -> str:
     return ", ".join(f"{key} {json.dumps(value)}" for key, value in record.options.items())
 
 
-def _speed(one: Assessment) -> str:
+def speed(one: Assessment) -> str:
+    """Return the median milliseconds of a variant, or of a stream its frames a second."""
     if one.is_stream:
         return f"{one.fps:.1f} frames a second"
     assert one.times is not None

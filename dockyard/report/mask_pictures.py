@@ -1,4 +1,4 @@
-"""The masks that records keep as pictures, decoded and put side by side, apart from how they are drawn."""
+"""The masks that records keep as pictures, checked and put side by side, apart from how they are drawn."""
 
 from __future__ import annotations
 
@@ -28,19 +28,22 @@ class BadPicture(Exception):
 
 
 @dataclass(frozen=True)
-class Row:
+class Sample:
     """One sample.
 
     Attributes:
-        image: uint8 RGB [height, width, 3].
-        truth: the true mask, bool [height, width].
-        found: the mask of each variant whose picture could be decoded, like `truth`.
+        size: width and height of the image, in pixels.
+        image_jpeg, truth_png: the kept pictures in base64, both known to be what they should be.
+        truth: the true mask at the image's size, bool [height, width].
+        found: the mask of each variant, like `truth_png`, where it is one.
     """
 
-    sample: str
-    image: Pixels
+    name: str
+    size: tuple[int, int]
+    image_jpeg: str
+    truth_png: str
     truth: Mask
-    found: Mapping[str, Mask]
+    found: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -57,20 +60,17 @@ class Overlay:
     file: str
     title: str
     columns: Sequence[Assessment]
-    rows: Sequence[Row]
+    rows: Sequence[Sample]
     remarks: Sequence[Remark]
 
 
-def overlays_of(assessments: Sequence[Assessment]) -> Iterator[Overlay]:
-    """Yield the masks of each recipe and model whose records keep pictures, the reference's among them."""
-    for recipe, model in dict.fromkeys((one.recipe_name, one.record.model) for one in assessments):
-        own = [one for one in assessments if (one.recipe_name, one.record.model) == (recipe, model)]
-        columns = [one for one in own if _keeps_pictures(one)]
-        if not columns or columns[0].verdict != Verdict.REFERENCE:
-            continue
-        remarks: list[Remark] = []
-        rows = list(_rows(columns, remarks))
-        yield Overlay(f"{recipe}-{model}-overlays.png", f"{recipe}: {model}", columns, rows, remarks)
+def overlay_of(rows: Sequence[Assessment], file: str, title: str) -> Overlay | None:
+    """Return the masks of a model whose records keep pictures, the reference's among them; None of others."""
+    columns = [one for one in rows if _keeps_pictures(one)]
+    if not columns or columns[0].verdict != Verdict.REFERENCE:
+        return None
+    remarks: list[Remark] = []
+    return Overlay(file, title, columns, list(_samples(columns, remarks)), remarks)
 
 
 def _keeps_pictures(one: Assessment) -> bool:
@@ -78,24 +78,28 @@ def _keeps_pictures(one: Assessment) -> bool:
     return one.record.status == RecordStatus.MEASURED and quality is not None and bool(quality.pictures)
 
 
-def _rows(columns: Sequence[Assessment], remarks: list[Remark]) -> Iterator[Row]:
+def _samples(columns: Sequence[Assessment], remarks: list[Remark]) -> Iterator[Sample]:
     """Yield the samples that the reference keeps; what cannot be shown is added to the remarks."""
     kept = {one.record.variant: _by_sample(one) for one in columns}
-    for sample, picture in kept[columns[0].record.variant].items():
+    for name, picture in kept[columns[0].record.variant].items():
         try:
             image = decode(picture.image, "JPEG")
             truth = _fitted(decode(picture.truth, "PNG"), image)
         except BadPicture as problem:
-            remarks.append(Remark(sample, f"cannot be shown: {problem}"))
+            remarks.append(Remark(name, f"cannot be shown: {problem}"))
             continue
         found = {}
         for variant, pictures in kept.items():
-            own = pictures.get(sample)
+            own = pictures.get(name)
             try:
-                found[variant] = _fitted(decode(own.mask if own else None, "PNG"), image)
+                decode(own.mask if own else None, "PNG")
             except BadPicture as problem:
-                remarks.append(Remark(variant, f"{sample} cannot be shown: {problem}"))
-        yield Row(sample, image, truth, found)
+                remarks.append(Remark(variant, f"{name} cannot be shown: {problem}"))
+                continue
+            assert own is not None
+            found[variant] = own.mask
+        size = image.shape[1], image.shape[0]
+        yield Sample(name, size, str(picture.image), str(picture.truth), truth, found)
 
 
 def _by_sample(one: Assessment) -> dict[str, MaskPicture]:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.measurements import steps_of_rounds
 from dockyard.report import cells
 from dockyard.report.cells import Column
-from dockyard.report.content import ModelSection, Picture, Remark, Table
+from dockyard.report.content import ModelSection, Table
+from dockyard.report.pictures import Pictures
 from dockyard.report.remarks import remarks_on, remarks_on_device, remarks_on_times, tables_of
 from dockyard.report.streams import STREAM_COLUMNS, stream_tables
 from shared.contract.measurement import Scope
 from shared.contract.record import Record
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The names of the pictures in plots/, and what those of masks could not show, by their names."""
-
-    names: frozenset[str] = frozenset()
-    remarks: Mapping[str, Sequence[Remark]] = field(default_factory=dict)
-
-
 def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSection:
+    """Return what there is to say of a model, from the assessments of its variants."""
     record = rows[0].record
     compared = [one for one in rows if not one.was_left]
     tables = [*_left_table([one for one in rows if one.was_left])]
@@ -34,7 +27,7 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
     if any(one.is_stream for one in compared):
         tables += stream_tables(compared)
     tables += [table for one in compared for table in tables_of(one)]
-    name = f"{record.recipe['name']}-{record.model}"
+    key = rows[0].group, record.model
     return ModelSection(
         model=record.model,
         covers=_covers(rows),
@@ -45,8 +38,8 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
             *(remark for one in compared for remark in remarks_on(one)),
         ),
         tables=tuple(tables),
-        pictures=tuple(_pictures(name, record.model, pictures)),
-        picture_remarks=tuple(pictures.remarks.get(f"{name}-overlays.png", ())),
+        pictures=tuple(pictures.of_models.get(key, ())),
+        picture_remarks=tuple(pictures.remarks.get(key, ())),
     )
 
 
@@ -118,13 +111,3 @@ def _step_table(rows: Sequence[Assessment]) -> Iterator[Table]:
     columns += [(step.replace("_", " "), partial(cells.step, name=step)) for step in steps]
     columns.append(("images/s (median)", lambda one: cells.decimals(one.fps, 1)))
     yield cells.tabulate(columns, timed, "Mean milliseconds of each step")
-
-
-def _pictures(name: str, model: str, pictures: Pictures) -> Iterator[Picture]:
-    captions = {
-        f"{name}.png": f"Time against quality of {model}",
-        f"{name}-overlays.png": f"What each variant of {model} found",
-    }
-    for file, caption in captions.items():
-        if file in pictures.names:
-            yield Picture(file, caption)

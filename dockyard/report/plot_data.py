@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from dockyard.judge import pareto
 from dockyard.judge.assessment import Assessment, Verdict
-from dockyard.judge.devices import same_device
+from dockyard.judge.questions import required_of
 from dockyard.judge.statistics import Interval
+from dockyard.report.grouping import by_device, by_model, stem_of
 from dockyard.run.decisions import Point
 from shared.contract.record import RecordStatus
 
@@ -44,6 +45,7 @@ class Plot:
         places: those that were measured first.
         line: (ms, quality) of the front's points that are better than every faster one.
         allowed: the lowest quality that the recipe allows; None without a reference.
+        slowest: the longest milliseconds that it allows; None where it requires no speed.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Plot:
     places: tuple[Place, ...]
     line: tuple[tuple[float, float], ...]
     allowed: float | None
+    slowest: float | None
 
     @property
     def measured(self) -> list[Place]:
@@ -60,14 +63,13 @@ class Plot:
 
 
 def plots_of(assessments: Sequence[Assessment]) -> Iterator[Plot]:
-    """Yield a picture for each recipe and model of which something was measured."""
-    for recipe, model in dict.fromkeys((one.recipe_name, one.record.model) for one in assessments):
-        own = [one for one in assessments if (one.recipe_name, one.record.model) == (recipe, model)]
-        drawable = [one for one in own if one.times and one.quality is not None]
-        # Times of two devices have no place in one picture: the first, the reference, says which it shows.
-        rows = [one for one in drawable if same_device(one.record, drawable[0].record)]
-        if any(_is_measured(one) for one in rows):
-            yield _plot(rows, f"{recipe}-{model}.png", f"{recipe}: {model}, {rows[0].device}")
+    """Yield a picture for each recipe, model and device of which something was measured."""
+    for rows in by_model(assessments).values():
+        drawable = [one for one in rows if one.times and one.quality is not None]
+        for number, own in enumerate(by_device(drawable), 1):
+            if any(_is_measured(one) for one in own):
+                file = f"{stem_of(own[0])}{f'-{number}' if number > 1 else ''}.svg"
+                yield _plot(own, file, f"{own[0].recipe_name}: {own[0].record.model}, {own[0].device}")
 
 
 def _plot(rows: Sequence[Assessment], file: str, title: str) -> Plot:
@@ -84,6 +86,7 @@ def _plot(rows: Sequence[Assessment], file: str, title: str) -> Plot:
         places=tuple(_place(one, on_front) for one in measured_first),
         line=tuple(line),
         allowed=_allowed(reference) if reference else None,
+        slowest=_slowest(reference) if reference else None,
     )
 
 
@@ -93,7 +96,21 @@ def _is_measured(one: Assessment) -> bool:
 
 def _allowed(reference: Assessment) -> float:
     assert reference.quality is not None
-    return reference.quality - float(reference.record.recipe["requirements"]["max_drop"])
+    return reference.quality - required_of(reference).max_drop
+
+
+def _slowest(reference: Assessment) -> float | None:
+    """Return the milliseconds of the strictest speed that is required of the recipe's own model."""
+    assert reference.pace_ms is not None
+    if not reference.is_of_recipes_model:
+        return None
+    required = required_of(reference)
+    limits = [
+        None if reference.is_stream else required.max_latency_ms,
+        required.min_speedup and reference.pace_ms.estimate / required.min_speedup,
+        required.min_fps and 1000 / required.min_fps,
+    ]
+    return min((limit for limit in limits if limit), default=None)
 
 
 def _point(one: Assessment) -> Point:

@@ -1,4 +1,4 @@
-"""What the report says: a section for each recipe, then what goes across recipes."""
+"""What the report says: decisions, the table, then a section for each recipe and what goes across them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 from dockyard.judge.assessment import Assessment
 from dockyard.report.content import RecipeSection, Report
+from dockyard.report.decision import decisions_of
+from dockyard.report.grouping import by_group, by_model
 from dockyard.report.headline import headline
-from dockyard.report.model_section import Pictures, model_section
+from dockyard.report.model_section import model_section
+from dockyard.report.overview import overview
+from dockyard.report.pictures import Pictures
 from dockyard.report.reading_help import READING_HELP, STREAM_HELP
 from dockyard.report.thesis.section import thesis_section
 from dockyard.report.toolchains import toolchain_sections
@@ -16,25 +20,25 @@ from dockyard.report.toolchains import toolchain_sections
 
 def report_of(assessments: Sequence[Assessment], pictures: Pictures) -> Report:
     """Return what the report says of assessments that are in the order it has them."""
-    if not assessments:
-        return Report((), (), READING_HELP)
-    recipes = []
-    for name in dict.fromkeys(one.recipe_name for one in assessments):
-        recipes.append(_recipe_section([one for one in assessments if one.recipe_name == name], pictures))
     thesis = thesis_section(assessments)
-    comparisons = [*toolchain_sections(assessments), *([thesis] if thesis else [])]
     has_stream = any(one.is_stream for one in assessments)
-    reading_help = (*READING_HELP, *(STREAM_HELP if has_stream else ()))
-    return Report(tuple(recipes), tuple(comparisons), reading_help)
+    return Report(
+        decisions=decisions_of(assessments),
+        overview=overview(assessments),
+        recipes=tuple(_recipe_section(rows, pictures) for rows in by_group(assessments).values()),
+        comparisons=(*toolchain_sections(assessments), *([thesis] if thesis else [])),
+        reading_help=(*READING_HELP, *(STREAM_HELP if has_stream else ())),
+    )
 
 
 def _recipe_section(rows: Sequence[Assessment], pictures: Pictures) -> RecipeSection:
-    recipe = rows[0].record.recipe
-    models = []
-    for model in dict.fromkeys(one.record.model for one in rows):
-        models.append(model_section([one for one in rows if one.record.model == model], pictures))
+    first = rows[0]
+    recipe = first.record.recipe
+    models = tuple(model_section(own, pictures) for own in by_model(rows).values())
     title = f"{recipe['name']}: {recipe.get('description') or recipe['model']}"
-    return RecipeSection(title, headline(rows), _facts(rows), tuple(models))
+    if first.is_added:
+        title += f" (added from another machine: {first.device}, run {first.record.run})"
+    return RecipeSection(first.group, title, headline(rows), _facts(rows), models)
 
 
 def _facts(rows: Sequence[Assessment]) -> str:

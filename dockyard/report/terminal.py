@@ -12,7 +12,8 @@ from dockyard.judge.compare_runs import Change, ComparedVariant, Comparison
 from dockyard.report import cells
 from dockyard.report.advice import advice
 from dockyard.report.cells import Column
-from dockyard.report.content import Table
+from dockyard.report.content import Decision, Table
+from dockyard.report.decision import decision_of
 from dockyard.report.headline import headline
 from dockyard.report.write import reading_order
 
@@ -54,10 +55,27 @@ def summary(assessments: Sequence[Assessment]) -> Table:
 
 
 def print_summary(assessments: Sequence[Assessment], console: Console) -> None:
-    """Print the verdicts, the answer in one sentence and what to do."""
+    """Print the verdicts, what became of what is not taken, the answer in one sentence and what to do."""
     _print_table(summary(assessments), console)
+    _print_rest(decision_of(assessments), console)
     _print_line(headline(assessments), console)
     _print_line(f"what to do: {advice(assessments)}", console)
+
+
+def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
+    """Print what to take of each recipe and why, and what became of the rest."""
+    for decision in decisions:
+        taken = f"take {decision.take}, " if decision.take else ""
+        _print_line(f"{decision.recipe} ({decision.device}): {taken}{decision.reason}", console)
+        _print_rest(decision, console)
+        if not decision.take:
+            _print_line(f"  what to do: {decision.advice}", console)
+
+
+def _print_rest(decision: Decision, console: Console) -> None:
+    for heading, remarks in decision.rest:
+        told = "; ".join(f"{one.subject} {one.text}" for one in remarks)
+        _print_line(f"  {heading}: {told}", console)
 
 
 def comparison_table(compared: Comparison) -> Table:

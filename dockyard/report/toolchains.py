@@ -14,7 +14,7 @@ from dockyard.report.content import Table, TableSection
 from shared.contract.record import RecordStatus
 
 Measured = tuple[str, str, str, str, str]
-"""What two toolchains can have in common: target, run, recipe, model, method."""
+"""What two toolchains can have in common: target, run, recipe on a machine, model, method."""
 
 Pair = tuple[str, str, str]
 """A target, its older toolchain and its newer one."""
@@ -28,13 +28,18 @@ def release_order(toolchain: str) -> list[int]:
 def toolchain_sections(assessments: Iterable[Assessment]) -> list[TableSection]:
     """Return a section for each two toolchains of a target that measured a model and method in one run."""
     rows: dict[Pair, list[tuple[str, ...]]] = {}
-    for (target, _, recipe, model, method), by_toolchain in _by_toolchain(assessments).items():
+    for (target, _, _, model, method), by_toolchain in _by_toolchain(assessments).items():
         for old, new in combinations(sorted(by_toolchain, key=release_order), 2):
             one, other = by_toolchain[old], by_toolchain[new]
             if same_device(one.record, other.record):
                 name = f"{model} (stream, ms a frame)" if one.is_stream else model
-                rows.setdefault((target, old, new), []).append((recipe, name, method, *_cells(one, other)))
+                row = (_recipe(one), name, method, *_cells(one, other))
+                rows.setdefault((target, old, new), []).append(row)
     return [_section(pair, tuple(pair_rows)) for pair, pair_rows in rows.items()]
+
+
+def _recipe(one: Assessment) -> str:
+    return f"{one.recipe_name} ({one.device})" if one.is_added else one.recipe_name
 
 
 def _by_toolchain(assessments: Iterable[Assessment]) -> dict[Measured, dict[str, Assessment]]:
@@ -44,7 +49,7 @@ def _by_toolchain(assessments: Iterable[Assessment]) -> dict[Measured, dict[str,
         record = one.record
         if record.status != RecordStatus.MEASURED or one.is_reference or one.times is None:
             continue
-        key = record.target, record.run, one.recipe_name, record.model, record.method
+        key = record.target, record.run, one.group, record.model, record.method
         held = found.setdefault(key, {}).get(record.toolchain)
         if held is None or len(record.options) < len(held.record.options):
             found[key][record.toolchain] = one

@@ -1,4 +1,4 @@
-"""The results folder made from its records: results.csv, report.md, plots/."""
+"""The results folder made from its records: report.html, report.md, results.csv, plots/."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from pathlib import Path
 
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.record_files import read_records
+from dockyard.judge.results_folder import judge_results
 from dockyard.judge.verdicts import judge
 from dockyard.recipe.locks import locked
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.csv import write_csv
+from dockyard.report.html import page
 from dockyard.report.markdown import markdown
-from dockyard.report.model_section import Pictures
+from dockyard.report.pictures import Pictures, draw, draw_sheets, read_sheets
 from dockyard.report.sections import report_of
 from dockyard.run.turns import results_lock
 from shared.contract.measurement import Scope
 from shared.contract.record import RecordStatus
 
+PLOTS = "plots"
+
 
 def write_report(workspace: Workspace) -> list[Assessment]:
-    """Write results.csv, report.md and plots/ anew from the records in results/records/.
+    """Write report.html, report.md, results.csv and plots/ anew from the records in results/.
 
     Returns:
         The assessments, in the order they are read.
@@ -30,7 +34,25 @@ def write_report(workspace: Workspace) -> list[Assessment]:
         InputProblem: a file among the records that is none.
     """
     with locked(results_lock(workspace)):
-        return _write(workspace)
+        assessments = judge_results(workspace.results, workspace.display_path)
+        assessments.sort(key=reading_order)
+        _keep_sheets(workspace, assessments)
+        write_results(workspace.results, assessments)
+    return assessments
+
+
+def write_results(results: Path, assessments: Sequence[Assessment]) -> None:
+    """Write the pages, the table and the pictures of assessments that are in the order they are read.
+
+    Sheets of samples that are in plots/ are shown; all the rest is made of the records alone, byte for byte.
+    """
+    pictures = draw(assessments, read_sheets(results / PLOTS, assessments))
+    content = report_of(assessments, pictures)
+    results.mkdir(parents=True, exist_ok=True)
+    write_csv(assessments, results / "results.csv")
+    (results / "report.md").write_text(markdown(content), encoding="utf-8")
+    (results / "report.html").write_text(page(content, pictures.elements), encoding="utf-8")
+    _write_pictures(results / PLOTS, pictures.files)
 
 
 def recipe_page(workspace: Workspace, recipe: str) -> str:
@@ -44,39 +66,32 @@ def recipe_page(workspace: Workspace, recipe: str) -> str:
     return markdown(replace(content, comparisons=()))
 
 
-def _write(workspace: Workspace) -> list[Assessment]:
-    results = workspace.results
-    assessments = judge(read_records(results / "records", workspace.display_path))
-    assessments.sort(key=reading_order)
-    results.mkdir(parents=True, exist_ok=True)
-    write_csv(assessments, results / "results.csv")
-    content = report_of(assessments, _write_pictures(assessments, results / "plots"))
-    (results / "report.md").write_text(markdown(content), encoding="utf-8")
-    return assessments
+def _keep_sheets(workspace: Workspace, assessments: Sequence[Assessment]) -> None:
+    """Draw the sheets of samples that are not there yet and whose data sets are at hand."""
+    folder = workspace.results / PLOTS
+    for drawing in draw_sheets(workspace, assessments, read_sheets(folder, assessments)):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / drawing.file).write_text(drawing.document, encoding="utf-8")
 
 
-def _write_pictures(assessments: Sequence[Assessment], folder: Path) -> Pictures:
+def _write_pictures(folder: Path, files: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    if not assessments:
-        return Pictures()
-    # Matplotlib takes long to load.
-    from dockyard.report.overlays import write_overlays
-    from dockyard.report.plots import write_plots
-
-    overlays, remarks = write_overlays(assessments, folder)
-    return Pictures(frozenset([*write_plots(assessments, folder), *overlays]), remarks)
+    for old in (*folder.glob("*.png"), *folder.glob("*.svg")):
+        if old.name not in files:
+            old.unlink()
+    for name, document in files.items():
+        (folder / name).write_text(document, encoding="utf-8")
 
 
-def reading_order(one: Assessment) -> tuple[str, bool, str, int, float, str]:
+def reading_order(one: Assessment) -> tuple[str, bool, str, bool, str, int, float, str]:
     """Return what sorts assessments as they are read.
 
-    That is by recipe, the pipeline after its networks; the reference first, then the recipe's variants as it
-    lists their methods, a search's by their time.
+    That is by recipe, this machine first; the pipeline after its networks; the reference first, then the
+    recipe's variants as it lists their methods, a search's by their time.
     """
     record = one.record
-    return (one.recipe_name, record.scope != Scope.NETWORK, record.model, *_variant_order(one))
+    place = one.recipe_name, one.is_added, one.group
+    return (*place, record.scope != Scope.NETWORK, record.model, *_variant_order(one))
 
 
 def _variant_order(one: Assessment) -> tuple[int, float, str]:

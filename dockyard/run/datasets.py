@@ -124,6 +124,16 @@ def folder_of(plan: Plan, model: str, on_progress: OnProgress) -> Path:
     return _located(workspace, model, location, "$.data", on_progress)
 
 
+def folder_at_hand(plan: Plan, model: str) -> Path | None:
+    """Return where a model's splits are; None where a generator would have to make them first."""
+    location = plan.data_of(model)
+    if plan.recipe.data is None and location.generator is not None:
+        script = _script(plan.workspace, location.generator)
+        if not script.is_file() or not _generated_folder(plan.workspace, location.generator, script).is_dir():
+            return None
+    return folder_of(plan, model, lambda *_: None)
+
+
 def _located(
     workspace: Workspace, model: str, location: DataLocation, key: str, on_progress: OnProgress
 ) -> Path:
@@ -147,11 +157,11 @@ def generated(workspace: Workspace, generator: str, on_progress: OnProgress) -> 
         InputProblem: there is no such generator.
         EnvironmentProblem: it failed.
     """
-    script = workspace.folder("models", generator, "generate.py") / "generate.py"
+    script = _script(workspace, generator)
     where = workspace.display_path(script)
     if not script.is_file():
         raise InputProblem(f"there is no generator '{generator}'", where)
-    folder = workspace.state / "data" / f"{generator}-{generator_hash(workspace, script)[:12]}"
+    folder = _generated_folder(workspace, generator, script)
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -170,6 +180,14 @@ def generated(workspace: Workspace, generator: str, on_progress: OnProgress) -> 
             f"the data generator failed (exit code {code})", where, "\n  ".join(last[-3:])
         )
     return folder
+
+
+def _script(workspace: Workspace, generator: str) -> Path:
+    return workspace.folder("models", generator, "generate.py") / "generate.py"
+
+
+def _generated_folder(workspace: Workspace, generator: str, script: Path) -> Path:
+    return workspace.state / "data" / f"{generator}-{generator_hash(workspace, script)[:12]}"
 
 
 def generator_hash(workspace: Workspace, script: Path) -> str:

@@ -82,7 +82,7 @@ def test_a_model_of_ones_own_goes_the_whole_way_in_both_engines(
     assert in_venv.assessments[0].quality > 0.9
     rows = list(csv.DictReader((in_venv.workspace.results / "results.csv").open()))
     assert [row["variant"] for row in rows] == ["reference", "baseline", "int8"]
-    assert list(rows[0]) == [name for name, _ in COLUMNS]
+    assert list(rows[0]) == [name for name, _, _ in COLUMNS]
     assert "engine: virtual environments, as asked" in printed
 
 

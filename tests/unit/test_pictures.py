@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from dockyard.report.drawing.masks import contour_of
+from dockyard.report.drawing.sheet import FOUND, TRUE
 from dockyard.report.mask_pictures import MAX_SIDE, BadPicture, decode
-from dockyard.report.overlays import FOUND, TRUE
 from shared.contract.measurement import MaskPicture
 from shared.contract.record import Record
 from tests.builders import quality, record
@@ -41,7 +44,8 @@ def pictured(variant: str, mask: str, truth: str | None = None, image: str | Non
 
 
 REFERENCE = pictured("reference", encoded(LEFT), encoded(LEFT), encoded(GRAY, "JPEG"))
-OVERLAYS = "digits-digits-overlays.png"
+OVERLAYS = "digits-digits-overlays.svg"
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def plots(folder: Path) -> Path:
@@ -52,23 +56,33 @@ def test_overlays(tmp_path: Path) -> None:
     """The picture has image, truth and each variant's mask side by side, in their colours, and is linked."""
     text = report(tmp_path, REFERENCE, pictured("int8", encoded(RIGHT)))
     assert f"(plots/{OVERLAYS})" in text
-    with Image.open(plots(tmp_path) / OVERLAYS) as drawn:
-        pixels = np.asarray(drawn.convert("RGB")).astype(int)
-    columns = np.array_split(pixels[-80:-40], 4, axis=1)
-    mixed = {
-        "truth": (np.array(TRUE) + 128) / 2,
-        "found": (np.array(FOUND) + 128) / 2,
-        "image": np.full(3, 128),
-    }
+    drawn = ElementTree.parse(plots(tmp_path) / OVERLAYS)
+    cells = drawn.findall(f"{SVG}svg")
+    laid = [[rect.get("fill") for rect in cell.findall(f"{SVG}rect")] for cell in cells]
+    assert laid == [[], [TRUE], [FOUND], [FOUND]]
+    masks = [image.get("href", "") for image in drawn.iterfind(f".//{SVG}mask/{SVG}image")]
+    assert [mask.removeprefix("data:image/png;base64,") for mask in masks] == [
+        encoded(LEFT),
+        encoded(LEFT),
+        encoded(RIGHT),
+    ]
+    (image,) = drawn.findall(f"{SVG}defs/{SVG}image")
+    assert image.get("href") == f"data:image/jpeg;base64,{encoded(GRAY, 'JPEG')}"
+    notes = ["".join(words.itertext()) for words in drawn.findall(f"{SVG}text")]
+    assert notes[-3:] == ["0", "iou 0.50", "iou 0.50"]
 
-    def middle(column: int, part: float) -> Any:
-        place = round(columns[column].shape[1] * part)
-        return columns[column][:20, place - 6 : place + 6].mean((0, 1))
 
-    wanted = [("image", "image"), ("truth", "image"), ("found", "image"), ("image", "found")]
-    for column, halves in enumerate(wanted):
-        for part, what in zip((0.25, 0.75), halves):
-            assert np.abs(middle(column, part) - mixed[what]).max() < 12, (column, what)
+masks = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=4)
+
+
+@given(masks)
+def test_contour(rows: list[list[bool]]) -> None:
+    """A contour runs along each edge between a mask and the rest, once."""
+    mask = np.asarray(rows, bool)
+    padded = np.pad(mask, 1).astype(int)
+    edges = np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
+    lengths = [int(length) for length in re.findall(r"[hv](\d+)", contour_of(mask))]
+    assert sum(lengths) == edges
 
 
 BAD_MASKS = [

@@ -22,7 +22,7 @@ from dockyard.report.advice import advice
 from dockyard.report.csv import COLUMNS
 from dockyard.report.headline import headline, runtime_of
 from dockyard.report.markdown import code, escaped, markdown
-from dockyard.report.model_section import Pictures
+from dockyard.report.pictures import draw
 from dockyard.report.plot_data import plots_of
 from dockyard.report.sections import report_of
 from dockyard.report.terminal import print_summary, summary
@@ -97,8 +97,9 @@ def test_report_has_no_hole(tmp_path: Path) -> None:
     assert "- `baseline`: too lossy: it loses 0.0500 of accuracy, 0.02 are allowed" in text
     assert cells(text, "int8")[0][1] == "**recommended**"
     assert cells(text, "fp16") == [["fp16", "failed", *["-"] * 7, "1.00"]]
-    assert "![Time against quality of digits](plots/digits-digits.png)" in text
-    assert [path.name for path in (tmp_path / "results" / "plots").iterdir()] == ["digits-digits.png"]
+    assert "![digits: digits, fake, 2 threads](plots/digits-digits.svg)" in text
+    drawn = sorted(path.name for path in (tmp_path / "results" / "plots").iterdir())
+    assert drawn == ["digits-digits-times.svg", "digits-digits.svg"]
 
 
 def test_report_of_nothing(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_report_of_nothing(tmp_path: Path) -> None:
 
 def test_columns() -> None:
     """results.csv has the columns that others read, each once."""
-    names = [name for name, _ in COLUMNS]
+    names = [name for name, _, _ in COLUMNS]
     assert set(PROMISED_COLUMNS) <= set(names)
     assert len(names) == len(set(names))
 
@@ -139,14 +140,15 @@ def test_csv_of_pipelines_and_streams(tmp_path: Path) -> None:
 
 
 def test_another_device_has_no_speedup(tmp_path: Path) -> None:
-    """What ran on another device keeps its milliseconds, says why it has no speedup, and is in no picture."""
+    """What ran on another device keeps its milliseconds, says why it has no speedup, has its own picture."""
     text = report(tmp_path, record("reference"), record("int8", engine="docker:jetson"))
     assert cells(text, "int8")[0][1:6] == ["not measured", "1.00", "0.00", "1.00 (0%)", "-"]
     assert "- `int8`: not measured: it was measured on fake, 2 threads (engine docker:jetson)" in text
     assert "a speedup across devices says nothing" in text
     assert "tried in one round" not in text
-    (plot,) = plots_of(judge([record("reference"), record("int8", engine="docker:jetson")]))
-    assert [place.variant for place in plot.places] == ["reference"]
+    plots = list(plots_of(judge([record("reference"), record("int8", engine="docker:jetson")])))
+    assert [[place.variant for place in plot.places] for plot in plots] == [["reference"], ["int8"]]
+    assert [plot.file for plot in plots] == ["digits-digits.svg", "digits-digits-2.svg"]
 
 
 STEADY, RESTLESS = rounds(1.0, 1.0, 1.0), rounds(1.0, 1.0, 1.5)
@@ -236,13 +238,14 @@ def test_search(tmp_path: Path) -> None:
         searched("left", **left, rounds=rounds(3.0), quality=quality([0.5] * 100)),
         searched("unsupported", **nothing, reason="no bfloat16"),
     )
-    order = [line.split(" ")[1] for line in text.splitlines() if line.startswith("| ")]
+    section = text[text.index("### digits") :]
+    order = [line.split(" ")[1] for line in section.splitlines() if line.startswith("| ")]
     expected = ["variant", "---", "reference", "int8", "slow", "unsupported", "variant", "---"]
     assert order[:8] == expected
     assert cells(text, "left") == [["left", "3.00", "0.5000", "off the Pareto front: int8 took 1.00 ms"]]
     assert "<summary>1 more variant tried in one round, not measured further</summary>" in text
     assert "- `unsupported`: not measured: no bfloat16" in text
-    assert (tmp_path / "results" / "plots" / "digits-digits.png").is_file()
+    assert (tmp_path / "results" / "plots" / "digits-digits.svg").is_file()
 
 
 def test_steps_are_those_of_the_records(tmp_path: Path) -> None:
@@ -625,13 +628,14 @@ def test_build_of_what_cannot_run_here_is_no_success(tmp_path: Path) -> None:
 def test_content_has_no_markup() -> None:
     """What the report says is plain text, so that another format than Markdown can say the same."""
     rows = judge([record("reference"), record("int8", warnings=("a `b`",)), failed("fp16")])
-    found = report_of(rows, Pictures(frozenset(["digits-digits.png"])))
+    found = report_of(rows, draw(rows, {}))
     (recipe,) = found.recipes
     (model,) = recipe.models
     own = [recipe.title, recipe.answer, recipe.facts, *found.reading_help, model.covers]
     assert not [text for text in own if re.search(r"[`*|<]|\]\(", text)]
-    assert [field.name for field in fields(content.Report)] == ["recipes", "comparisons", "reading_help"]
-    assert model.pictures[0].file == "digits-digits.png"
+    parts = ["decisions", "overview", "recipes", "comparisons", "reading_help"]
+    assert [field.name for field in fields(content.Report)] == parts
+    assert model.pictures[0].file == "digits-digits.svg"
     assert model.remarks[0].text == "a `b`"
     assert r"- `int8`: a \`b\`" in markdown(found)
 

@@ -9,12 +9,12 @@ from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.record import RecordStatus
 
 Run = tuple[str, str]
-"""A run and its recipe."""
+"""A run and the recipe and machine that it is of (`Assessment.group`)."""
 
 
 def run_of(one: Assessment) -> Run:
     """Return the run that an assessment is of."""
-    return one.record.run, one.recipe_name
+    return one.record.run, one.group
 
 
 def is_measured(one: Assessment) -> bool:

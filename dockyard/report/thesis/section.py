@@ -11,12 +11,12 @@ from dockyard.judge.assessment import Assessment
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.report.content import Table, TableSection
 from dockyard.report.headline import runtime_of
-from dockyard.report.thesis.choosing import beside, column_of, is_measured, run_of
+from dockyard.report.thesis.choosing import beside, column_of, is_measured
 from dockyard.report.thesis.figures import our_cells, their_cell
 from dockyard.report.toolchains import release_order
 
 TABLES = Path(__file__).with_name("tables.json")
-"""What the thesis measured: for each table its target, the columns of both sides, figures by model."""
+"""What the thesis measured: for each table its target, what differs, the columns, figures by model."""
 
 EXPLANATION = (
     "Only the speedups can be compared: its are of means, ours of medians over rounds measured in turn."
@@ -72,7 +72,16 @@ def _table(
                 if method in column and is_measured(column[method]):
                     sources.setdefault(_source(column[method]), []).append(f"{label} {toolchain}")
     title = f"Table {_numbers(theirs['numbers'])}: {theirs['name']}"
-    return Table(_heads(theirs, toolchains), tuple(rows), title, footnotes=tuple(_footnotes(sources)))
+    lead = _lead(theirs, toolchains)
+    return Table(
+        _heads(theirs, toolchains), tuple(rows), title, lead=lead, footnotes=tuple(_footnotes(sources))
+    )
+
+
+def _lead(theirs: Mapping[str, Any], toolchains: Sequence[str]) -> str:
+    """Return whose columns are whose, and what differs beside the hardware, which each source names."""
+    whose = f"Columns of {', '.join(theirs['numbers'])} are the thesis's, of {', '.join(toolchains)} ours"
+    return f"{whose}. What differs: {theirs['differs']}."
 
 
 def _numbers(numbers: Mapping[str, str]) -> str:
@@ -121,8 +130,7 @@ def _our_cells(
 
 def _source(one: Assessment) -> str:
     """Return where a figure of ours is from."""
-    run, recipe = run_of(one)
-    return f"recipe {recipe}, run {run}, {one.device}"
+    return f"recipe {one.recipe_name}, run {one.record.run}, {one.device}"
 
 
 def _footnotes(sources: Mapping[str, Sequence[str]]) -> Iterator[str]:
