@@ -19,7 +19,7 @@ from dockyard.report.content import (
     Table,
     TableSection,
 )
-from dockyard.report.drawing.svg import KINDS, STYLE, element, escaped
+from dockyard.report.drawing.svg import KINDS, STYLE, escaped, opened
 
 CSS, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js"))
 
@@ -43,10 +43,10 @@ def page(report: Report, pictures: Mapping[str, str]) -> str:
         f"script-src 'sha256-{digest}'"
     )
     head = [
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
         "<title>Dockyard: results</title>",
         f"<style>{CSS.read_text(encoding='utf-8')}{STYLE}</style>",
     ]
@@ -76,19 +76,24 @@ def _body(report: Report, pictures: Mapping[str, str]) -> Iterator[str]:
     yield "</section></main>"
 
 
+def _tag(name: str, content: str, /, **attributes: str) -> str:
+    """Return an element with content that is markup, and attributes as `opened` takes them."""
+    return f"{opened(name, **attributes)}>{content}</{name}>"
+
+
 def _filters(report: Report) -> str:
     """Return a choice for each column to filter by, and where the script says how many rows show."""
     labels = []
     for name in FILTERS:
         place = report.overview.columns.index(name)
         values = {row[place] for row in report.overview.rows}
-        options = [element("option", "all", value="")]
-        options += [element("option", escaped(value), value=value) for value in _ordered(name, values)]
-        choice = element("select", "".join(options), name=name, id=f"filter-{name}")
-        labels.append(element("label", f"{name} {choice}", for_=f"filter-{name}"))
-    reset = element("button", "show all", type="reset")
+        options = [_tag("option", "all", value="")]
+        options += [_tag("option", escaped(value), value=value) for value in _ordered(name, values)]
+        choice = _tag("select", "".join(options), name=name, id=f"filter-{name}")
+        labels.append(_tag("label", f"{name} {choice}", for_=f"filter-{name}"))
+    reset = _tag("button", "show all", type="reset")
     output = '<output id="shown" aria-live="polite"></output>'
-    return element("form", f"{''.join(labels)}{reset} {output}", id="filters", hidden="", aria_label="filter")
+    return _tag("form", f"{''.join(labels)}{reset} {output}", id="filters", hidden="", aria_label="filter")
 
 
 def _ordered(name: str, values: set[str]) -> list[str]:
@@ -96,40 +101,40 @@ def _ordered(name: str, values: set[str]) -> list[str]:
 
 
 def _decision(decision: Decision) -> str:
-    name = element("b", escaped(decision.recipe)) + f' <span class="soft">{escaped(decision.device)}</span> '
+    name = _tag("b", escaped(decision.recipe)) + f' <span class="soft">{escaped(decision.device)}</span> '
     if decision.take:
-        taken = _linked(element("b", escaped(decision.take)), decision.record)
+        taken = _linked(_tag("b", escaped(decision.take)), decision.record)
         answer = f"take {taken}: {escaped(decision.reason)}."
     else:
         answer = f"{escaped(decision.reason)}. What to do: {escaped(decision.advice)}."
     rest = [
-        element("li", f'<span class="soft">{heading}:</span> {"; ".join(map(_remark, remarks))}')
+        _tag("li", f'<span class="soft">{heading}:</span> {"; ".join(map(_remark, remarks))}')
         for heading, remarks in decision.rest
     ]
     kind = "taken" if decision.take else "nothing"
-    listed = element("ul", "".join(rest)) if rest else ""
+    listed = _tag("ul", "".join(rest)) if rest else ""
     about = {"data_recipe": decision.recipe, "data_device": decision.device}
-    return element("li", f"{name}{answer}{listed}", class_=kind, **about)
+    return _tag("li", f"{name}{answer}{listed}", class_=kind, **about)
 
 
 def _remark(remark: Remark) -> str:
-    subject = f"{element('code', escaped(remark.subject))} " if remark.subject else ""
+    subject = f"{_tag('code', escaped(remark.subject))} " if remark.subject else ""
     return subject + escaped(remark.text)
 
 
 def _linked(markup: str, record: str) -> str:
-    return element("a", markup, href=quote(record)) if record else markup
+    return _tag("a", markup, href=quote(record)) if record else markup
 
 
 def _recipe(section: RecipeSection, pictures: Mapping[str, str]) -> Iterator[str]:
-    yield element("p", element("b", escaped(section.answer)))
-    yield element("p", escaped(section.facts), class_="soft")
+    yield _tag("p", _tag("b", escaped(section.answer)))
+    yield _tag("p", escaped(section.facts), class_="soft")
     for model in section.models:
         yield from _model(model, pictures)
 
 
 def _model(section: ModelSection, pictures: Mapping[str, str]) -> Iterator[str]:
-    yield element("h3", f"{escaped(section.model)} ({escaped(section.covers)})")
+    yield _tag("h3", f"{escaped(section.model)} ({escaped(section.covers)})")
     yield _table(section.variants)
     yield _remarks(section.remarks)
     for picture in section.pictures:
@@ -145,46 +150,46 @@ def _model(section: ModelSection, pictures: Mapping[str, str]) -> Iterator[str]:
 
 def _figure(picture: Picture, pictures: Mapping[str, str]) -> str:
     drawn = pictures.get(picture.file, "")
-    caption = element("figcaption", escaped(picture.caption))
-    return element("figure", drawn + caption) if drawn else ""
+    caption = _tag("figcaption", escaped(picture.caption))
+    return _tag("figure", drawn + caption) if drawn else ""
 
 
 def _table_section(section: TableSection) -> Iterator[str]:
     yield from map(_paragraph, section.paragraphs)
     for table in section.tables:
-        yield element("h3", escaped(table.title)) if table.title else ""
+        yield _tag("h3", escaped(table.title)) if table.title else ""
         yield _paragraph(table.lead) if table.lead else ""
         yield _table(table)
 
 
 def _folded(title: str, content: Iterable[str], **attributes: str) -> str:
-    return element("details", element("summary", escaped(title)) + "".join(content), **attributes)
+    return _tag("details", _tag("summary", escaped(title)) + "".join(content), **attributes)
 
 
 def _paragraph(words: str) -> str:
-    return element("p", escaped(words))
+    return _tag("p", escaped(words))
 
 
 def _list(items: Sequence[str]) -> str:
-    return element("ul", "".join(element("li", escaped(item)) for item in items))
+    return _tag("ul", "".join(_tag("li", escaped(item)) for item in items))
 
 
 def _remarks(remarks: Sequence[Remark]) -> str:
-    return element("ul", "".join(element("li", _remark(one)) for one in remarks)) if remarks else ""
+    return _tag("ul", "".join(_tag("li", _remark(one)) for one in remarks)) if remarks else ""
 
 
 def _table(table: Table) -> str:
     """Return a table that can be scrolled by itself, its rows with what they can be filtered by."""
     if not table.columns:
         return ""
-    heads = "".join(element("th", escaped(name), scope="col") for name in table.columns)
+    heads = "".join(_tag("th", escaped(name), scope="col") for name in table.columns)
     records = table.records or ("",) * len(table.rows)
     rows = [_row(table, row, record) for row, record in zip(table.rows, records)]
-    whole = element("thead", element("tr", heads)) + element("tbody", "".join(rows))
+    whole = _tag("thead", _tag("tr", heads)) + _tag("tbody", "".join(rows))
     region = {"class_": "scroll", "role": "region", "tabindex": "0", "aria_label": table.title or "variants"}
     left_out = _paragraph(f"... and {table.left_out} more.") if table.left_out else ""
-    below = "".join(element("p", escaped(note), class_="soft") for note in table.footnotes)
-    return element("div", element("table", whole), **region) + left_out + below
+    below = "".join(_tag("p", escaped(note), class_="soft") for note in table.footnotes)
+    return _tag("div", _tag("table", whole), **region) + left_out + below
 
 
 def _row(table: Table, row: Sequence[str], record: str) -> str:
@@ -197,10 +202,10 @@ def _row(table: Table, row: Sequence[str], record: str) -> str:
             markup = _verdict(cell)
         if record and name == "variant":
             markup = _linked(markup, record)
-        cells.append(element("td", markup) if markup else "<td></td>")
-    return element("tr", "".join(cells), **about)
+        cells.append(_tag("td", markup))
+    return _tag("tr", "".join(cells), **about)
 
 
 def _verdict(words: str) -> str:
     kinds = {verdict.value: kind for verdict, kind in KINDS.items()}
-    return element("span", escaped(words), class_=f"verdict v-{kinds.get(words, 'none')}")
+    return _tag("span", escaped(words), class_=f"verdict v-{kinds.get(words, 'none')}")

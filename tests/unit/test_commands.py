@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dockyard.judge.record_files import write_records
 from dockyard.plan.plan import Plan
 from dockyard.recipe.locks import lock_file, locked
 from dockyard.recipe.workspace import VARIABLE, Workspace
+from tests.builders import record
 from tests.conftest import ROOT
 from tests.stand_ins.engine import StandInEngine
 
@@ -140,6 +142,23 @@ def test_wrong_workspace(own_recipe: Workspace, name: str, message: str) -> None
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert len(done.stderr.splitlines()) <= 2
+
+
+def test_report_of_two_machines(own_recipe: Workspace, tmp_path: Path) -> None:
+    """`report --add` puts another's records beside one's own; what to take, and the files asked for, follow."""
+    write_records([record("reference"), record()], tmp_path / "results" / "records" / "digits")
+    files = ("--junit", str(tmp_path / "junit.xml"), "--parquet", str(tmp_path / "results.parquet"))
+    done = invoke("report", "--add", str(tmp_path / "results"), *files, standing=own_recipe.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "added: digits, run 20260101T000000Z on fake, 2 threads (2 records)"
+    assert lines[1].startswith("digits (fake, 2 threads): take int8, the fastest within max_drop 0.02: 4.00x")
+    assert (own_recipe.results / "report.html").is_file()
+    assert (tmp_path / "junit.xml").is_file()
+    assert (tmp_path / "results.parquet").is_file()
+    refused = invoke("report", "--add", str(tmp_path), standing=own_recipe.root)
+    assert refused.returncode == 2
+    assert "name the results folder of another workspace" in refused.stderr
 
 
 def test_models_are_listed() -> None:

@@ -58,14 +58,13 @@ def test_overlays(tmp_path: Path) -> None:
     assert f"(plots/{OVERLAYS})" in text
     drawn = ElementTree.parse(plots(tmp_path) / OVERLAYS)
     cells = drawn.findall(f"{SVG}svg")
-    laid = [[rect.get("fill") for rect in cell.findall(f"{SVG}rect")] for cell in cells]
+    laid = []
+    for cell in cells:
+        laid.append([rect.get("fill") for rect in cell.findall(f"{SVG}rect")])
     assert laid == [[], [TRUE], [FOUND], [FOUND]]
     masks = [image.get("href", "") for image in drawn.iterfind(f".//{SVG}mask/{SVG}image")]
-    assert [mask.removeprefix("data:image/png;base64,") for mask in masks] == [
-        encoded(LEFT),
-        encoded(LEFT),
-        encoded(RIGHT),
-    ]
+    prefix = "data:image/png;base64,"
+    assert masks == [prefix + encoded(LEFT), prefix + encoded(LEFT), prefix + encoded(RIGHT)]
     (image,) = drawn.findall(f"{SVG}defs/{SVG}image")
     assert image.get("href") == f"data:image/jpeg;base64,{encoded(GRAY, 'JPEG')}"
     notes = ["".join(words.itertext()) for words in drawn.findall(f"{SVG}text")]

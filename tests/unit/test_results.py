@@ -54,7 +54,8 @@ def test_committed_results_are_those_of_the_records(committed: list[Assessment],
     for name in WRITTEN:
         assert (tmp_path / name).read_text() == (RESULTS / name).read_text(), name
     drawn, kept = (sorted((folder / PLOTS).iterdir()) for folder in (tmp_path, RESULTS))
-    assert [path.name for path in drawn] == [path.name for path in kept]
+    names = [path.name for path in drawn]
+    assert names == [path.name for path in kept]
     changed = [one.name for one, other in zip(drawn, kept) if one.read_bytes() != other.read_bytes()]
     assert changed == []
 

@@ -25,9 +25,10 @@ Box = tuple[float, float, float, float]
 def plane(plot: Plot) -> Drawing:
     """Return the picture of one model on one device."""
     across, up = _scales(plot)
+    verdicts = sorted({place.verdict for place in plot.places}, key=list(Verdict).index)
     body = [
         svg.text(LEFT, 18, svg.shortened(plot.title, WIDTH - LEFT - RIGHT), "bold"),
-        svg.legend(LEFT, 38, sorted((place.verdict for place in plot.places), key=list(Verdict).index)),
+        svg.legend(LEFT, 38, verdicts),
         *_axes(plot, across, up),
         *_limits(plot, across, up),
         svg.path(_stairs(plot, across, up), "line") if plot.line else "",
@@ -100,7 +101,7 @@ def _names(places: Sequence[Place], across: Scale, up: Scale) -> Iterator[str]:
     for place in places:
         x, y = across(place.ms.estimate), up(place.quality.estimate)
         spots = list(_spots(place, x, y))
-        free = [box for box in spots if _holds(inside, box) and not any(_meet(box, other) for other in taken)]
+        free = [box for box in spots if _holds(inside, box) and not _meets_any(box, taken)]
         if not free and place.is_pale:
             continue
         box = (free or spots)[0]
@@ -130,8 +131,11 @@ def _holds(outer: Box, inner: Box) -> bool:
     return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
-def _meet(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _meets_any(one: Box, others: Sequence[Box]) -> bool:
+    return any(
+        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        for other in others
+    )
 
 
 def _caption(plot: Plot) -> str:

@@ -153,8 +153,8 @@ def _box(answer: SampleScore | None) -> Box | None:
 
 def _seen(boxes: Sequence[Box], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return the part of an image around boxes, of one shape where the image has room for it."""
-    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
-    right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    lefts, tops, rights, bottoms = zip(*boxes)
+    left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
     width = max(right - left, (bottom - top) / RATIO) * (1 + ROOM)
     width = min(max(width, 40.0), size[0], size[1] / RATIO)
     height = width * RATIO

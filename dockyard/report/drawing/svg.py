@@ -171,18 +171,22 @@ def number(value: float) -> str:
 
 
 def element(name: str, content: str = "", /, **attributes: float | str) -> str:
-    """Return an element of SVG or HTML.
+    """Return an element of SVG, with content that is markup and attributes as `opened` takes them."""
+    begin = opened(name, **attributes)
+    return f"{begin}>{content}</{name}>" if content else f"{begin}/>"
+
+
+def opened(name: str, /, **attributes: float | str) -> str:
+    """Return an opening tag without its end.
 
     Args:
-        content: markup.
         attributes: `class_` is class, other underscores are hyphens.
     """
     written = []
     for key, value in attributes.items():
-        text = value if isinstance(value, str) else number(value)
-        written.append(f' {key.rstrip("_").replace("_", "-")}="{escaped(text)}"')
-    opened = f"<{name}{''.join(written)}"
-    return f"{opened}>{content}</{name}>" if content else f"{opened}/>"
+        words = value if isinstance(value, str) else number(value)
+        written.append(f' {key.rstrip("_").replace("_", "-")}="{escaped(words)}"')
+    return f"<{name}{''.join(written)}"
 
 
 def text(x: float, y: float, words: str, class_: str = "") -> str:
