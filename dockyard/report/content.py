@@ -22,7 +22,6 @@ class Table:
         footnotes: sentences below it.
         records: of each row the record that its figures are from, as a path in results/; empty where there is
             none, or no row has one.
-        groups: of each row the recipe and machine that it is of (`Decision.group`), where it is of several.
     """
 
     columns: tuple[str, ...]
@@ -35,7 +34,6 @@ class Table:
     lead: str = ""
     footnotes: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

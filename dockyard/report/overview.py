@@ -35,5 +35,4 @@ def overview(assessments: Sequence[Assessment]) -> Table:
     rows = [one for one in assessments if one.is_of_recipes_model and not one.was_left]
     if not rows:
         return Table((), ())
-    groups = tuple(one.group for one in rows)
-    return replace(cells.tabulate(COLUMNS, rows), groups=groups, footnotes=(FOOTNOTE,))
+    return replace(cells.tabulate(COLUMNS, rows), footnotes=(FOOTNOTE,))

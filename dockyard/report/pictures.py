@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dockyard.judge.assessment import Assessment
-from dockyard.judge.devices import same_device
 from dockyard.plan.make import make_plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
@@ -20,8 +19,8 @@ from dockyard.report.drawing.masks import overlay
 from dockyard.report.drawing.parts import parts
 from dockyard.report.drawing.plane import plane
 from dockyard.report.drawing.samples import answered, caption_of, finds_boxes, flipped, samples_sheet
-from dockyard.report.drawing.svg import Drawing
-from dockyard.report.grouping import ModelKey, by_model, stem_of
+from dockyard.report.drawing.svg import Drawing, escaped
+from dockyard.report.grouping import ModelKey, by_device, by_model, stem_of
 from dockyard.report.mask_pictures import overlay_of
 from dockyard.report.plot_data import plots_of
 from dockyard.run import datasets
@@ -67,20 +66,21 @@ def draw(assessments: Sequence[Assessment], sheets: Mapping[str, str]) -> Pictur
             files[drawing.file], elements[drawing.file] = drawing.document, drawing.element
         sheet = sheet_file(rows)
         if sheet in sheets:
-            pictures.append(Picture(sheet, _sheet_title(rows[0]), caption_of(answered(rows))))
-            files[sheet], elements[sheet] = sheets[sheet], _framed(sheets[sheet])
+            title = _sheet_title(rows[0])
+            pictures.append(Picture(sheet, title, caption_of(answered(rows))))
+            files[sheet], elements[sheet] = sheets[sheet], _framed(sheets[sheet], title)
     return Pictures(found, remarks, files, elements)
 
 
 def _drawings(rows: Sequence[Assessment]) -> tuple[list[Drawing], Sequence[Remark]]:
     stem, title = stem_of(rows[0]), f"{rows[0].recipe_name}: {rows[0].record.model}"
     drawings: list[Drawing | None] = [plane(plot) for plot in plots_of(rows)]
-    on_one_device = [one for one in rows if one.times and same_device(one.record, rows[0].record)]
-    if on_one_device:
-        where = f"{title}, {on_one_device[0].device}"
-        drawings.append(distribution(on_one_device, f"{stem}-times.svg", f"{where}: every call"))
-        drawings.append(drift(on_one_device, f"{stem}-drift.svg", f"{where}: what drifts and what does not"))
-        drawings.append(parts(on_one_device, f"{stem}-parts.svg", f"{where}: where the time goes"))
+    for number, own in enumerate(by_device([one for one in rows if one.times]), 1):
+        end = f"{f'-{number}' if number > 1 else ''}.svg"
+        where = f"{title}, {own[0].device}"
+        drawings.append(distribution(own, f"{stem}-times{end}", f"{where}: every call"))
+        drawings.append(drift(own, f"{stem}-drift{end}", f"{where}: what drifts and what does not"))
+        drawings.append(parts(own, f"{stem}-parts{end}", f"{where}: where the time goes"))
     masks = overlay_of(rows, f"{stem}-overlays.svg", f"{title}: what each variant found")
     if masks is not None and masks.rows:
         drawings.append(overlay(masks))
@@ -97,10 +97,10 @@ def _sheet_title(one: Assessment) -> str:
     return f"{one.recipe_name}: what {one.record.model} said of samples"
 
 
-def _framed(document: str) -> str:
+def _framed(document: str, title: str) -> str:
     """Return a picture that is no more than one: nothing in it runs."""
     data = base64.b64encode(document.encode()).decode()
-    return f'<img alt="" src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{escaped(title)}" src="data:image/svg+xml;base64,{data}">'
 
 
 def read_sheets(folder: Path, assessments: Sequence[Assessment]) -> dict[str, str]:

@@ -145,7 +145,7 @@ def test_wrong_workspace(own_recipe: Workspace, name: str, message: str) -> None
 
 
 def test_report_of_two_machines(own_recipe: Workspace, tmp_path: Path) -> None:
-    """`report --add` puts another's records beside one's own; what to take, and the files asked for, follow."""
+    """`report --add` puts another's records beside one's own; what to take and the files asked for follow."""
     write_records([record("reference"), record()], tmp_path / "results" / "records" / "digits")
     files = ("--junit", str(tmp_path / "junit.xml"), "--parquet", str(tmp_path / "results.parquet"))
     done = invoke("report", "--add", str(tmp_path / "results"), *files, standing=own_recipe.root)

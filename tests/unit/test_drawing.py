@@ -220,7 +220,7 @@ def test_a_sheet_is_of_its_run() -> None:
     found = rows(record("int8"))
     sheet = sheet_file(found)
     pictures = draw(found, {sheet: "<svg/>"})
-    assert pictures.elements[sheet].startswith('<img alt="" src="data:image/svg+xml;base64,')
+    assert pictures.elements[sheet].startswith('<img alt="digits: what digits said of samples" src="data:')
     other = [replace(one, record=replace(one.record, run="20260202T000000Z")) for one in found]
     assert sheet not in draw(other, {sheet: "<svg/>"}).files
 

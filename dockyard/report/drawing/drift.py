@@ -123,9 +123,9 @@ def _band(paired: Paired, across: Scale, up: Scale) -> Iterator[str]:
 
 
 def _series(figures: Figures, verdict: Verdict, across: Scale, up: Scale) -> Iterator[str]:
-    inside = [min(max(up(float(figure)), up.end), up.start) for figure in figures]
-    yield svg.path([(across(place), y) for place, y in enumerate(inside)], f"{svg.KINDS[verdict]} thin")
-    yield from (svg.marker(across(place), y, verdict, 2.6) for place, y in enumerate(inside))
+    points = [(across(place), up(float(figure))) for place, figure in enumerate(figures)]
+    yield svg.path(points, f"{svg.KINDS[verdict]} thin")
+    yield svg.markers(points, verdict, 2.6)
 
 
 def _caption(paired: Paired) -> str:

@@ -36,7 +36,8 @@ def _head(one: Assessment) -> tuple[str, str]:
 
 def _row(sample: Sample, masks: Overlay, name: str) -> Row:
     size = sample.size
-    contour = outlined(contour_of(sample.truth), TRUE)
+    defined = svg.element("g", outlined(contour_of(sample.truth), TRUE), id=f"{name}-contour")
+    contour = svg.element("use", href=f"#{name}-contour")
     cells = [
         Cell(note=Path(sample.name).stem),
         Cell(_laid_over(sample.truth_png, TRUE, size, f"{name}-truth")),
@@ -49,7 +50,7 @@ def _row(sample: Sample, masks: Overlay, name: str) -> Row:
             cells.append(
                 Cell(_laid_over(mask, FOUND, size, f"{name}-{place}") + contour, _score(one, sample))
             )
-    return Row(f"data:image/jpeg;base64,{sample.image_jpeg}", size, cells)
+    return Row(f"data:image/jpeg;base64,{sample.image_jpeg}", size, cells, defined)
 
 
 def _score(one: Assessment, sample: Sample) -> str:

@@ -38,11 +38,13 @@ class Row:
         image: the picture as a data URI.
         size: width and height, in the pixels that the marks are in.
         cells: one for each column.
+        defined: SVG elements with ids that the marks use.
     """
 
     image: str
     size: tuple[float, float]
     cells: Sequence[Cell]
+    defined: str = ""
 
 
 def sheet(
@@ -73,7 +75,7 @@ def _row(row: Row, name: str, top: float, width: float, height: float) -> Iterat
     image = svg.element(
         "image", href=row.image, width=across, height=down, preserveAspectRatio="none", id=name
     )
-    yield svg.element("defs", image)
+    yield svg.element("defs", image + row.defined)
     for place, cell in enumerate(row.cells):
         x = MARGIN + place * (width + GAP)
         view = f"0 0 {svg.number(across)} {svg.number(down)}"

@@ -208,7 +208,13 @@ def path(points: Iterable[tuple[float, float]], class_: str) -> str:
 
 def marker(x: float, y: float, verdict: Verdict, radius: float = 5) -> str:
     """Return a point whose shape and colour say its verdict."""
-    return element("path", d=_SHAPES[KINDS[verdict]](x, y, radius), class_=KINDS[verdict])
+    return markers([(x, y)], verdict, radius)
+
+
+def markers(points: Iterable[tuple[float, float]], verdict: Verdict, radius: float) -> str:
+    """Return several points of one verdict as one element."""
+    shape = _SHAPES[KINDS[verdict]]
+    return element("path", d="".join(shape(x, y, radius) for x, y in points), class_=KINDS[verdict])
 
 
 def _circle(x: float, y: float, r: float) -> str:
