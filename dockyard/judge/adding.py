@@ -96,6 +96,7 @@ def add_results(workspace: Workspace, other: Path) -> list[str]:
                 device = json_hash(group.devices)[:8]
                 fresh[results / ADDED / group.recipe / f"{group.run}-{device}"] = group
                 lines.append(f"added: {group.title} ({len(group.records)} records)")
+                known.append(group)
         for destination, group in fresh.items():
             _copy(group, destination)
     return lines

@@ -76,8 +76,6 @@ class Decision:
 
     group: str
     recipe: str
-    description: str
-    model: str
     device: str
     take: str
     record: str

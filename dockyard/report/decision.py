@@ -33,8 +33,6 @@ def decision_of(rows: Sequence[Assessment]) -> Decision:
     return Decision(
         group=first.group,
         recipe=first.recipe_name,
-        description=str(first.record.recipe.get("description") or ""),
-        model=str(first.record.recipe["model"]),
         device=known[0].device if known else _missing_device(first),
         take=winner.record.variant if winner else "",
         record=winner.record_file if winner else "",

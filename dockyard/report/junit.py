@@ -29,7 +29,7 @@ def write_junit(assessments: Sequence[Assessment], path: Path) -> None:
 
 def _suite(rows: Sequence[Assessment]) -> ElementTree.Element:
     decision = decision_of(rows)
-    cases = [_required(rows), *map(_variant, rows)]
+    cases = [_required(rows, decision.reason), *map(_variant, rows)]
     counts = {}
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         counts[name] = str(sum(case.find(tag) is not None for case in cases))
@@ -39,9 +39,8 @@ def _suite(rows: Sequence[Assessment]) -> ElementTree.Element:
     return suite
 
 
-def _required(rows: Sequence[Assessment]) -> ElementTree.Element:
+def _required(rows: Sequence[Assessment], reason: str) -> ElementTree.Element:
     case = _case(rows[0].recipe_name, REQUIRED)
-    reason = decision_of(rows).reason
     if why_nothing_is_measured(rows) or not any(one.record.rounds for one in rows):
         _tell(case, "skipped", reason)
     elif not requirement_met(rows):

@@ -107,6 +107,16 @@ def test_changed_records_are_refused(own: Workspace, tmp_path: Path) -> None:
     assert sorted(own.results.rglob("*")) == before
 
 
+def test_two_versions_of_one_run_are_refused(own: Workspace, tmp_path: Path) -> None:
+    """Results that hold a run twice, once changed, are refused: nobody knows which of the two is true."""
+    other = Workspace(tmp_path / "other")
+    add_results(other, results(tmp_path / "first", *pair(LAPTOP)))
+    results(other.root, *pair(LAPTOP, ms=0.5))
+    with pytest.raises(InputProblem, match="find out which of the two was changed"):
+        add_results(own, other.results)
+    assert not (own.results / "added").exists()
+
+
 def test_nothing_measured_is_left_out(own: Workspace, tmp_path: Path) -> None:
     """A recipe whose device the other did not have says nothing of any device."""
     nothing = {"status": RecordStatus.NOT_MEASURED, "quality": None, "rounds": ()}

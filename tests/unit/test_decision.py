@@ -39,7 +39,7 @@ def told(decision: Decision) -> list[tuple[str, list[tuple[str, str]]]]:
 def test_the_fastest_is_taken_with_its_reason() -> None:
     """What to take comes with what was required, how much faster it is, and what it loses."""
     found = decided(record("int8"), record("baseline", rounds=rounds(2.0, 2.0, 2.0)))
-    assert (found.take, found.device, found.model) == ("int8", "fake, 2 threads", "digits")
+    assert (found.recipe, found.device, found.take) == ("digits", "fake, 2 threads", "int8")
     assert found.reason == (
         "the fastest within max_drop 0.02: 4.00x TensorFlow (4.00 to 4.00), 1.00 ms, accuracy 1.0000, drop "
         "+0.0000 (+0.0000 to +0.0000)"

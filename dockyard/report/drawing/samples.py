@@ -11,7 +11,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from dockyard.judge.assessment import Assessment
+from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.report.drawing import svg
 from dockyard.report.drawing.sheet import FOUND, TRUE, Cell, Row, outlined, sheet
 from dockyard.report.drawing.svg import Drawing
@@ -43,9 +43,13 @@ def answered(rows: Sequence[Assessment]) -> list[Assessment]:
     found = [one for one in rows if one.quality is not None and not one.was_left]
     if not found or not found[0].is_reference:
         return []
-    variants = sorted(found[1:], key=lambda one: one.drop.estimate if one.drop else 0.0, reverse=True)
+    variants = sorted(found[1:], key=_place)
     kept = {id(one) for one in (found[0], *variants[: MAX_COLUMNS - 1])}
     return [one for one in found if id(one) in kept]
+
+
+def _place(one: Assessment) -> tuple[bool, float]:
+    return one.verdict != Verdict.RECOMMENDED, -one.drop.estimate if one.drop else 0.0
 
 
 def finds_boxes(rows: Sequence[Assessment]) -> bool:
