@@ -106,17 +106,17 @@ class ModelSection:
         covers: what its times cover.
         variants: a row for each variant.
         remarks: on those.
-        tables: what else is known, in the order it is read.
         picture_remarks: what the pictures could not show.
+        tables: what else is known, in the order it is read.
     """
 
     model: str
     covers: str
     variants: Table
     remarks: tuple[Remark, ...]
-    tables: tuple[Table, ...]
     pictures: tuple[Picture, ...]
     picture_remarks: tuple[Remark, ...]
+    tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True)

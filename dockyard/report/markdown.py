@@ -83,12 +83,12 @@ def _model(section: ModelSection) -> Iterator[str]:
     yield from (f"### {escaped(section.model)} ({section.covers})", "")
     yield from (*_grid(section.variants), "")
     yield from _remarks(section.remarks)
-    for table in section.tables:
-        yield from _titled(table)
     for picture in section.pictures:
         yield from (f"![{escaped(picture.title)}](plots/{quote(picture.file)})", "")
         yield from (escaped(picture.caption), "")
     yield from _remarks(section.picture_remarks)
+    for table in section.tables:
+        yield from _titled(table)
 
 
 def _remarks(remarks: Sequence[Remark]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _table_section(section: TableSection) -> Iterator[str]:
 def _footnotes(footnotes: Sequence[str]) -> Iterator[str]:
     """Yield one as a sentence, several as a list."""
     mark = "- " if len(footnotes) > 1 else ""
-    yield from (f"{mark}{footnote}" for footnote in footnotes)
+    yield from (f"{mark}{escaped(footnote)}" for footnote in footnotes)
     if footnotes:
         yield ""
 

@@ -79,9 +79,9 @@ def caption_of(rows: Sequence[Assessment]) -> str:
         )
     shown = f"{count}" if count <= MAX_READINGS else f"{MAX_READINGS} of the {count}"
     return (
-        f"The {shown} samples of the test split that the reference or a variant alone read right: what is "
-        "true, then what each read. A cross marks what is wrong: where the reference has none and a variant "
-        "has one, it lost."
+        f"The {shown} samples of the test split that only the reference or only a variant read right: what "
+        "is true, then what each read. A cross marks what is wrong: where the reference has none and a "
+        "variant has one, it lost."
     )
 
 
