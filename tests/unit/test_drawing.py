@@ -216,6 +216,20 @@ def test_readings_that_flipped_are_shown(tmp_path: Path) -> None:
     assert samples_sheet(same, {}, "a.svg", "t") is None
 
 
+def test_samples_are_shown_upright(tmp_path: Path) -> None:
+    """An image that its EXIF data turns is shown as the networks saw it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (90, 60), "gray").save(tmp_path / "a.jpg", exif=exif)
+    said = [
+        scored("reference", {"a.jpg": ("A", 1.0)}, "exact"),
+        scored("int8", {"a.jpg": ("B", 0.0)}, "exact"),
+    ]
+    sample = Sample("a.jpg", tmp_path / "a.jpg", reading="A")
+    found = samples_sheet(answered(judge(said)), {"a.jpg": sample}, "a.svg", "t")
+    assert {cell.get("viewBox") for cell in drawn(found).findall(f"{SVG}svg")} == {"0 0 60 90"}
+
+
 def test_a_sheet_is_of_its_run() -> None:
     """A kept sheet is shown for the run that it was drawn of, as an image in which nothing runs."""
     found = rows(record("int8"))

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.report.drawing import svg
@@ -135,9 +135,9 @@ def _box_row(sample: Sample, rows: Sequence[Assessment], said: Answers) -> Row:
     assert sample.box is not None
     answers = {one.record.variant: said[one.record.variant].get(sample.id) for one in rows}
     boxes = [_box(answer) for answer in answers.values()]
-    with Image.open(sample.path) as picture:
-        seen = _seen([sample.box, *(box for box in boxes if box)], picture.size)
-        cut = picture.convert("RGB").crop(seen)
+    image = _upright(sample)
+    seen = _seen([sample.box, *(box for box in boxes if box)], image.size)
+    cut = image.crop(seen)
     size = cut.width, cut.height
     cut.thumbnail((BOX_PIXELS, BOX_PIXELS))
     cells = []
@@ -174,10 +174,9 @@ def _outline(box: Box, seen: tuple[int, int, int, int]) -> str:
 
 
 def _reading_row(sample: Sample, rows: Sequence[Assessment], said: Answers) -> Row:
-    with Image.open(sample.path) as picture:
-        image = picture.convert("RGB")
-        if sample.box:
-            image = image.crop(_seen([sample.box], picture.size))
+    image = _upright(sample)
+    if sample.box:
+        image = image.crop(_seen([sample.box], image.size))
     size = image.size
     image.thumbnail((2 * READING_WIDTH, 2 * READING_WIDTH))
     truth = " ".join(part for part in (sample.reading, sample.country) if part)
@@ -188,6 +187,12 @@ def _reading_row(sample: Sample, rows: Sequence[Assessment], said: Answers) -> R
         score = answer.scores.get(one.metric, 0.0) if answer else 0.0
         cells.append(Cell(note=read if isinstance(read, str) else "nothing read", is_wrong=score < 0.5))
     return Row(_as_jpeg(image), size, cells)
+
+
+def _upright(sample: Sample) -> Image.Image:
+    """Read an image, turned as its EXIF data says: so did what its boxes are of."""
+    with Image.open(sample.path) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 def _as_jpeg(image: Image.Image) -> str:
