@@ -355,6 +355,8 @@ def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> Plann
     given = plan.conversions[network.name] if target == plan.target.name else {}
     options = {key: value for key, value in given.items() if key != OPSET}
     preparation = plan.targets[target].toolchains[toolchain].preparation
+    if preparation is not None:
+        options.update(preparation.conversion)
     job = Job(
         id=convert_id(network.name, target, toolchain),
         model=network.name,

@@ -66,11 +66,13 @@ class Preparation:
     Attributes:
         target, toolchain: whose.
         is_ahead_of_time: its own compiling needs no device.
+        conversion: options of its conversion that this toolchain needs.
     """
 
     target: str
     toolchain: str
     is_ahead_of_time: bool = False
+    conversion: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -285,8 +287,12 @@ def _toolchain(entry: Mapping[str, Any]) -> Toolchain:
             platform.get("devel"),
             tuple(platform.get("packages", ())),
         ),
-        None if prepared is None else Preparation(prepared["target"], prepared["toolchain"], ahead_of_time),
+        None if prepared is None else _preparation(prepared, ahead_of_time),
     )
+
+
+def _preparation(entry: Mapping[str, Any], is_ahead_of_time: bool) -> Preparation:
+    return Preparation(entry["target"], entry["toolchain"], is_ahead_of_time, entry.get("conversion", {}))
 
 
 def _method(name: str, entry: Mapping[str, Any]) -> Method:

@@ -10,10 +10,10 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Protocol
 from shared.contract.codec import encode
 from shared.contract.errors import JobFailed
 from shared.contract.streaming import FrameReading, StreamTotals
-from shared.harness.toolchain import PipelineReader
 from shared.inference.frames import Frame, Source, SourceCounts
 from shared.inference.loaded_nodes import settings_by_network
 from shared.inference.loaded_stream import LoadedStream
+from shared.inference.loading import PipelineReader
 from shared.inference.video import Recording
 
 OnLine = Callable[[FrameReading], None]

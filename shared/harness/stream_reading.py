@@ -29,10 +29,10 @@ from shared.harness.clip_runner import described
 from shared.harness.progress import report
 from shared.harness.source_ends import LastWord, Until, ended_at, last_word
 from shared.harness.stream_work import StreamWork
-from shared.harness.toolchain import Streamer
 from shared.inference.apart import Apart, tell_apart
 from shared.inference.frames import Frame, Source
 from shared.inference.loaded_stream import LoadedStream
+from shared.inference.loading import Streamer
 from shared.inference.video import open_source
 
 TOLD_EVERY = 50

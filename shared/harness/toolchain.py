@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Optional, Protocol, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Protocol
 
 from shared.contract.artifact import BuiltFor, Manifest
 from shared.contract.model import InputSpec, Network
 from shared.contract.result import Notes
-from shared.contract.stages import PipelineFiles, Tracker
-from shared.contract.streaming import FrameReading, StreamTotals, Tracking
+from shared.contract.stages import Tracker
 from shared.inference.arrays import Array
-from shared.inference.loading import Loader, Loaders, ParallelLoader
+from shared.inference.loading import Loader, Loaders, ParallelLoader, Streamer
 from shared.inference.session import Session, Tensors
 
 Options = Mapping[str, Any]
@@ -170,65 +169,6 @@ class Compiler(Protocol):
 
         Raises:
             Unsupported: this device cannot do what the method needs.
-        """
-
-
-class PipelineReader(Protocol):
-    """A pipeline that a toolchain runs by itself, decoding included."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What it runs with, as JSON."""
-
-    def read(
-        self,
-        sources: Sequence[str],
-        on_reading: Callable[[FrameReading], None],
-        *,
-        begin: float = 0.0,
-        seconds: Optional[float] = None,
-        frames: Optional[int] = None,
-    ) -> StreamTotals:
-        """Read sources, each to its end; each line is told as it comes, those of one source in their order.
-
-        Args:
-            sources: files, addresses (rtsp://...), cameras.
-            begin: the share of a file that is left out before, 0 to 1; outside of what is timed.
-            seconds: after which no more frames are taken; those that were are read to their lines.
-            frames: of each source, at most.
-
-        Raises:
-            InputProblem: a source that cannot be opened.
-            JobFailed: one that broke off, or the pipeline itself.
-        """
-
-    def end(self) -> None:
-        """End the sources, from any thread: `read` ends with the frames that were taken."""
-
-    def close(self) -> None:
-        """Give back what it holds."""
-
-
-class Streamer(Protocol):
-    """Runs pipelines by itself: what a video passes on its way to its lines is the toolchain's own."""
-
-    def configure(self, pipeline: PipelineFiles, folder: Path, output: Path, tracking: Tracking) -> Notes:
-        """Write what a pipeline is run from into the folder `output`.
-
-        Args:
-            folder: the job's, below which the networks' artifacts are.
-        """
-
-    def open(
-        self, pipeline: PipelineFiles, folder: Path, settings: Path, tracking: Tracking
-    ) -> PipelineReader:
-        """Load a pipeline, ready to read.
-
-        Args:
-            settings: the folder that `configure` left.
-
-        Raises:
-            Unsupported: this device cannot run it, or not with this tracking.
         """
 
 

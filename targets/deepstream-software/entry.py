@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -31,7 +30,8 @@ from shared.contract.result import Notes
 from shared.contract.stages import PipelineFiles
 from shared.contract.streaming import Tracking
 from shared.harness.run_job import main
-from shared.harness.toolchain import Calibration, Capabilities, Options, PipelineReader, Product
+from shared.harness.toolchain import Calibration, Capabilities, Options, Product
+from shared.inference.loading import PipelineReader
 from shared.inference.session import Session, Unsupported
 
 RELEASE = "7.1"
@@ -56,9 +56,7 @@ class DeepStreamSoftware:
         if folded_into_graph(network):
             import onnx_normalization
 
-            name = onnx_normalization.normalize_file(output / MODEL_FILE, output / MODEL_FILE, spec)
-            zeros, ones = (0.0,) * spec.channel_count, (1.0,) * spec.channel_count
-            spec = replace(spec, name=name, dtype="float32", mean=zeros, scale=ones)
+            spec = onnx_normalization.normalize_file(output / MODEL_FILE, spec)
         return Product(FORMAT, spec, notes=Notes(details={"nodes": nodes}))
 
     def optimize(

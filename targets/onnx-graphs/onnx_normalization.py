@@ -6,6 +6,7 @@ first operations of the graph, or the step to 8 bits is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Sequence, Set
 
@@ -16,15 +17,28 @@ from onnx import TensorProto, helper, numpy_helper
 from shared.contract.model import InputSpec
 from shared.inference.session import own_name
 
+OPERATIONS = ("Sub", "Div", "Cast", "Identity")
+PIXELS = "_pixels"
+"""What the name of an input of pixels ends with, but for underscores."""
+
 OLDEST_OPSET = 7
 """Before it, Sub and Div do not broadcast by themselves."""
 
 
-def normalize_file(source: Path, target: Path, spec: InputSpec) -> str:
-    """Write an ONNX file that takes pixels; return the name of its input. As `normalized`."""
-    model = normalized(onnx.load(source), spec)
-    onnx.save(model, target)
-    return str(model.graph.input[0].name)
+def normalize_file(path: Path, spec: InputSpec) -> InputSpec:
+    """Have an ONNX file take pixels, in place; return how an image becomes its input. As `normalized`."""
+    model = normalized(onnx.load(path), spec)
+    onnx.save(model, path)
+    zeros, ones = (0.0,) * spec.channel_count, (1.0,) * spec.channel_count
+    name = str(model.graph.input[0].name)
+    return replace(spec, name=name, dtype="float32", mean=zeros, scale=ones)
+
+
+def normalizing(model: Any) -> Set[str]:
+    """Return the names of the operations that `normalized` has put before a graph; none where it has not."""
+    name = model.graph.input[0].name
+    own = {f"{name}/{operation}" for operation in OPERATIONS}
+    return {node.name for node in model.graph.node} & own if PIXELS in name else set()
 
 
 def normalized(model: Any, spec: InputSpec) -> Any:
@@ -44,7 +58,7 @@ def normalized(model: Any, spec: InputSpec) -> Any:
     graph = changed.graph
     fed = _fed(graph, spec)
     _check(changed, fed, spec)
-    pixels = f"{spec.name.split(':')[0]}_pixels"
+    pixels = f"{spec.name.split(':')[0]}{PIXELS}"
     while pixels in _taken(graph):
         pixels += "_"
     kind = fed.type.tensor_type.elem_type

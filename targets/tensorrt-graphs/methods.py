@@ -9,7 +9,7 @@ from typing import Any, Dict
 import onnx
 from accuracy_search import Search
 from graphs import weighted
-from precision import decoding
+from precision import in_float32
 from quantizers import refuse_quantized
 from tensorrt_quantization import Prediction, half, quantized, with_quantizers
 
@@ -66,7 +66,7 @@ def settings_of(method: str, graph: Path, options: Options) -> Dict[str, Any]:
     return {
         "precision": precision,
         "rest": rest,
-        "float32": sorted(decoding(graph)) if rest == "float16" else [],
+        "float32": sorted(in_float32(graph)) if rest == "float16" else [],
         "weighted": weighted(model),
         "operations": [node.name for node in model.graph.node],
     }

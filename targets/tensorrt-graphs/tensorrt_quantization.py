@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Iterator, List
 
 from onnx_session import OnnxSession
-from precision import decoding, to_float16
+from precision import in_float32, to_float16
 from quantization import Scheme, quantize
 
 from shared.contract.model import InputSpec, Network
@@ -46,12 +46,12 @@ def type_rest(float_graph: Path, graph: Path, options: Options) -> None:
         float_graph: the graph before it was quantized.
     """
     if options["rest"] == "float16":
-        to_float16(graph, graph, decoding(float_graph))
+        to_float16(graph, graph, in_float32(float_graph))
 
 
 def half(source: Path, target: Path) -> None:
     """Write a float32 graph in float16."""
-    to_float16(source, target, decoding(source))
+    to_float16(source, target, in_float32(source))
 
 
 class Prediction:

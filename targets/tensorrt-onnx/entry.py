@@ -19,7 +19,10 @@ import graphs
 import methods
 import onnx
 from errors import error_summary
-from onnx_session import OnnxSession
+from nvinfer_input import normalization_of
+from onnx_normalization import normalize_file
+from onnx_session import FORMAT, MODEL_FILE, OnnxSession
+from serving import LOADERS
 
 from shared.contract.artifact import Manifest
 from shared.contract.model import Network
@@ -28,7 +31,9 @@ from shared.harness.run_job import main
 from shared.harness.toolchain import Calibration, Capabilities, Options, Product
 from shared.inference.session import Session
 
-FORMAT, FILE = "onnx", "model.onnx"
+FED_BY, NVINFER = "fed_by", "nvinfer"
+"""An option of the conversion: what makes the input of a picture. What nvinfer cannot, is put into the graph.
+"""
 
 PACKAGES = ("onnx", "onnxruntime", "numpy")
 
@@ -42,12 +47,15 @@ class TensorRTOnnx:
     """What the target `tensorrt-onnx` can do."""
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
-        nodes = graphs.prepare(network, graph, output / FILE)
-        opset = graphs.opset(onnx.load(output / FILE))
-        remark = f"{network.name} is ONNX of opset {opset}"
-        return Product(
-            FORMAT, network.input, notes=Notes((remark,), details={"nodes": nodes, "opset": opset})
-        )
+        nodes = graphs.prepare(network, graph, output / MODEL_FILE)
+        opset = graphs.opset(onnx.load(output / MODEL_FILE))
+        remarks = [f"{network.name} is ONNX of opset {opset}"]
+        spec = network.input
+        reason = normalization_of(spec).reason if options.get(FED_BY) == NVINFER else None
+        if reason is not None:
+            spec = normalize_file(output / MODEL_FILE, spec)
+            remarks.append(f"{network.name} normalizes by itself, given pixels: {reason}")
+        return Product(FORMAT, spec, notes=Notes(tuple(remarks), details={"nodes": nodes, "opset": opset}))
 
     def optimize(
         self,
@@ -60,21 +68,14 @@ class TensorRTOnnx:
         data: Calibration,
         start: Optional[Path],
     ) -> Product:
-        graph, typed = source / FILE, output / FILE
+        graph, typed = source / MODEL_FILE, output / MODEL_FILE
         notes = methods.write_typed(network, method, graph, manifest.input, typed, options, data)
         return Product(
             FORMAT, manifest.input, settings=methods.settings_of(method, graph, options), notes=notes
         )
 
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        return OnnxSession(network, artifact / FILE, manifest.input, threads)
-
-
-class Predictor:
-    """Predicts what an engine gives: runs the graph that it is built of."""
-
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        return OnnxSession(network, artifact / FILE, manifest.input, threads, in_float=True)
+        return OnnxSession(network, artifact / MODEL_FILE, manifest.input, threads)
 
 
 OWN = TensorRTOnnx()
@@ -83,7 +84,7 @@ CAPABILITIES = Capabilities(
     loader=OWN,
     converter=OWN,
     optimizer=OWN,
-    predictor=Predictor(),
+    predictor=LOADERS.loader,
     error_summary=error_summary,
 )
 

@@ -5,6 +5,7 @@ It needs onnx and onnxruntime, which the host does not have: there it is skipped
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 from dockyard.recipe.workspace import PRODUCT
-from shared.contract.model import InputSpec
+from shared.contract.artifact import Manifest
+from shared.contract.model import DataLocation, InputSpec, Network
+from shared.contract.outputs import MaskOutput, SegmentationOutputs, Task
 from shared.inference.preprocess import to_array
 
 onnx = pytest.importorskip("onnx", reason="onnx is in the targets' environments")
@@ -105,11 +108,12 @@ def test_other_types_are_reached_from_float32(module: Any, kind: int) -> None:
     assert np.array_equal(found, wanted) if kind == UINT8 else np.allclose(found, wanted, atol=5e-3)
 
 
-def test_files_are_written(module: Any, tmp_path: Path) -> None:
-    """A file is read and another one written, and the name of its input told."""
+def test_a_file_is_changed(module: Any, tmp_path: Path) -> None:
+    """A file is changed in place, and how an image becomes its input told."""
     onnx.save(model(), tmp_path / "a.onnx")
-    assert module.normalize_file(tmp_path / "a.onnx", tmp_path / "b.onnx", PER_CHANNEL) == "image_pixels"
-    made = onnx.load(tmp_path / "b.onnx")
+    spec = module.normalize_file(tmp_path / "a.onnx", PER_CHANNEL)
+    assert (spec.name, spec.mean, spec.scale) == ("image_pixels", (0.0,) * 3, (1.0,) * 3)
+    made = onnx.load(tmp_path / "a.onnx")
     assert np.allclose(run(made, FED), to_array(PIXELS, PER_CHANNEL) * 2, atol=1e-6)
 
 
@@ -136,3 +140,92 @@ def test_the_picture_is_the_first_input(module: Any) -> None:
     second.graph.input.extend([extra, fed])
     with pytest.raises(ValueError, match="first input is 'extra', not 'image'"):
         module.normalized(second, PER_CHANNEL)
+
+
+def convolution() -> Any:
+    """A graph with weights: a convolution of the input, and what comes after."""
+    helper = onnx.helper
+    weights = np.random.default_rng(1).normal(0, 0.2, (4, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["image", "weights"], ["features"], name="conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Sigmoid", ["features"], ["result"], name="decode"),
+    ]
+    fed = helper.make_tensor_value_info("image", FLOAT, [1, 3, 4, 6])
+    result = helper.make_tensor_value_info("result", FLOAT, [1, 4, 4, 6])
+    constants = [onnx.numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph(nodes, "g", [fed], [result], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+NETWORK = Network(
+    "net",
+    Task.SEGMENTATION,
+    "",
+    "net.onnx",
+    "0" * 64,
+    PER_CHANNEL,
+    SegmentationOutputs(MaskOutput("result", kind="sigmoid")),
+    DataLocation(folder="data"),
+)
+
+
+@pytest.fixture
+def prepares(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The entry script of `tensorrt-onnx`, and its modules."""
+    before = set(sys.modules)
+    names = ("nvinfer-configs", "onnx-graphs", "tensorrt-graphs", "tensorrt-onnx")
+    for name in names:
+        monkeypatch.syspath_prepend(str(PRODUCT / "targets" / name))
+    monkeypatch.delitem(sys.modules, "serving", raising=False)
+    spec = importlib.util.spec_from_file_location(
+        "tensorrt_onnx_entry", PRODUCT / "targets" / "tensorrt-onnx" / "entry.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    entry = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(entry)
+    yield entry
+    for name in set(sys.modules) - before:
+        if str(PRODUCT / "targets") in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("method", ["fp32", "fp16"])
+def test_what_nvinfer_cannot_say_is_in_the_graph(prepares: Any, tmp_path: Path, method: str) -> None:
+    """For DeepStream a scale of each channel becomes the graph's first operations, in float32 always; given
+    pixels it computes what the graph gave of a normalized image.
+    """
+    graph = tmp_path / "net.onnx"
+    onnx.save(convolution(), graph)
+    for name in ("converted", "typed"):
+        (tmp_path / name).mkdir()
+    product = prepares.OWN.convert(NETWORK, graph, tmp_path / "converted", {"fed_by": "nvinfer"})
+    assert (product.input.name, product.input.mean, product.input.scale) == (
+        "image_pixels",
+        (0.0,) * 3,
+        (1.0,) * 3,
+    )
+    assert "normalizes by itself, given pixels: the scale differs by channel" in product.notes.remarks[1]
+    manifest = Manifest(product.format, "tensorrt-onnx", "test", product.input)
+    typed = tmp_path / "typed"
+    made = prepares.OWN.optimize(NETWORK, tmp_path / "converted", manifest, typed, method, {}, None, None)
+    held = {"image_pixels/Sub", "image_pixels/Div"}
+    assert held <= set(made.settings["float32"]) or method == "fp32"
+    wanted = run(convolution(), to_array(PIXELS, PER_CHANNEL))
+    found = run(onnx.load(typed / "model.onnx"), to_array(PIXELS, product.input))
+    assert np.abs(found - wanted).max() < (1e-6 if method == "fp32" else 2e-3)
+    written = onnx.load(typed / "model.onnx")
+    casts = [node for node in written.graph.node if node.op_type == "Cast" and "image_pixels" in node.input]
+    assert not casts, "pixels are not rounded before their mean is taken off"
+
+
+def test_what_nvinfer_can_say_is_left_to_it(prepares: Any, tmp_path: Path) -> None:
+    """One scale for all channels stays nvinfer's; and another target's graph takes what it always took."""
+    graph = tmp_path / "net.onnx"
+    onnx.save(convolution(), graph)
+    same = replace(NETWORK, input=replace(PER_CHANNEL, scale=(57.0,)))
+    for number, (network, options) in enumerate(((same, {"fed_by": "nvinfer"}), (NETWORK, {}))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert prepares.OWN.convert(network, graph, folder, options).input == network.input
+        assert onnx.load(folder / "model.onnx").graph.input[0].name == "image"
