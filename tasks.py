@@ -155,6 +155,7 @@ def stream(
         "variant": "of the recipe; the recommended one by default",
         "key": "private ed25519 key (PEM) that signs the receipt",
         "base": "folder of an older delivery that is installed there: what it has is left out",
+        "unmeasured": "take a variant that was prepared for a device that is not at hand; all says so",
         "workspace": WORKSPACE,
         "debug": DEBUG,
     }
@@ -167,6 +168,7 @@ def deliver(
     variant: str = "",
     key: str = "",
     base: str = "",
+    unmeasured: bool = False,
     workspace: str = "",
     debug: bool = False,
 ) -> None:
@@ -187,6 +189,7 @@ def deliver(
             Path(key) if key else None,
             display,
             Path(base) if base else None,
+            unmeasured,
         )
     sizes = f"image {made.image.size / 1e6:.0f} MB, {made.size / 1e6:.0f} MB packed"
     print(f"{made.folder}: {made.variant}, {sizes}; {made.image.tag} {made.image.id[:19]}")

@@ -15,10 +15,11 @@ from uuid import uuid4
 import zstandard
 
 from dockyard.deliver.bundle import Image
-from dockyard.deliver.content import GOLDEN, IMAGES
+from dockyard.deliver.content import IMAGES
 from dockyard.deliver.contents import ASK, Package, read_packages
+from dockyard.deliver.description import GOLDEN
 from dockyard.engines import NoImage, OnLine, images
-from dockyard.engines.base_image import TOOLS_IMAGE
+from dockyard.engines.base_image import PYTHON_IMAGE, TOOLS_IMAGE
 from dockyard.engines.docker_cli import HERE, DockerCommand, any_client
 from dockyard.engines.image_archive import (
     UnknownArchive,
@@ -36,6 +37,9 @@ LEVEL = 10
 
 STAGE = "delivered"
 """The Dockerfile's last."""
+
+VENDOR = "vendor"
+"""Below docker/delivery/, how an image is made whose stage `runtime` is made on a vendor's."""
 
 DELIVERY = "/opt/dockyard/delivery"
 """In the image."""
@@ -64,6 +68,8 @@ def build_delivered(
         context = Path(scratch) / "context"
         shutil.copytree(app, context / "app")
         source = workspace.docker(images.DELIVERED)
+        if images.base_tag(workspace, target, toolchain) != PYTHON_IMAGE:
+            source = source / VENDOR
         shutil.copyfile(source / "Dockerfile", context / "Dockerfile")
         shutil.copyfile(source / "requirements.txt", context / "requirements.txt")
         arguments = {"RUNTIME": images.image_tag(target, toolchain, "runtime"), "TOOLS": TOOLS_IMAGE}
@@ -96,15 +102,18 @@ def packages_of(tag: str) -> list[Package]:
     return read_packages(answer.stdout)
 
 
-def golden_of(tag: str, folder: Path) -> None:
+def golden_of(tag: str, folder: Path, least: float = 0.0) -> None:
     """Have an image read the images in it, and write what came of them, with the images, into a new folder.
+
+    Args:
+        least: how sure each answer is at least; an image with another one is left out.
 
     Raises:
         JobFailed: it cannot read them.
     """
     docker, name = DockerCommand(any_client()), f"dockyard-golden-{uuid4().hex}"
     # What it writes lies in its own file system, where only root may write; nothing else of it is kept.
-    command = ("golden", "--images", f"{DELIVERY}/{IMAGES}")
+    command = ("golden", "--images", f"{DELIVERY}/{IMAGES}", "--least", str(least))
     made = docker.run("create", "--name", name, "--network", "none", "--user", "0", tag, *command)
     try:
         for step in (made, docker.run("start", "--attach", name)):

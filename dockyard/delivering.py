@@ -6,14 +6,16 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dockyard.deliver import bundle, contents
-from dockyard.deliver.choose import chosen
-from dockyard.deliver.content import GOLDEN, IMAGES, stamp, write_content
+from dockyard.deliver.choose import chosen, preparation_of
+from dockyard.deliver.content import IMAGES, SURE, stamp, write_content, write_prepared_content
+from dockyard.deliver.description import GOLDEN
+from dockyard.deliver.device_site import site_of
 from dockyard.deliver.receipt import public_pem, write_receipt
 from dockyard.deliver.verify import verify
 from dockyard.delivered_image import build_delivered, golden_of, packages_of, remove, save
@@ -29,8 +31,12 @@ from shared.contract.codec import encode
 from shared.contract.dataset import read_split
 from shared.contract.delivery import Delivery
 from shared.contract.errors import InputProblem
+from shared.contract.record import PreparedArtifact, RecordedArtifact
 
 KEY = "key.pub"
+
+NOT_MEASURED = "NOT MEASURED"
+"""In what ops read, of a delivery without figures."""
 
 MEMORY_MB = 2048
 """That a container of the service may take."""
@@ -74,12 +80,15 @@ def deliver(
     key: Path | None,
     display: Display,
     base: Path | None = None,
+    unmeasured: bool = False,
 ) -> Delivered:
     """Make the delivery of a recipe's recommended variant, or of one that is named, into a new folder.
 
     Args:
         key: a private ed25519 key that signs the receipt; None leaves it unsigned.
         base: the folder of an older delivery that is installed where this one goes: what it has is left out.
+        unmeasured: a variant that its device compiles will do, too, that was prepared without one. Everything
+            that is told of it says so.
 
     Raises:
         InputProblem: nothing fit is published, its bytes are gone or have changed, the folder is there, the
@@ -88,7 +97,7 @@ def deliver(
         JobFailed: the image does not run what was measured.
     """
     plan = make_plan(workspace, load_recipe(workspace, recipe_name))
-    found = chosen(plan, variant)
+    found = chosen(plan, variant, unmeasured)
     if key is not None:
         public_pem(key)  # one that cannot be used is told before the work
     before = Before.of(base)
@@ -98,13 +107,17 @@ def deliver(
         image = _build(plan, found, delivery, app, display)
         packages = packages_of(image.tag)
         _write_evidence(plan, found, folder / bundle.EVIDENCE, packages, image)
-        bundle.write_site(folder, _values(plan, found, delivery, image), image, before.id)
+        device = site_of(
+            plan.targets[delivery.target].toolchains[delivery.toolchain], _name(plan.recipe.name)
+        )
+        values = {**_values(plan, found, delivery, image), **device.values}
+        bundle.write_site(folder, values, image, before.id, device.settings)
         shutil.copyfile(app / "delivery" / "delivery.json", folder / "delivery.json")
         if key is not None:
             (folder / KEY).write_bytes(public_pem(key))
         _save(image, before, folder / bundle.ARCHIVE, display)
         subjects = {bundle.SUMS: bundle.write_sums(folder), image.tag: image.id.removeprefix("sha256:")}
-        receipt = write_receipt(subjects, _predicate(found, image), key)
+        receipt = write_receipt(subjects, _predicate(found, delivery, image), key)
         (folder / bundle.RECEIPT).write_text(receipt, encoding="utf-8")
         size = (folder / bundle.ARCHIVE).stat().st_size
     return Delivered(output, image, found.record.variant, size)
@@ -120,21 +133,27 @@ def _fill(plan: Plan, found: Assessment, app: Path, display: Display) -> Deliver
 
 
 def _build(plan: Plan, found: Assessment, delivery: Delivery, app: Path, display: Display) -> bundle.Image:
-    """Build the image; it reads its golden images itself, and is built again with what came of them."""
+    """Build the image, with the golden images as they are read before it is delivered."""
     tag = f"dockyard-delivery/{_name(plan.recipe.name)}:{_version(found)}"
-    labels = _labels(plan, found)
+    labels = _labels(plan, found, delivery)
 
     def on_line(line: str) -> None:
         display.progress(line[:80], 0, 0)
 
-    given = (plan.workspace, delivery.target, delivery.toolchain, app, tag, labels, on_line)
-    first = build_delivered(*given)
+    def built(own: Delivery, content: Path) -> bundle.Image:
+        return build_delivered(plan.workspace, own.target, own.toolchain, content, tag, labels, on_line)
+
+    reader, content, least = delivery, app, 0.0
+    if preparation_of(plan, found.record) is not None:
+        content, least = app.with_name("prepared"), SURE
+        reader = write_prepared_content(plan, delivery, app, content)
+    first = built(reader, content)
     display.progress("read the golden images", 0, 0)
     place = app / "delivery"
-    golden_of(tag, place / GOLDEN)
+    golden_of(tag, place / GOLDEN, least)
     shutil.rmtree(place / IMAGES)
     stamp(app)
-    image = build_delivered(*given)
+    image = built(delivery, app)
     if first.id != image.id:
         remove(first)
     return image
@@ -150,16 +169,17 @@ def _version(found: Assessment) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{found.record.variant}-{found.record.run}")[-120:].lstrip("-.")
 
 
-def _labels(plan: Plan, found: Assessment) -> Mapping[str, str]:
+def _labels(plan: Plan, found: Assessment, delivery: Delivery) -> Mapping[str, str]:
     """Return what the image says of itself (the OCI's names, and our own)."""
     record = found.record
     own = {name: one.artifact.sha256 for name, one in sorted(record.artifacts.items())}
+    quality = delivery.quality
     return {
         "org.opencontainers.image.title": plan.recipe.name,
         "org.opencontainers.image.description": plan.recipe.description,
         "org.opencontainers.image.version": _version(found),
         "dockyard.delivery.artifacts": json.dumps(own, sort_keys=True),
-        "dockyard.delivery.quality": f"{found.metric} {found.quality:.4f}",
+        "dockyard.delivery.quality": f"{quality.metric} {quality.value:.4f}" if quality else NOT_MEASURED,
         "dockyard.delivery.speedup": f"{found.speedup.estimate:.2f}" if found.speedup else "",
         "dockyard.delivery.target": f"{record.target} {record.toolchain}",
     }
@@ -186,9 +206,10 @@ def _write_json(path: Path, document: Any) -> None:
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _predicate(found: Assessment, image: bundle.Image) -> dict[str, Any]:
+def _predicate(found: Assessment, delivery: Delivery, image: bundle.Image) -> dict[str, Any]:
     """Return what the receipt says of what is shipped."""
     record = found.record
+    compiled = {name: one.prepared for name, one in record.artifacts.items() if one.prepared is not None}
     return {
         "recipe": record.recipe["name"],
         "run": record.run,
@@ -196,12 +217,15 @@ def _predicate(found: Assessment, image: bundle.Image) -> dict[str, Any]:
         "model": record.model,
         "variant": record.variant,
         "graphs": dict(record.graphs),
-        "artifacts": {name: one.artifact.sha256 for name, one in record.artifacts.items()},
+        "artifacts": dict(_digests(record.artifacts)),
         "data": dict(record.data),
         "versions": dict(record.versions),
         "image": image.id,
         "verdict": found.verdict.value,
-        "quality": {found.metric: found.quality},
+        "quality": {found.metric: found.quality} if delivery.quality is not None else None,
+        "not_measured": delivery.not_measured or None,
+        "predicted": encode(delivery.predicted) or None,
+        "prepared": dict(_digests(compiled)),
         "drop": encode(found.drop) if found.drop else None,
         "speedup": encode(found.speedup) if found.speedup else None,
         "ms": encode(found.pace_ms) if found.pace_ms else None,
@@ -209,14 +233,12 @@ def _predicate(found: Assessment, image: bundle.Image) -> dict[str, Any]:
     }
 
 
+def _digests(kept: Mapping[str, RecordedArtifact | PreparedArtifact]) -> Iterator[tuple[str, str]]:
+    return ((name, one.artifact.sha256) for name, one in kept.items())
+
+
 def _values(plan: Plan, found: Assessment, delivery: Delivery, image: bundle.Image) -> dict[str, str]:
     """Return what is put into the files that go along."""
-    pace = f"{found.pace_ms.estimate:.2f} ms" if found.pace_ms else ""
-    speed = f", {found.speedup.estimate:.2f} times TensorFlow" if found.speedup else ""
-    figures = (
-        f"Measured on {delivery.speed.cpu or 'a CPU that does not say its name'}: {pace}{speed}; "
-        f"{found.metric} {delivery.quality.value:.4f}."
-    )
     return {
         "NAME": _name(plan.recipe.name),
         "VERSION": _version(found),
@@ -224,11 +246,25 @@ def _values(plan: Plan, found: Assessment, delivery: Delivery, image: bundle.Ima
         "IMAGE_ID": image.id,
         "ARCHITECTURE": image.architecture,
         "DESCRIPTION": plan.recipe.description,
-        "FIGURES": figures,
+        "FIGURES": _figures(found, delivery),
         "THREADS": str(delivery.threads),
         "MEMORY_MB": str(MEMORY_MB),
         "DISK_MB": str(round(2 * image.size / 1e6)),
     }
+
+
+def _figures(found: Assessment, delivery: Delivery) -> str:
+    """Return what was measured, in a sentence; or that nothing was, why, and what was predicted."""
+    if delivery.speed is None or delivery.quality is None:
+        each = [f"{name} {one.metric} {one.value:.4f}" for name, one in sorted(delivery.predicted.items())]
+        predicted = f" Predicted without the device: {', '.join(each)}." if each else ""
+        return f"**{NOT_MEASURED}: {delivery.not_measured}.**{predicted}"
+    pace = f"{found.pace_ms.estimate:.2f} ms" if found.pace_ms else ""
+    speed = f", {found.speedup.estimate:.2f} times TensorFlow" if found.speedup else ""
+    return (
+        f"Measured on {delivery.speed.cpu or 'a CPU that does not say its name'}: {pace}{speed}; "
+        f"{found.metric} {delivery.quality.value:.4f}."
+    )
 
 
 def _save(image: bundle.Image, before: Before, file: Path, display: Display) -> None:

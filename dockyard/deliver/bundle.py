@@ -74,11 +74,14 @@ def new_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def write_site(folder: Path, values: Mapping[str, str], image: Image, base_id: str) -> None:
+def write_site(
+    folder: Path, values: Mapping[str, str], image: Image, base_id: str, settings: Mapping[str, str]
+) -> None:
     """Write what installs a delivery, with its values.
 
     Args:
         base_id: the image that has to be there before; empty where the archive is whole.
+        settings: of the installer, beside those that every delivery has.
     """
     for name in SCRIPTS:
         shutil.copyfile(SITE / name, folder / name)
@@ -86,7 +89,7 @@ def write_site(folder: Path, values: Mapping[str, str], image: Image, base_id: s
     for name in FILLED:
         text = Template((SITE / name).read_text(encoding="utf-8")).substitute(values)
         (folder / name).write_text(text, encoding="utf-8")
-    told = {"NAME": values["NAME"], "IMAGE": image.tag, "IMAGE_ID": image.id, "BASE_ID": base_id}
+    told = {"NAME": values["NAME"], "IMAGE": image.tag, "IMAGE_ID": image.id, "BASE_ID": base_id, **settings}
     lines = [f"{key}={value}" for key, value in {**told, "ARCHITECTURE": image.architecture}.items()]
     document = {"image": image.id, "layers": image.layers}
     (folder / LAYERS).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -169,7 +169,7 @@ def build_image(
     lock = lock_digest(workspace, target, toolchain)
     not_there = why_not_there(workspace, target, toolchain, address)
     if not_there:
-        raise NoImage(not_there, str(address), "name the device: --context")
+        raise NoImage(not_there, str(address), "name the device: --context, or DOCKER_CONTEXT")
     python = make_base(workspace, address, bootstrap, on_line)
     base_name = base_tag(workspace, target, toolchain)
     base = python if base_name == PYTHON_IMAGE else fetch_vendor_base(base_name, address, on_line)

@@ -12,7 +12,7 @@ from dockyard.recipe.targets import REFERENCE_TARGET
 from dockyard.run.outcome import Outcome
 from shared.contract.measurement import Latency, Quality, Throughput
 from shared.contract.recipe import Optimization
-from shared.contract.record import RecordedArtifact, Round
+from shared.contract.record import PreparedArtifact, RecordedArtifact, Round
 from shared.contract.result import OutputDifference, Result, Status
 from shared.contract.stages import CLOCKED, EVALUATE
 
@@ -132,11 +132,15 @@ class Work:
         return sum(outcome.result.duration_s for outcome in made if outcome and outcome.result)
 
     def artifact_of(self, network: str) -> RecordedArtifact | None:
-        """Return the last that was made of a network; None where nothing was."""
-        for step in reversed(self.made.get(network, ())):
+        """Return what was made of a network last, with what it was compiled of; None where nothing was."""
+        kept: list[PreparedArtifact] = []
+        for step in self.made.get(network, ()):
             if step.status == Status.DONE and step.result is not None:
-                return RecordedArtifact(step.result.artifact, step.cache_key)
-        return None
+                kept.append(PreparedArtifact(step.result.artifact, step.cache_key))
+        if not kept:
+            return None
+        prepared = kept[0] if len(kept) > 1 else None
+        return RecordedArtifact(kept[-1].artifact, kept[-1].cache_key, prepared)
 
     @property
     def settings_artifact(self) -> RecordedArtifact | None:

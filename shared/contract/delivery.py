@@ -6,7 +6,7 @@ It lies in a folder with everything that it names; the folders in it are relativ
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from .measurement import Scope
 from .model import PipelineNode
@@ -54,12 +54,16 @@ class Delivery:
         nodes: of a pipeline, in the order they run; empty for a single network.
         threads: inference threads of a call, as it was measured.
         golden: folder with images and with what came of them.
-        quality, speed: as they were recorded.
+        quality, speed: as they were recorded; None where nothing was measured.
         tolerance: of the largest absolute difference of an output from the golden one, as a fraction of the
             golden one's largest absolute value; None where the variant computes in low precision, which CPUs
             of other families round in another way: then what it reads is compared alone.
         settings: folder with a stream's settings; None where none was measured.
         tracking: of the stream.
+        building: the method's options by network, where what runs is built of the artifacts on the device, at
+            the first start.
+        not_measured: why nothing was measured; empty where it was.
+        predicted: by network, the quality that was predicted without the device.
     """
 
     recipe: str
@@ -72,12 +76,22 @@ class Delivery:
     nodes: Tuple[PipelineNode, ...]
     threads: int
     golden: str
-    quality: RecordedQuality
-    speed: RecordedSpeed
+    quality: Optional[RecordedQuality]
+    speed: Optional[RecordedSpeed]
     tolerance: Optional[float] = None
     settings: Optional[str] = None
     tracking: Tracking = field(default_factory=Tracking)
+    building: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    not_measured: str = ""
+    predicted: Mapping[str, RecordedQuality] = field(default_factory=dict)
     version: int = DELIVERY_VERSION
+
+    @property
+    def scope(self) -> Scope:
+        """What a time covers."""
+        if self.speed is not None:
+            return self.speed.scope
+        return Scope.PIPELINE if self.nodes else Scope.NETWORK
 
     @property
     def pipeline(self) -> PipelineFiles:

@@ -22,16 +22,27 @@ class RecordStatus(str, Enum):
 
 
 @dataclass(frozen=True)
+class PreparedArtifact:
+    """What an artifact was compiled of: its files, and the key under which they are kept."""
+
+    artifact: Artifact
+    cache_key: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class RecordedArtifact:
     """What was measured of one network.
 
     Attributes:
         artifact: its files; of the reference, its graph.
         cache_key: under which the artifact is kept, for delivery; None for the reference, or without one.
+        prepared: what it was compiled of, on the device that it is for; None where it was not, or where no
+            device was at hand: then the artifact is what would be compiled.
     """
 
     artifact: Artifact
     cache_key: Optional[str] = None
+    prepared: Optional[PreparedArtifact] = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Callable, Mapping, Sequence
 from shared.contract.errors import DockyardError
 from shared.inference.image_files import UnreadableImage
 from shared.serving.delivered import TARGETS, Delivered, open_delivery
+from shared.serving.first_start import CACHE, built_here
 from shared.serving.http.limits import Limits
 
 DONE, NOT_ALL, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str], targets: Path = TARGETS) -> int:
     # The first process of a container ends at no signal that it does not handle.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return COMMANDS[asked.command](open_delivery(asked.delivery, targets), asked)
+        delivered = built_here(open_delivery(asked.delivery, targets), asked.cache, complain)
+        return COMMANDS[asked.command](delivered, asked)
     except KeyboardInterrupt:
         return INTERRUPTED
     except DockyardError as error:
@@ -59,6 +61,8 @@ def complain(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="shared.serving", description="Run what was measured.")
     parser.add_argument("--delivery", type=Path, required=True, help="folder with delivery.json")
+    cache = "folder that keeps what is built at the first start on a device (default: %(default)s)"
+    parser.add_argument("--cache", type=Path, default=CACHE, help=cache)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     read = commands.add_parser("read", help="read images; a line of JSON for each thing that is found")
     read.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="or - for standard input")
@@ -67,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("self-test", help="run the golden images, and say in a sentence how it went")
     golden = commands.add_parser("golden", help="write down what comes of images, for self-test")
     golden.add_argument("--images", type=Path, required=True, help="folder of images")
+    sure = "leave out images with an answer that is less sure (default: %(default)s)"
+    golden.add_argument("--least", type=float, default=0.0, help=sure)
     _add_serve(commands.add_parser("serve", help="answer over HTTP"))
     return parser
 
@@ -110,8 +116,11 @@ def _read(delivered: Delivered, asked: argparse.Namespace) -> int:
 
 
 def _stream(delivered: Delivered, asked: argparse.Namespace) -> int:
-    from shared.serving.stream_command import read_stream
+    from shared.serving.stream_command import read_by_toolchain, read_stream
 
+    if delivered.loaders.streamer is not None:
+        read_by_toolchain(delivered.open_reader(), asked.sources, say, complain)
+        return DONE
     broken = read_stream(delivered.load_stream(), asked.sources, say, complain)
     return NOT_ALL if broken else DONE
 
@@ -130,7 +139,7 @@ def _golden(delivered: Delivered, asked: argparse.Namespace) -> int:
     from shared.serving.golden import write_golden
 
     folder = delivered.folder / delivered.delivery.golden
-    count = write_golden(delivered.load()[0], asked.images, folder)
+    count = write_golden(delivered.load()[0], asked.images, folder, asked.least)
     say(f"{count} golden images in {folder}")
     return DONE
 

@@ -11,6 +11,8 @@ import json
 import math
 import os
 import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence
@@ -30,7 +32,7 @@ from shared.inference.loaded_stream import (
     manifest_of,
     read_settings,
 )
-from shared.inference.loading import Loaders
+from shared.inference.loading import Loaders, PipelineReader
 from shared.inference.session import Session, Unsupported
 from shared.inference.stream import Nodes
 
@@ -82,8 +84,32 @@ class Delivered:
                 return load_one_by_one(pipeline, tracking, self._load)
             return load_side_by_side(pipeline, tracking, settings, self.folder, self.loaders)
         except Unsupported as error:
-            advice = f"it was measured on {self.delivery.speed.cpu}"
-            raise EnvironmentProblem(str(error), self.delivery.recipe, advice) from None
+            raise self.does_not_fit(str(error)) from None
+
+    def does_not_fit(self, reason: str) -> EnvironmentProblem:
+        """Return the error that this machine cannot run the delivery."""
+        speed = self.delivery.speed
+        advice = f"it was measured on {speed.cpu}" if speed is not None and speed.cpu else ""
+        return EnvironmentProblem(reason, self.delivery.recipe, advice)
+
+    def open_reader(self) -> PipelineReader:
+        """Load the pipeline as the toolchain runs it by itself, ready to read videos.
+
+        Raises:
+            EnvironmentProblem: this machine cannot run it.
+        """
+        streamer, delivery = self.loaders.streamer, self.delivery
+        assert streamer is not None, "asked only where there is one"
+        with ExitStack() as stack:
+            if delivery.settings is not None:
+                settings = self.folder / delivery.settings
+            else:
+                settings = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                streamer.configure(delivery.pipeline, self.folder, settings, delivery.tracking)
+            try:
+                return streamer.open(delivery.pipeline, self.folder, settings, delivery.tracking)
+            except Unsupported as error:
+                raise self.does_not_fit(str(error)) from None
 
     def _load(self, files: NetworkFiles) -> Session:
         manifest = manifest_of(files, self.folder)

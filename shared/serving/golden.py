@@ -100,12 +100,13 @@ def read_keeping(
     return reading, outputs
 
 
-def write_golden(nodes: Sequence[LoadedNode], images: Path, golden: Path) -> int:
+def write_golden(nodes: Sequence[LoadedNode], images: Path, golden: Path, least: float = 0.0) -> int:
     """Copy images into a delivery's folder and write what the networks give for them; return their number.
 
     Args:
         images: a folder.
         golden: the folder that is written, another one.
+        least: how sure each answer is at least, 0 to 1; an image with another one is left out.
 
     Raises:
         InputProblem: there are none, or nothing is found in any of them: a test by those would tell nothing.
@@ -118,6 +119,8 @@ def write_golden(nodes: Sequence[LoadedNode], images: Path, golden: Path) -> int
     for number, path in enumerate(images_of(images), 1):
         encoded, file = path.read_bytes(), f"{number}{path.suffix.lower()}"
         reading, outputs = read_keeping(nodes, encoded, path.name)
+        if least and not all(_sureness(one) >= least for one in reading.found):
+            continue
         (golden / file).write_bytes(encoded)
         made.append(GoldenImage(file, reading.found, {name: _golden(each) for name, each in outputs.items()}))
     if not any(one.found for one in made):
@@ -126,6 +129,11 @@ def write_golden(nodes: Sequence[LoadedNode], images: Path, golden: Path) -> int
     expected = encode(Golden(cpu_name(), low_precision_flags(), tuple(made)))
     (golden / EXPECTED_FILE).write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
     return len(made)
+
+
+def _sureness(found: Any) -> float:
+    """Return how sure what was found is; 1 where nobody says so."""
+    return min((found[key] for key in ("confidence", "score") if found.get(key) is not None), default=1.0)
 
 
 def _golden(outputs: Tensors) -> Dict[str, GoldenTensor]:

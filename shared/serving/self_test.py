@@ -52,7 +52,7 @@ def self_test(delivered: Delivered) -> SelfTest:
         wrong = len({one.partition(":")[0] for one in differing})
         sentence = f"self-test failed: {wrong} of {count} golden images are not read as recorded"
         return SelfTest(False, sentence, (*differing[:SHOWN], *_note_on_cpu(delivered, golden)))
-    now_ms = median_ms(nodes, delivered.delivery.speed.scope, images)
+    now_ms = median_ms(nodes, delivered.delivery.scope, images)
     return SelfTest(
         True,
         f"self-test passed: {count} golden images are read as recorded; {_in_words(delivered, now_ms, load)}",
@@ -69,6 +69,8 @@ def _load() -> Optional[float]:
 def _in_words(delivered: Delivered, now_ms: float, load: Optional[float]) -> str:
     """Return how fast it is beside what was recorded."""
     speed = delivered.delivery.speed
+    if speed is None:
+        return f"{now_ms:.2f} ms a call here; not measured before: {delivered.delivery.not_measured}"
     told = f"{now_ms:.2f} ms a call, {speed.latency_ms:.2f} ms where it was measured ({speed.cpu})"
     if now_ms <= SLOW * speed.latency_ms:
         return told

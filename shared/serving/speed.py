@@ -66,7 +66,9 @@ def why_slow(delivery: Delivery, cpus: int, load: Optional[float]) -> str:
         cpus: that this process may use.
         load: processes that wanted a CPU in the minute before; None where nobody knows.
     """
-    missing = [flag for flag in delivery.speed.flags if flag not in low_precision_flags()]
+    speed = delivery.speed
+    assert speed is not None, "asked only where one was recorded"
+    missing = [flag for flag in speed.flags if flag not in low_precision_flags()]
     reasons = []
     if cpus < delivery.threads:
         reasons.append(f"it was measured with {delivery.threads} threads and may use {cpus} CPUs here")
@@ -74,6 +76,6 @@ def why_slow(delivery: Delivery, cpus: int, load: Optional[float]) -> str:
         reasons.append(f"this CPU has no {', '.join(missing)}")
     if load is not None and load > BUSY * (os.cpu_count() or 1):
         reasons.append(f"the machine was busy with other work (load {load:.1f})")
-    if not reasons and cpu_name() != delivery.speed.cpu:
-        reasons.append(f"it was measured on another CPU, {delivery.speed.cpu}")
+    if not reasons and cpu_name() != speed.cpu:
+        reasons.append(f"it was measured on another CPU, {speed.cpu}")
     return "; ".join(reasons) or "nothing visible: is its clock held back, by heat, power settings, a host?"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from functools import partial
 from types import FrameType
 from typing import Callable, List, Optional, Sequence
 
 from shared.contract.reading_lines import json_line
-from shared.contract.streaming import FrameReading
+from shared.contract.streaming import FrameReading, StreamTotals
 from shared.inference.apart import Apart, tell_apart
 from shared.inference.frames import Frame, Source
 from shared.inference.loaded_stream import LoadedStream
+from shared.inference.loading import PipelineReader
 from shared.inference.video import open_source
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -36,7 +38,7 @@ def read_stream(loaded: LoadedStream, addresses: Sequence[str], say: Say, compla
             stack.callback(source.close)
             sources.append(Apart(source))
         tell_apart(sources)
-        stack.callback(_end_at_signals(sources))
+        stack.callback(_at_signals(partial(_close_all, sources)))
 
         def told(reading: FrameReading, _: Frame) -> None:
             say(json_line(reading))
@@ -45,20 +47,37 @@ def read_stream(loaded: LoadedStream, addresses: Sequence[str], say: Say, compla
     problems = [source.problem for source in sources if source.problem is not None]
     for problem in problems:
         complain(str(problem))
-    rate = totals.frames / totals.seconds if totals.seconds else 0.0
-    complain(
-        f"{totals.frames} frames in {totals.seconds:.1f} s ({rate:.1f} a second), {totals.dropped} dropped, "
-        f"{totals.corrupt} corrupt, {totals.reconnects} reconnects"
-    )
+    complain(_summary(totals))
     return len(problems)
 
 
-def _end_at_signals(sources: Sequence[Source]) -> Callable[[], None]:
-    """Have signals end the sources; what was taken of them is still told. Return what takes that back."""
+def read_by_toolchain(reader: PipelineReader, addresses: Sequence[str], say: Say, complain: Say) -> None:
+    """Read sources with a pipeline that the toolchain runs by itself, to their end or to a signal's.
 
-    def close() -> None:
-        for source in sources:
-            source.close()
+    Raises:
+        InputProblem: a source that cannot be opened.
+        JobFailed: the pipeline ended otherwise.
+    """
+    with closing(reader), ExitStack() as stack:
+        stack.callback(_at_signals(reader.end))
+        complain(_summary(reader.read(addresses, lambda reading: say(json_line(reading)))))
+
+
+def _summary(totals: StreamTotals) -> str:
+    rate = totals.frames / totals.seconds if totals.seconds else 0.0
+    return (
+        f"{totals.frames} frames in {totals.seconds:.1f} s ({rate:.1f} a second), {totals.dropped} dropped, "
+        f"{totals.corrupt} corrupt, {totals.reconnects} reconnects"
+    )
+
+
+def _close_all(sources: Sequence[Source]) -> None:
+    for source in sources:
+        source.close()
+
+
+def _at_signals(close: Callable[[], None]) -> Callable[[], None]:
+    """Have signals end the sources; what was taken of them is still told. Return what takes that back."""
 
     def begin_to_close(number: int, frame: Optional[FrameType]) -> None:
         # In a thread of its own: this one may be inside of a lock that closing needs.

@@ -2,102 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Dict
 
 import jetson_engines
-from compilation import ENGINE_FILE
-from deepstream_reader import DeepStreamReader, Elements, Vendor
-from jetson_engines import JetsonEngines
+from compilation import EngineCompiler
+from deepstream_l4t import deepstream_release
 from messages import error_summary
-from nvinfer_input import normalization_of
-from pipeline_description import Inference
-from sources import outline_of_h264
-from stream_files import (
-    OUTPUTS_FILE,
-    PARSERS_FILE,
-    Made,
-    artifact_of,
-    as_run,
-    gather,
-    read_files,
-    write_files,
-)
+from serving import ENGINES, LOADERS
 
 from shared.contract.artifact import Manifest
-from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.model import Network
-from shared.contract.outputs import DetectionOutputs
-from shared.contract.result import Notes
-from shared.contract.stages import PipelineFiles
-from shared.contract.streaming import Tracking
 from shared.harness.run_job import main
-from shared.harness.toolchain import Capabilities, Options, PipelineReader, Product
-from shared.inference.artifacts import read_manifest
-from shared.inference.session import Session, Unsupported
-
-LIBRARIES = Path("/opt/dockyard/lib")
-"""Where the image has the parsers, compiled for its release of DeepStream."""
-
-DEEPSTREAM = Path("/opt/nvidia/deepstream/deepstream")
-
-TRACKER = DEEPSTREAM / "lib" / "libnvds_nvmultiobjecttracker.so"
-TRACKER_CONFIG = DEEPSTREAM / "samples" / "configs" / "deepstream-app" / "config_tracker_NvDCF_perf.yml"
-"""NVIDIA's own settings of a tracker that says where objects are in frames that are not inferred."""
-
-OUTPUTS_VARIABLE = "DOCKYARD_OUTPUTS"
-"""In the environment, the file by which the parsers know what outputs mean."""
-
-WITHOUT_PYDS = "9.0"
-"""The first release for which NVIDIA publishes no pyds."""
-
-
-def deepstream() -> Vendor:
-    """Return GStreamer and DeepStream's Python.
-
-    Raises:
-        Unsupported: one of them is not here.
-    """
-    try:
-        import pyds
-    except ImportError as error:
-        advice = f"the image has it where its base does; NVIDIA publishes none from {WITHOUT_PYDS} on"
-        raise Unsupported(f"DeepStream's metadata cannot be read without pyds ({error}): {advice}") from None
-    from gst_program import GstProgram
-    from gstreamer import Gst
-
-    return Vendor(Gst, pyds, GstProgram, lambda source: outline_of_h264(source).size)
+from shared.harness.toolchain import Capabilities, Compiler, Options, Product
 
 
 def versions() -> Dict[str, str]:
     """Return the releases of what decides an engine, and of DeepStream."""
     found = dict(jetson_engines.versions())
-    told = DEEPSTREAM / "version"
-    if told.is_file():
-        found["deepstream"] = told.read_text(encoding="utf-8").replace("Version:", " ").split()[0]
-    return found
+    release = deepstream_release()
+    return {**found, "deepstream": release} if release else found
 
 
-class DeepStreamL4t:
-    """What the target `deepstream-l4t` can do.
+class NamedEngines:
+    """Compiles engines as nvinfer names them.
 
     Args:
-        engines: compiles and loads the networks' engines.
-        vendor: returns GStreamer and DeepStream's Python.
-        libraries: the folder with the parsers.
+        compiler: compiles the networks' engines.
     """
 
-    def __init__(
-        self,
-        engines: JetsonEngines,
-        vendor: Callable[[], Vendor] = deepstream,
-        libraries: Path = LIBRARIES,
-    ) -> None:
-        self._engines, self._vendor, self._libraries = engines, vendor, libraries
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
 
     def compile(
         self,
@@ -109,76 +46,17 @@ class DeepStreamL4t:
         options: Options,
         cache: Path,
     ) -> Product:
-        made = self._engines.compile(network, source, manifest, output, method, options, cache)
+        made = self._compiler.compile(network, source, manifest, output, method, options, cache)
         # nvinfer's name of an engine has it.
         return replace(made, settings={**made.settings, "precision": manifest.settings["precision"]})
 
-    def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
-        return self._engines.load(network, artifact, manifest, threads)
 
-    def configure(self, pipeline: PipelineFiles, folder: Path, output: Path, tracking: Tracking) -> Notes:
-        manifests = [_manifest(folder / one.folder) for one in pipeline.artifacts]
-        for files in pipeline.artifacts:
-            reason = normalization_of(as_run(files, folder).input).reason
-            if reason is not None:
-                advice = "train it with one scale for all channels, or put the normalization into the graph"
-                raise InputProblem(f"{files.network.name}: {reason}", "$.input", advice)
-        precisions = sorted({str(one.settings["precision"]) for one in manifests})
-        if len(precisions) > 1:
-            raise JobFailed(f"engines of one variant in {' and '.join(precisions)}", "", "compile them anew")
-        # An engine is all that nvinfer is given: what it cannot load it would else build by its own settings.
-        made = Made(manifests[0].toolchain, precisions[0], has_graphs=False)
-        return write_files(pipeline, folder, output, made, tracking)
-
-    def open(
-        self, pipeline: PipelineFiles, folder: Path, settings: Path, tracking: Tracking
-    ) -> PipelineReader:
-        vendor = self._vendor()
-        for one in pipeline.artifacts:
-            self._engines.check(folder / one.folder, _manifest(folder / one.folder))
-        if not (self._libraries / PARSERS_FILE).is_file():
-            raise Unsupported(f"the image has no {self._libraries / PARSERS_FILE}: build it anew")
-        place = tempfile.TemporaryDirectory(prefix="deepstream-")
-        run = Path(place.name)
-        beside = {PARSERS_FILE: self._libraries / PARSERS_FILE, **_engines(pipeline, folder, settings)}
-        found = gather(settings, run, beside)
-        os.environ[OUTPUTS_VARIABLE] = str(run / OUTPUTS_FILE)
-        detector, _ = artifact_of(found.nodes[0], pipeline, folder)
-        outputs = detector.network.outputs
-        nodes = tuple(one.node for one in found.nodes)
-        configs = tuple(Inference(one.node.name, str(run / one.config)) for one in found.nodes)
-        has_scores = isinstance(outputs, DetectionOutputs) and outputs.score is not None
-        tracker = (str(TRACKER), str(TRACKER_CONFIG)) if tracking.is_on else (None, None)
-        elements = Elements(nodes, configs, has_scores, *tracker)
-        return DeepStreamReader(elements, vendor, place, self._told(pipeline, folder, found.release))
-
-    def _told(self, pipeline: PipelineFiles, folder: Path, release: str) -> Dict[str, Any]:
-        """Return what a pipeline runs with, as JSON: of each network what its engine is for."""
-        told: Dict[str, Any] = {}
-        for one in pipeline.artifacts:
-            told[one.network.name] = dict(_manifest(folder / one.folder).settings)
-        return {**told, "stream": {"deepstream": release}}
-
-
-def _engines(pipeline: PipelineFiles, folder: Path, settings: Path) -> Dict[str, Path]:
-    """Return the engines by the names that nvinfer looks for."""
-    found: Dict[str, Path] = {}
-    for node in read_files(settings).nodes:
-        _, artifact = artifact_of(node, pipeline, folder)
-        found[node.engine] = artifact / ENGINE_FILE
-    return found
-
-
-def _manifest(artifact: Path) -> Manifest:
-    found = read_manifest(artifact)
-    if found is None:
-        raise JobFailed(f"{artifact.name} has no manifest", "", "an earlier job makes what this one is given")
-    return found
-
-
-STREAMER = DeepStreamL4t(JetsonEngines())
 CAPABILITIES = Capabilities(
-    versions, loader=STREAMER, compiler=STREAMER, streamer=STREAMER, error_summary=error_summary
+    versions,
+    loader=LOADERS.loader,
+    compiler=NamedEngines(EngineCompiler(ENGINES)),
+    streamer=LOADERS.streamer,
+    error_summary=error_summary,
 )
 
 if __name__ == "__main__":

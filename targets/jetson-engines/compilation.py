@@ -1,88 +1,44 @@
-"""An engine made on the device of what was typed and quantized elsewhere, and what is told of it."""
+"""The stage `compile`: an engine made on the device, and what is told of it."""
 
 from __future__ import annotations
 
-import platform
-import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
+from engine_making import ENGINE_FILE, ENGINE_FORMAT, EngineBuilder, Place, make_engine, wish_of
 from engine_report import layer_table, precision_counts, told_precisions
-from engine_wish import FP16, INT8, Wish
-from gpu import Gpu
+from engine_wish import Wish
+from jetson_engines import JetsonEngines
 from layer_info import EngineLayer, precisions_of, read_layers
-from plan_release import settings_of
 from trtexec_program import ClockReading, read_engine_clocks
 
-from shared.contract.artifact import BuiltFor, Manifest
-from shared.contract.errors import JobFailed
+from shared.contract.artifact import Manifest
 from shared.contract.model import Network
 from shared.contract.result import Notes
 from shared.harness.toolchain import Options, Product
-from shared.inference.cpu import read_text
-
-GRAPH_FORMAT, GRAPH_FILE = "onnx", "model.onnx"
-ENGINE_FORMAT, ENGINE_FILE = "tensorrt-engine", "model.engine"
-TIMING_FILE = "timing.cache"
-
-L4T_FILE = "/etc/nv_tegra_release"
-L4T = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
-"""Its first line: `# R36 (release), REVISION: 4.3, GCID: ...`."""
 
 
-class EngineBuilder(Protocol):
-    """Builds engines on this device."""
+class EngineCompiler:
+    """Compiles the engines of a target for Jetsons (`toolchain.Compiler`)."""
 
-    @property
-    def name(self) -> str:
-        """As the option `builder` calls it."""
+    def __init__(self, engines: JetsonEngines) -> None:
+        self._engines = engines
 
-    def build(self, wish: Wish, engine: Path) -> str:
-        """Build an engine into a file and return its layers as `layer_info` reads them, empty without any.
-
-        Raises:
-            ValueError: TensorRT cannot; its own line says why.
-        """
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an engine is built.
-
-    Attributes:
-        release: of TensorRT.
-        trtexec: the program's path; None where it is not.
-        l4t: the release of Linux for Tegra; None where it cannot be read.
-    """
-
-    release: str
-    gpu: Gpu
-    trtexec: Optional[str]
-    l4t: Optional[str]
-
-
-def l4t_release(path: str = L4T_FILE) -> Optional[str]:
-    """Return the device's release of Linux for Tegra, for example `36.4.3`; None where it cannot be read."""
-    found = L4T.match(read_text(path) or "")
-    return f"{found[1]}.{found[2]}" if found else None
-
-
-def wish_of(source: Path, manifest: Manifest, options: Options, cache: Path) -> Wish:
-    """Return the engine that is asked for by what `optimize` left in the folder `source`.
-
-    Raises:
-        JobFailed: that is no graph for TensorRT.
-    """
-    found = manifest.settings
-    if manifest.format != GRAPH_FORMAT or "precision" not in found:
-        what = f"what is to be compiled is {manifest.format} that nobody typed for TensorRT"
-        raise JobFailed(what, "", "the target that prepares it leaves ONNX, and its types in the manifest")
-    types = (INT8,) if found["precision"] == "int8" else ()
-    rest = (FP16,) if found["rest"] == "float16" else ()
-    held = tuple(found["float32"])
-    return Wish(source / GRAPH_FILE, options["workspace_mb"], types + rest, held, cache / TIMING_FILE)
+    def compile(
+        self,
+        network: Network,
+        source: Path,
+        manifest: Manifest,
+        output: Path,
+        method: str,
+        options: Options,
+        cache: Path,
+    ) -> Product:
+        place = self._engines.place()
+        wish = wish_of(source, manifest, options, cache)
+        builder = self._engines.builder(place, options)
+        return compile_engine(network, wish, manifest, output, builder, place)
 
 
 def compile_engine(
@@ -93,18 +49,17 @@ def compile_engine(
     Raises:
         ValueError: TensorRT cannot build it; its own line says why.
     """
-    engine, gpu = output / ENGINE_FILE, place.gpu
     started = time.monotonic()
-    layers = _read(builder.build(wish, engine))
+    made = make_engine(wish, output, builder, place)
     seconds = time.monotonic() - started
-    clocks = read_engine_clocks(place.trtexec, place.release, engine)
-    plan = engine.read_bytes()
+    clocks = read_engine_clocks(place.trtexec, place.release, output / ENGINE_FILE)
+    weighted = manifest.settings["weighted"]
     return Product(
         ENGINE_FORMAT,
         manifest.input,
-        settings={**settings_of(plan, place.release, gpu, place.l4t), "builder": builder.name},
-        built_for=BuiltFor(platform.machine(), f"{gpu.name}, compute capability {gpu.capability}"),
-        notes=_notes(network, place, layers, manifest.settings["weighted"], clocks, len(plan), seconds),
+        settings=made.settings,
+        built_for=made.built_for,
+        notes=_notes(network, place, _read(made.layers), weighted, clocks, made.size, seconds),
     )
 
 

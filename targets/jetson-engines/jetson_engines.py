@@ -1,12 +1,12 @@
-"""Engines on a Jetson: compiled there of ONNX that was typed and quantized elsewhere, and run by TensorRT."""
+"""Engines on a Jetson: what builds them there of ONNX that was prepared elsewhere, and what runs them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Mapping
 
-from compilation import ENGINE_FILE, EngineBuilder, Place, compile_engine, l4t_release, wish_of
 from cudart import CudaRuntime, open_library
+from engine_making import ENGINE_FILE, EngineBuilder, Place, l4t_release
 from engine_session import EngineSession
 from gpu import Cuda, Gpu
 from plan_release import refusal
@@ -15,7 +15,6 @@ from trtexec_program import TrtexecBuilder, find_program, no_program
 
 from shared.contract.artifact import Manifest
 from shared.contract.model import Network
-from shared.harness.toolchain import Options, Product
 from shared.inference.session import Session, Unsupported
 
 
@@ -47,7 +46,7 @@ def versions() -> Dict[str, str]:
 
 
 class JetsonEngines:
-    """Compiles and loads the engines of a target for Jetsons.
+    """Loads the engines of a target for Jetsons, and knows what builds them.
 
     Args:
         vendor: returns TensorRT's package.
@@ -57,25 +56,17 @@ class JetsonEngines:
     def __init__(self, vendor: Callable[[], Any] = tensorrt, cuda: Callable[[], Cuda] = cuda_runtime) -> None:
         self._vendor, self._cuda = vendor, cuda
 
-    def compile(
-        self,
-        network: Network,
-        source: Path,
-        manifest: Manifest,
-        output: Path,
-        method: str,
-        options: Options,
-        cache: Path,
-    ) -> Product:
-        trt, program = self._vendor(), find_program()
-        wish = wish_of(source, manifest, options, cache)
-        builder: EngineBuilder = PythonBuilder(trt)
-        if options["builder"] == "trtexec":
-            if program is None:
-                raise no_program()
-            builder = TrtexecBuilder(program, trt.__version__)
-        place = Place(trt.__version__, self._cuda().find(), program, l4t_release())
-        return compile_engine(network, wish, manifest, output, builder, place)
+    def place(self) -> Place:
+        """Return what an engine is built with here, and for. Raises Unsupported where there is no GPU."""
+        return Place(str(self._vendor().__version__), self._cuda().find(), find_program(), l4t_release())
+
+    def builder(self, place: Place, options: Mapping[str, Any]) -> EngineBuilder:
+        """Return what the option `builder` names. Raises EnvironmentProblem where there is no trtexec."""
+        if options["builder"] != "trtexec":
+            return PythonBuilder(self._vendor())
+        if place.trtexec is None:
+            raise no_program()
+        return TrtexecBuilder(place.trtexec, place.release)
 
     def load(self, network: Network, artifact: Path, manifest: Manifest, threads: int) -> Session:
         trt, cuda = self._vendor(), self._cuda()

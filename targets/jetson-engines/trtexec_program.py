@@ -74,14 +74,18 @@ def run(command: Sequence[str]) -> Ended:
         errors="replace",
     ) as process:
         assert process.stdout is not None
-        while True:
-            line = process.stdout.readline(LONGEST_LINE)
-            if not line:
-                break
-            count += 1
-            (first if count <= KEPT_LINES else last).append(line.rstrip("\n"))
-            if count <= SHOWN_LINES:
-                print(f"trtexec: {line.rstrip()}", file=sys.stdout, flush=True)
+        try:
+            while True:
+                line = process.stdout.readline(LONGEST_LINE)
+                if not line:
+                    break
+                count += 1
+                (first if count <= KEPT_LINES else last).append(line.rstrip("\n"))
+                if count <= SHOWN_LINES:
+                    print(f"trtexec: {line.rstrip()}", file=sys.stdout, flush=True)
+        except BaseException:  # whoever asked for it is told to end: it would be waited for
+            process.kill()
+            raise
     return Ended(process.returncode, "\n".join([*first, *last]))
 
 

@@ -243,7 +243,10 @@ def loads(target: str) -> set[Path]:
     return found
 
 
-@pytest.mark.parametrize("target", ["intel-openvino", "onnxruntime", "tvm-llvm"])
+DELIVERED = ("deepstream-l4t", "intel-openvino", "l4t-tensorrt", "onnxruntime", "tensorrt-onnx", "tvm-llvm")
+
+
+@pytest.mark.parametrize("target", DELIVERED)
 def test_what_is_delivered_needs_no_harness(target: str) -> None:
     """What loads a target's artifacts at a client's imports nothing of what measures."""
     for path in loads(target):

@@ -1,4 +1,5 @@
-/* Stands in for CUDA's runtime library: memory of the host is the GPU's; calls are counted; any may fail. */
+/* Stands in for CUDA's runtime library: memory of the host is the GPU's; calls are counted; any may fail;
+   STAND_IN_GPU is the GPU's name. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ int cudaGetDeviceCount(int *count) { return *count = getenv("NO_GPU") ? 0 : 1, d
 int cudaSetDevice(int device) { return done(__func__); }
 int cudaGetDeviceProperties(void *properties, int device) {
     memset(properties, 'x', 1032);
-    strcpy(properties, "Orin");
+    strcpy(properties, getenv("STAND_IN_GPU") ? getenv("STAND_IN_GPU") : "Orin");
     return done(__func__);
 }
 int cudaDeviceGetAttribute(int *value, int which, int device) {

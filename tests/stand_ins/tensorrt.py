@@ -2,13 +2,15 @@
 the first ten pixels of the image.
 
 `TensorRT(release)` has what `import tensorrt` gives of that release; imported as `tensorrt` this module is
-release 8.5.2.2. The engine is one for the example model: `image` in, `digit` out. Runs on Python 3.8.
+the release STAND_IN_TENSORRT, 8.5.2.2 by default. The engine is one for the example model: `image` in,
+`digit` out. Runs on Python 3.8.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import os
 from enum import Enum, IntEnum
 from types import SimpleNamespace
 from typing import Any
@@ -229,4 +231,4 @@ class Context:
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(TensorRT("8.5.2.2"), name)
+    return getattr(TensorRT(os.environ.get("STAND_IN_TENSORRT", "8.5.2.2")), name)

@@ -2,7 +2,7 @@
 
 Flags, lines and files are those of the sources of NVIDIA/TensorRT (samples/trtexec, samples/common), branches
 release/8.5, 10.3, 10.16 and 11.1. A graph is taken for ONNX by its first byte alone, and for one in int8 or
-float16 where its bytes say `int8` or `fp16`; times are made up.
+float16 where its bytes say `int8` or `fp16`; times are made up. An engine holds the graph that it is of.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Trtexec:
                 "Engine set up failed",
             )
         header = MAGIC.ljust(VERSION_AT, b"\0") + bytes(self.version)
-        Path(flags["--saveEngine"]).write_bytes(header + b"a plan")
+        Path(flags["--saveEngine"]).write_bytes(header + graph.read_bytes())
         if "--timingCacheFile" in flags:
             timings = Path(flags["--timingCacheFile"])
             earlier = timings.read_bytes() if timings.is_file() else b""

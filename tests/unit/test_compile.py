@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from dockyard.deliver.choose import chosen
 from dockyard.judge.assessment import Verdict
 from dockyard.judge.decisions import RoundDecisions
+from dockyard.judge.record_files import write_records
 from dockyard.judge.records import make_records
 from dockyard.judge.verdicts import judge, why_nothing_is_measured
 from dockyard.plan.make import make_plan
@@ -28,7 +30,7 @@ from shared.contract.codec import encode
 from shared.contract.errors import InputProblem
 from shared.contract.job import Job
 from shared.contract.recipe import Optimization, Recipe
-from shared.contract.record import Record, RecordStatus
+from shared.contract.record import PreparedArtifact, Record, RecordStatus
 from shared.contract.result import Notes, Status
 from shared.contract.stages import Compile, Optimize
 from tests.fakes import Answer, FakeExecutor, QuietDisplay, artifact_of, good_answer, good_result
@@ -213,6 +215,37 @@ def test_without_its_device_it_is_compiled_only_ahead_of_time(
     last = COMPILE if ahead_of_time else OPTIMIZE
     assert kept.cache_key == outcomes[last].cache_key
     assert kept.artifact.files
+    prepared = PreparedArtifact(outcomes[OPTIMIZE].result.artifact, outcomes[OPTIMIZE].cache_key)
+    assert kept.prepared == (prepared if ahead_of_time else None)
+
+
+def test_what_was_prepared_is_delivered_by_an_explicit_wish(board_plan: Write, run: Any) -> None:
+    """A variant that its device would compile can be delivered without figures where that is asked for; what
+    has failed cannot.
+    """
+    plan = board_plan()
+    plan = replace(plan, recipe=replace(plan.recipe, toolchain="1"))
+    board, here = devices()
+    outcomes = run(plan, Placement(here, missing_device="no device 'board'"))
+    published = plan.workspace.results / "records" / plan.recipe.name
+    write_records(list(records_by_variant(plan, outcomes).values()), published)
+    with pytest.raises(InputProblem, match=r"half was not measured \(no device 'board'\)\n.*--unmeasured"):
+        chosen(plan, "half")
+    with pytest.raises(InputProblem, match="is recommended"):
+        chosen(plan, None, unmeasured=True)
+    assert chosen(plan, "half", unmeasured=True).record.artifacts["digits"].artifact.files
+    board.answers[COMPILE] = lambda job, folder: {**good_answer(job, folder), "status": "failed"}
+    failed = run(plan, Placement(board, here, {"bench"}))
+    write_records(list(records_by_variant(plan, failed).values()), published)
+    with pytest.raises(InputProblem, match="half was not measured"):
+        chosen(plan, "half", unmeasured=True)
+
+
+def test_what_a_toolchain_needs_of_the_conversion(board_plan: Write) -> None:
+    """Options that a toolchain asks of what prepares for it reach the conversion, and no other job."""
+    plan = board_plan({"target": "bench", "toolchain": "1", "conversion": {"fed_by": "something"}})
+    assert job(plan, "digits/convert/board-1").job.parameters.options == {"fed_by": "something"}
+    assert "fed_by" not in job(plan, OPTIMIZE).job.parameters.options
 
 
 def test_what_was_made_without_the_device_is_used_when_it_is_there(board_plan: Write, run: Any) -> None:
@@ -258,6 +291,8 @@ def test_a_record_has_what_both_steps_say(board_plan: Write, run: Any) -> None:
     assert record.notes["digits"].details == {"quantized": 1, "compiled": 1}
     assert record.optimize_s == 2.0
     assert record.artifacts["digits"].artifact == outcomes[COMPILE].result.artifact
+    prepared = PreparedArtifact(outcomes[OPTIMIZE].result.artifact, outcomes[OPTIMIZE].cache_key)
+    assert record.artifacts["digits"].prepared == prepared
     assert "digits was calibrated with 4 images; statistics of fewer than 9 may mislead" in record.warnings
     assert record.identity["preparation_lock"] == "lock of bench 1"
     assert record.identity["lock"] == "lock of board 1"

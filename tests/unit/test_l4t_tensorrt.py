@@ -36,9 +36,10 @@ from tests.stand_ins.tensorrt import HEADER_BYTES, TensorRT
 
 sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
 sys.path.insert(0, str(PRODUCT / "targets" / "jetson-engines"))
-from compilation import l4t_release
+from compilation import EngineCompiler
 from cudart import CudaRuntime, open_library
 from engine_building import build_plan
+from engine_making import l4t_release
 from engine_wish import Wish
 from gpu import Gpu, GpuError
 from jetson_engines import JetsonEngines, versions
@@ -116,7 +117,8 @@ def compiled(
     options = with_defaults(asked, TARGET.option_schema(method, toolchain))
     target = JetsonEngines(lambda: TensorRT(RELEASES[toolchain]), lambda: changes.get("cuda", HostCuda()))
     manifest = changes.get("manifest", manifest_of(network))
-    return output, target.compile(network, prepared, manifest, output, method, options, cache)
+    compiler = EngineCompiler(target)
+    return output, compiler.compile(network, prepared, manifest, output, method, options, cache)
 
 
 @pytest.fixture

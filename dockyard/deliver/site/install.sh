@@ -12,8 +12,10 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/site.conf" # NAME, IMAGE, IMAGE_ID, BASE_ID, ARCHITECTURE
-port=8080 cpus='' memory='' key='' api_key='' command=install name=$NAME wait_s=${DOCKYARD_WAIT_S:-120}
+# Of what is built on its device at the first start; empty for what is not.
+RUNTIME='' CACHE='' START_S=120 L4T_FROM='' L4T_BEFORE=''
+. "$here/site.conf" # NAME, IMAGE, IMAGE_ID, BASE_ID, ARCHITECTURE, and those
+port=8080 cpus='' memory='' key='' api_key='' command=install name=$NAME wait_s=${DOCKYARD_WAIT_S:-$START_S}
 usage="usage: install.sh [install|rollback|uninstall|status] [--key KEY.pub] [--port N] [--name NAME] [--cpus N] [--memory SIZE] [--api-key-file FILE]"
 
 say() { printf 'install: %s\n' "$1"; }
@@ -52,11 +54,24 @@ docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
 has() { docker container inspect "$1" >/dev/null 2>&1; }
 runs() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
 
+# The options by which a container has the device, and the volume that keeps what is built there.
+device_options() {
+    [ -n "$CACHE" ] || return 0
+    printf ' --volume %s:%s' "$name-built" "$CACHE"
+    [ -n "$RUNTIME" ] || return 0
+    printf ' --runtime %s' "$RUNTIME"
+    for file in /dev/nvmap /dev/nvhost-ctrl /dev/nvhost-ctrl-gpu; do
+        if [ -e "$file" ]; then printf ' --group-add %s' "$(stat -c %g "$file")"; fi
+    done
+}
+
 start() { # container, port on this machine, or 0 for any
     # --init: the first process of a container is not ended by a signal that it does not handle yet.
     set -- "$1" "$2" --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --pids-limit 256
     container=$1 published=$2
     shift 2
+    # shellcheck disable=SC2046  # they are several words, none of which has a space
+    set -- "$@" $(device_options)
     [ -z "$cpus" ] || set -- "$@" --cpus "$cpus"
     [ -z "$memory" ] || set -- "$@" --memory "$memory" --memory-swap "$memory"
     [ -z "$api_key" ] || set -- "$@" --volume "$api_key:/run/api-key:ro"
@@ -134,6 +149,7 @@ uninstall() {
         docker rmi "$image" >/dev/null 2>&1 || :
         say "removed $one"
     done
+    if [ -n "$CACHE" ] && docker volume rm "$name-built" >/dev/null 2>&1; then say "removed the volume $name-built"; fi
 }
 
 load() {
@@ -153,6 +169,24 @@ load() {
         fail "the engine has loaded another image than was delivered" "copy the delivery anew"
 }
 
+release() { printf '%s' "$1" | awk -F. '{ printf "%d%03d%03d", $1, $2, $3 }'; } # 36.4.3 as a number that can be compared
+
+# What a device has to be, before anything is loaded on it.
+check_device() {
+    if [ -n "$RUNTIME" ] && ! docker info --format '{{json .Runtimes}}' | grep -q "\"$RUNTIME\""; then
+        fail "this delivery needs the container runtime $RUNTIME, which Docker does not have" \
+            "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker" 3
+    fi
+    [ -n "$L4T_FROM" ] || return 0
+    here_l4t=$(sed -n '1s/^# R\([0-9]*\) (release), REVISION: \([0-9.]*\).*/\1.\2/p' "${DOCKYARD_L4T_FILE:-/etc/nv_tegra_release}" 2>/dev/null || :)
+    wanted="L4T $L4T_FROM or later${L4T_BEFORE:+, before $L4T_BEFORE}"
+    [ -n "$here_l4t" ] || fail "this delivery is for a Jetson with $wanted, and this machine has no L4T" "install it on one" 3
+    if [ "$(release "$here_l4t")" -lt "$(release "$L4T_FROM")" ] ||
+        { [ -n "$L4T_BEFORE" ] && [ "$(release "$here_l4t")" -ge "$(release "$L4T_BEFORE")" ]; }; then
+        fail "this delivery is for $wanted, and this device has $here_l4t" "ask for the delivery for L4T $here_l4t" 3
+    fi
+}
+
 discard() { docker rm --force "$name-next" >/dev/null 2>&1 || :; }
 
 install() {
@@ -160,12 +194,14 @@ install() {
     machine=$(docker version --format '{{.Server.Arch}}')
     [ "$machine" = "$ARCHITECTURE" ] ||
         fail "this delivery is for $ARCHITECTURE, and the engine is $machine" "ask for the delivery for $machine"
+    check_device
     mend
     load
     trap discard EXIT
     trap 'exit 130' INT TERM HUP
-    say "self-test"
-    docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL "$IMAGE_ID" self-test ||
+    say "self-test${CACHE:+, before which the networks are built for this device: the first time takes minutes}"
+    # shellcheck disable=SC2046
+    docker run --rm --network none --read-only --tmpfs /tmp --cap-drop ALL $(device_options) "$IMAGE_ID" self-test ||
         fail "the self-test failed: nothing was changed" "what it says above names the reason"
     if ! start "$name-next" 0 || ! is_healthy "$name-next"; then
         docker logs --tail 5 "$name-next" >&2 || :
