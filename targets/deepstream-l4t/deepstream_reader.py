@@ -11,7 +11,8 @@ from time import monotonic, perf_counter_ns, process_time_ns
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gate import Gate
-from metadata import Meaning
+from live_sources import LiveSources
+from metadata import BatchMetadata, Meaning
 from pipeline_description import Inference, PipelineDescription, Wish, decoder_of, describe, is_live
 from reading_probes import Line, ReadingProbes
 
@@ -19,6 +20,7 @@ from shared.contract.errors import JobFailed
 from shared.contract.model import PipelineNode
 from shared.contract.streaming import NEWEST, FrameReading, StreamTotals
 from shared.inference.addresses import without_password
+from shared.inference.video import PATIENCE, Patience
 
 OnReading = Callable[[FrameReading], None]
 
@@ -40,13 +42,13 @@ class Vendor:
 
     Attributes:
         gst: GStreamer's module `Gst`.
-        pyds: DeepStream's, of its metadata.
+        metadata: makes what reads the metadata of one pipeline's buffers.
         program: makes a pipeline of its description (gst_program.GstProgram).
         size_of: returns width and height of a source's frames in pixels.
     """
 
     gst: Any
-    pyds: Any
+    metadata: Callable[[], BatchMetadata]
     program: Callable[[PipelineDescription], Any]
     size_of: Callable[[str], Tuple[int, int]]
 
@@ -73,11 +75,13 @@ class DeepStreamReader:
     """Reads videos by DeepStream (`toolchain.PipelineReader`).
 
     A file's first frame has gone through before the clock starts; where the reading begins later it is left
-    out, else it is read like the others. Of a camera or an address that breaks off the whole reading ends.
+    out, else it is read like the others. A camera or an address that breaks off is waited for, while the
+    other sources are read.
 
     Args:
         folder: with the configurations; given back at the end.
         elements, settings: what it runs with; the settings as JSON.
+        patience: with a camera or an address that is away.
     """
 
     def __init__(
@@ -86,8 +90,9 @@ class DeepStreamReader:
         vendor: Vendor,
         folder: "tempfile.TemporaryDirectory[str]",
         settings: Mapping[str, Any],
+        patience: Patience = PATIENCE,
     ) -> None:
-        self.settings = settings
+        self.settings, self._patience = settings, patience
         self.elements, self._vendor, self._folder = elements, vendor, folder
         self._is_ended = threading.Event()
         self._sizes: Dict[str, Tuple[int, int]] = {}
@@ -110,10 +115,10 @@ class DeepStreamReader:
             readers = {number: node.name for number, node in enumerate(own.nodes, 1) if number > 1}
             meaning = Meaning(readers, own.has_scores, mux)
             names = [without_password(source) for source in sources]
-            probes = ReadingProbes(
-                self._vendor.gst, self._vendor.pyds, program, own.nodes, names, gates, meaning
-            )
-            run = Run(self._vendor.gst, program, gates, probes, any(map(is_live, sources)))
+            metadata = self._vendor.metadata()
+            live = LiveSources(self._vendor.gst, program, description, sources, self._patience)
+            probes = ReadingProbes(self._vendor.gst, metadata, program, own.nodes, names, gates, meaning)
+            run = Run(self._vendor.gst, program, gates, probes, live if any(map(is_live, sources)) else None)
             try:
                 run.prepare(description, begin)
                 return run.follow(on_reading, seconds, self._is_ended)
@@ -146,14 +151,19 @@ class Run:
     """One reading of sources.
 
     Args:
-        is_live: one of the sources sends frames in its own time.
+        live: those of the sources that send frames in their own time; None where none does.
     """
 
     def __init__(
-        self, gst: Any, program: Any, gates: Sequence[Gate], probes: ReadingProbes, is_live: bool
+        self,
+        gst: Any,
+        program: Any,
+        gates: Sequence[Gate],
+        probes: ReadingProbes,
+        live: Optional[LiveSources],
     ) -> None:
         self._gst, self._program, self._gates, self._probes = gst, program, gates, probes
-        self._is_live = is_live
+        self._live, self._is_live = live, live is not None
         self._warm: List[Line] = []
 
     def prepare(self, description: PipelineDescription, begin: float) -> None:
@@ -225,6 +235,8 @@ class Run:
                 break
             if is_ended.is_set() or (seconds is not None and monotonic() > end):
                 self._end_gates()
+            if self._live is not None:
+                self._live.look()
             has_ended = has_ended or self._program.wait(0.0) or self._is_drained(monotonic() - heard)
         return self._totals(told, (last - started) / 1e9, tuple(latencies), (process_time_ns() - cpu) / 1e9)
 
@@ -247,8 +259,9 @@ class Run:
     def _totals(self, frames: int, seconds: float, latencies: Tuple[int, ...], cpu_s: float) -> StreamTotals:
         lost = sum(gate.arrivals.dropped + gate.arrivals.waiting for gate in self._gates)
         corrupt = sum(gate.corrupt for gate in self._gates)
+        reconnects = 0 if self._live is None else self._live.reconnects
         return StreamTotals(
-            frames, lost, corrupt, 0, seconds, latencies, steps_ns=self._probes.steps_ns, cpu_s=cpu_s
+            frames, lost, corrupt, reconnects, seconds, latencies, steps_ns=self._probes.steps_ns, cpu_s=cpu_s
         )
 
 

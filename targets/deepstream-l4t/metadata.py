@@ -1,14 +1,13 @@
 """What DeepStream attaches to frames, as plain values: the objects that were found, and the labels they have.
 
-The wrappers of DeepStream's metadata are valid only while a buffer is held: what is wanted is copied out. By
-pyds each list is a chain whose `.data` is cast and whose `.next` raises StopIteration at its end.
+The wrappers of DeepStream's metadata are valid only while a buffer is held: what is wanted is copied out.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Protocol, Tuple
 
 from label_text import LabelError, read_label
 
@@ -65,87 +64,37 @@ class FoundFrame:
     objects: Tuple[FoundObject, ...] = ()
 
 
-def frames_of(batch: Any, pyds: Any) -> List[FoundFrame]:
-    """Return the frames of a batch.
+class BatchMetadata(Protocol):
+    """Reads what DeepStream attaches to the buffers of one pipeline, by whatever module its release has."""
 
-    Args:
-        batch: `NvDsBatchMeta`.
-        pyds: DeepStream's module, which casts.
+    def frames(self, buffer: Any) -> List[FoundFrame]:
+        """Return the frames of a batch, each object with its own box.
 
-    Raises:
-        JobFailed: an object that has no box.
-    """
-    found = []
-    for frame in _chained(batch.frame_meta_list, pyds.NvDsFrameMeta.cast):
-        objects = tuple(_found_object(one, pyds) for one in _objects(frame, pyds))
-        pts = int(frame.buf_pts)
-        size = (float(frame.source_frame_width), float(frame.source_frame_height))
-        told = None if pts == NO_TIME else pts
-        found.append(FoundFrame(int(frame.pad_index), told, size, bool(frame.bInferDone), objects))
-    return found
+        Raises:
+            JobFailed: an object that has no box.
+        """
 
+    def enlarge(self, buffer: Any, margin: float, size: Size) -> None:
+        """Enlarge the objects of a batch by a share of their sides: what nvinfer crops for the next network.
 
-def enlarge(batch: Any, pyds: Any, margin: float, size: Size) -> None:
-    """Enlarge the objects of a batch by a share of their sides: what nvinfer crops for the next network.
+        Args:
+            size: of the mux's output.
 
-    It begins at the object's own box however often it is enlarged, so that each network has its own margin.
+        Raises:
+            JobFailed: an object that has no box.
+        """
 
-    Args:
-        size: of the mux's output.
+    def restore(self, buffer: Any) -> None:
+        """Give the objects of a batch that was enlarged their own boxes back, where those lie nowhere else.
 
-    Raises:
-        JobFailed: an object that has no box.
-    """
-    for frame in _chained(batch.frame_meta_list, pyds.NvDsFrameMeta.cast):
-        for one in _objects(frame, pyds):
-            x0, y0, x1, y1 = crop_of(own_box(one), margin, size)
-            place = one.rect_params
-            place.left, place.top, place.width, place.height = x0, y0, x1 - x0, y1 - y0
+        Raises:
+            JobFailed: it was not enlarged.
+        """
 
 
 def crop_of(box: Box, margin: float, size: Size) -> Box:
     """Return a box enlarged by a share of its sides on each side, as far as the frame goes."""
     return clipped(grown(box, margin), *size)
-
-
-def own_box(one: Any) -> Box:
-    """Return the box of an object, `NvDsObjectMeta`, as it was found, whatever was made of it since.
-
-    Raises:
-        JobFailed: neither the detector nor a tracker has given it one.
-    """
-    for info in (one.detector_bbox_info, one.tracker_bbox_info):
-        place = info.org_bbox_coords
-        if place.width > 0 and place.height > 0:
-            left, top = float(place.left), float(place.top)
-            return left, top, left + float(place.width), top + float(place.height)
-    raise JobFailed("an object has neither the detector's box nor a tracker's", "", "look at the detector")
-
-
-def _objects(frame: Any, pyds: Any) -> Iterator[Any]:
-    return _chained(frame.obj_meta_list, pyds.NvDsObjectMeta.cast)
-
-
-def _found_object(one: Any, pyds: Any) -> FoundObject:
-    labels: Dict[int, str] = {}
-    for said in _chained(one.classifier_meta_list, pyds.NvDsClassifierMeta.cast):
-        for label in _chained(said.label_info_list, pyds.NvDsLabelInfo.cast):
-            labels[int(said.unique_component_id)] = str(label.result_label)
-    return FoundObject(own_box(one), float(one.confidence), int(one.object_id), labels)
-
-
-def _chained(node: Any, cast: Callable[[Any], Any]) -> Iterator[Any]:
-    """Yield what a chain of pyds holds; None is an empty one."""
-    while node is not None:
-        try:
-            item = cast(node.data)
-        except StopIteration:
-            return
-        yield item
-        try:
-            node = node.next
-        except StopIteration:
-            return
 
 
 class TrackNumbers:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import queue
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from gate import Gate
-from metadata import FoundFrame, Meaning, TrackNumbers, enlarge, frames_of, read_objects
+from metadata import BatchMetadata, FoundFrame, Meaning, TrackNumbers, read_objects
 from passage import Passages
+from pipeline_description import is_live
 
 from shared.contract.errors import DockyardError, JobFailed
 from shared.contract.model import PipelineNode
 from shared.contract.streaming import WAIT, FrameReading
-
-SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class ReadingProbes:
     """Makes the lines of a pipeline's frames.
 
     Args:
-        gst, pyds: the modules.
+        gst: the module `Gst`.
+        metadata: reads that of this pipeline's buffers.
         program: with the pipeline.
         nodes: in the order of their elements, which have their names.
         names: of the sources, as lines have them.
@@ -44,14 +44,14 @@ class ReadingProbes:
     def __init__(
         self,
         gst: Any,
-        pyds: Any,
+        metadata: BatchMetadata,
         program: Any,
         nodes: Sequence[PipelineNode],
         names: Sequence[str],
         gates: Sequence[Gate],
         meaning: Meaning,
     ) -> None:
-        self._gst, self._pyds, self._meaning = gst, pyds, meaning
+        self._gst, self._metadata, self._meaning = gst, metadata, meaning
         self._names, self._gates = names, gates
         self._tracks = [TrackNumbers() for _ in names]
         self._lines: "queue.SimpleQueue[Line]" = queue.SimpleQueue()
@@ -59,8 +59,9 @@ class ReadingProbes:
         self._passages, self._waited_ns = Passages([node.name for node in nodes]), 0
         for place, node in enumerate(nodes):
             element = program.element(node.name)
-            self._listen(element, "sink", self._entering(place, node.crop_margin if place else 0.0))
-            self._listen(element, "src", self._leaving(place, place == len(nodes) - 1))
+            margin = node.crop_margin if place else 0.0
+            self._listen(element, "sink", self._entering(place, margin))
+            self._listen(element, "src", self._leaving(place, margin, place == len(nodes) - 1))
 
     @property
     def steps_ns(self) -> Dict[str, int]:
@@ -105,24 +106,20 @@ class ReadingProbes:
         def heard(buffer: Any) -> None:
             self._passages.enter(place, perf_counter_ns())
             if margin:
-                enlarge(self._metadata(buffer), self._pyds, margin, self._meaning.mux)
+                self._metadata.enlarge(buffer, margin, self._meaning.mux)
 
         return heard
 
-    def _leaving(self, place: int, is_last: bool) -> Callable[[Any], None]:
+    def _leaving(self, place: int, margin: float, is_last: bool) -> Callable[[Any], None]:
         def heard(buffer: Any) -> None:
             batch = self._passages.leave(place, perf_counter_ns())
+            if margin:
+                self._metadata.restore(buffer)
             if is_last:
-                for frame in self._frames(buffer):
+                for frame in self._metadata.frames(buffer):
                     self._tell(frame, batch.inside_ns)
 
         return heard
-
-    def _metadata(self, buffer: Any) -> Any:
-        return self._pyds.gst_buffer_get_nvds_batch_meta(hash(buffer))
-
-    def _frames(self, buffer: Any) -> List[FoundFrame]:
-        return frames_of(self._metadata(buffer), self._pyds)
 
     def _tell(self, frame: FoundFrame, inside_ns: int) -> None:
         arrivals = self._gates[frame.source].arrivals
@@ -130,8 +127,7 @@ class ReadingProbes:
         objects = read_objects(frame, self._meaning, self._tracks[frame.source])
         latency = perf_counter_ns() - arrival.arrived_ns
         self._waited_ns += max(0, latency - inside_ns)
-        first = arrivals.first_pts
-        time_s = (arrival.pts - first) / SECOND_NS if arrival.pts is not None and first is not None else 0.0
         name = self._names[frame.source]
+        time_s = arrivals.time_s(arrival, is_live(name))
         reading = FrameReading(name, arrival.number, time_s, objects, "", latency / 1e6)
         self._lines.put(Line(reading, latency))

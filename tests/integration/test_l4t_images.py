@@ -202,12 +202,13 @@ def deepstream_bases(docker_executor: object) -> Iterator[tuple[str, str]]:
 LOOK_AT_DEEPSTREAM = """
 import json, os, shutil, subprocess, sys
 from pathlib import Path
-import av, cv2, gi, numpy, psutil, pyds, tensorrt
+import av, cv2, gi, numpy, psutil, pyds, pyservicemaker, tensorrt
 print(json.dumps({
     "user": os.getuid(), "folder": os.getcwd(), "prefix": sys.prefix, "numpy": numpy.__version__,
     "parsers": Path("/opt/dockyard/lib/libdockyard_parsers.so").read_text().strip(),
     "trtexec": subprocess.check_output(["trtexec"], text=True).strip(), "tensorrt": tensorrt.__version__,
-    "pyds": pyds.release, "lsmod": bool(shutil.which("lsmod")), "compiler": shutil.which("cmake"),
+    "pyds": pyds.release, "pyservicemaker": pyservicemaker.release,
+    "lsmod": bool(shutil.which("lsmod")), "compiler": shutil.which("cmake"),
     "compat": os.path.exists("/usr/local/cuda-13.2/compat"), "igpu": os.environ["AARCH64_IGPU"],
     "plugins": os.path.exists("/root/.cache/gstreamer-1.0"),
 }))
@@ -256,6 +257,7 @@ def test_a_deepstream_image_on_stand_ins(
         "trtexec": "stand-in",
         "tensorrt": "stand-in",
         "pyds": "stand-in",
+        "pyservicemaker": "stand-in",
         "lsmod": True,
         "compiler": None,
         "compat": release != "9.1",

@@ -1,6 +1,8 @@
-"""DeepStream's metadata as pyds gives it, and a GStreamer that has only what probes need.
+"""DeepStream's metadata as pyds and pyservicemaker give it, and a GStreamer that has only what probes need.
 
-The wrappers are as strict as the real ones: a chain ends with StopIteration, and its items have to be cast.
+The wrappers are as strict as the real ones: a chain of pyds ends with StopIteration, and its items have to be
+cast; what pyservicemaker calls `..._items` can be gone through once and has no length, and a wrapper has what
+its release has and nothing else.
 """
 
 from __future__ import annotations
@@ -119,6 +121,114 @@ def found_frame(
 
 def batch_of(*frames: SimpleNamespace) -> SimpleNamespace:
     return SimpleNamespace(frame_meta_list=chain("frame", frames))
+
+
+class ServiceMaker:
+    """The module pyservicemaker, over the metadata that pyds would give.
+
+    Names are those of DeepStream 9.1 (skills/deepstream-dev/references/service_maker_api.md in
+    NVIDIA/DeepStream).
+    """
+
+    def __init__(self, pyds: Pyds) -> None:
+        self._pyds = pyds
+
+    def Buffer(self, buffer: Any) -> SimpleNamespace:
+        """A wrapper of GStreamer's buffer."""
+        return SimpleNamespace(batch_meta=_Batch(self._pyds.batches[hash(buffer)]))
+
+
+def once(items: Iterator[Any]) -> Iterator[Any]:
+    """What can be gone through once: no list."""
+    return iter(items)
+
+
+def items_of(chained: Chain | None) -> Iterator[Any]:
+    """Yield what a chain of pyds holds."""
+    node = chained
+    while node is not None:
+        yield node.data.item
+        try:
+            node = node.next
+        except StopIteration:
+            return
+
+
+class _Wrapper:
+    """Has the names that a subclass lists, and no others."""
+
+    __slots__ = ("_one",)
+
+    def __init__(self, one: SimpleNamespace) -> None:
+        self._one = one
+
+
+class _Batch(_Wrapper):
+    __slots__ = ()
+
+    @property
+    def frame_items(self) -> Iterator[_Frame]:
+        return once(_Frame(one) for one in items_of(self._one.frame_meta_list))
+
+
+class _Frame(_Wrapper):
+    __slots__ = ()
+
+    @property
+    def pad_index(self) -> int:
+        return int(self._one.pad_index)
+
+    @property
+    def buffer_pts(self) -> int:
+        return int(self._one.buf_pts)
+
+    @property
+    def source_width(self) -> int:
+        return int(self._one.source_frame_width)
+
+    @property
+    def source_height(self) -> int:
+        return int(self._one.source_frame_height)
+
+    @property
+    def object_items(self) -> Iterator[_Object]:
+        return once(_Object(one) for one in items_of(self._one.obj_meta_list))
+
+
+class _Object(_Wrapper):
+    __slots__ = ()
+
+    @property
+    def confidence(self) -> float:
+        return float(self._one.confidence)
+
+    @property
+    def object_id(self) -> int:
+        return int(self._one.object_id)
+
+    @property
+    def rect_params(self) -> Rect:
+        place: Rect = self._one.rect_params
+        return place
+
+    @property
+    def classifier_items(self) -> Iterator[_Classifier]:
+        return once(_Classifier(one) for one in items_of(self._one.classifier_meta_list))
+
+
+class _Classifier(_Wrapper):
+    __slots__ = ()
+
+    @property
+    def unique_component_id(self) -> int:
+        return int(self._one.unique_component_id)
+
+    @property
+    def n_labels(self) -> int:
+        return len(list(items_of(self._one.label_info_list)))
+
+    def get_n_label(self, number: int) -> str:
+        return str(list(items_of(self._one.label_info_list))[number].result_label)
 
 
 class Flag(int):
@@ -271,9 +381,9 @@ class Program:
         with self._lock:
             self._pyds.batches[hash(buffer)] = batch_of(*buffer.frames)
             for name in self._names:
-                for pad in ("sink", "src"):
-                    self.elements[name].pads[pad].passes(buffer)
+                self.elements[name].pads["sink"].passes(buffer)
                 self.crops += [place for frame in buffer.frames for place in rects(frame)]
+                self.elements[name].pads["src"].passes(buffer)
 
     def _set_state(self, state: str) -> str:
         if self._problem is not None:
@@ -282,6 +392,9 @@ class Program:
         for thread in self._threads:
             thread.start()
         return "success"
+
+    def restart(self, names: Sequence[str]) -> None:
+        raise AssertionError("files are not started again")
 
     def play(self) -> None:
         self.is_playing = True
@@ -305,11 +418,6 @@ class Program:
 
 def rects(frame: SimpleNamespace) -> Iterator[Rect]:
     """Yield what nvinfer would crop of a frame."""
-    node = frame.obj_meta_list
-    while node is not None:
-        place = node.data.item.rect_params
+    for one in items_of(frame.obj_meta_list):
+        place = one.rect_params
         yield Rect(place.left, place.top, place.width, place.height)
-        try:
-            node = node.next
-        except StopIteration:
-            return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import JobFailed
 from shared.contract.model import PipelineNode
 from shared.contract.streaming import Answer, FrameReading
+from shared.inference.session import Unsupported
 from tests.stand_ins.deepstream import (
     NO_NUMBER,
     Buffer,
@@ -25,6 +26,7 @@ from tests.stand_ins.deepstream import (
     Program,
     Pyds,
     Rect,
+    ServiceMaker,
     batch_of,
     classified,
     found_frame,
@@ -33,13 +35,18 @@ from tests.stand_ins.deepstream import (
 
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-parsers"))
 sys.path.insert(0, str(PRODUCT / "targets" / "nvinfer-configs"))
+sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
+sys.path.insert(0, str(PRODUCT / "targets" / "jetson-engines"))
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-pipeline"))
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-l4t"))
 from arrivals import Arrivals
+from deepstream_l4t import metadata_reader
 from deepstream_reader import DeepStreamReader, Elements, Vendor
-from metadata import Meaning, TrackNumbers, crop_of, enlarge, frames_of, own_box, read_objects
+from metadata import BatchMetadata, Meaning, TrackNumbers, crop_of, read_objects
 from passage import Passages
 from pipeline_description import Inference, PipelineDescription
+from pyds_metadata import PydsMetadata
+from service_maker_metadata import ServiceMakerMetadata
 
 MEANING = Meaning({2: "reader"}, True, (640.0, 480.0))
 PLATE = "dy1|AB12|D|0.930000"
@@ -47,47 +54,71 @@ DETECTOR = PipelineNode("detector", "lp_detector")
 READER = PipelineNode("reader", "lp_reader", "detector", 0.1)
 
 
-def read(frame: Any, meaning: Meaning = MEANING, tracks: TrackNumbers | None = None) -> Any:
-    """Read the objects of one frame as pyds has it."""
-    (found,) = frames_of(batch_of(frame), Pyds())
+Way = Callable[[Pyds], BatchMetadata]
+
+WAYS: Mapping[str, Way] = {
+    "pyds": PydsMetadata,
+    "pyservicemaker": lambda pyds: ServiceMakerMetadata(ServiceMaker(pyds)),
+}
+"""How metadata is read: what a module gives of what is attached."""
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    return WAYS[request.param]
+
+
+def batch(pyds: Pyds, *frames: Any) -> Buffer:
+    """A buffer with frames."""
+    made = Buffer(0, frames)
+    pyds.batches[hash(made)] = batch_of(*frames)
+    return made
+
+
+def read(
+    frame: Any, way: Way = PydsMetadata, meaning: Meaning = MEANING, tracks: TrackNumbers | None = None
+) -> Any:
+    """Read the objects of one frame."""
+    pyds = Pyds()
+    (found,) = way(pyds).frames(batch(pyds, frame))
     return read_objects(found, meaning, tracks or TrackNumbers())
 
 
-def test_an_object_is_told_as_by_every_stream() -> None:
+def test_an_object_is_told_as_by_every_stream(way: Way) -> None:
     """A box is in pixels of the source, the answer that of the label and of no other field."""
     said = (classified(1, "detector's own"), classified(2, PLATE))
-    (one,) = read(found_frame(found_object((10, 20, 30, 40), *said, confidence=0.75), size=(1280, 1440)))
+    (one,) = read(found_frame(found_object((10, 20, 30, 40), *said, confidence=0.75), size=(1280, 1440)), way)
     assert one.box == (20, 60, 80, 180)
     assert one.score == 0.75
     assert one.answers == {"reader": Answer("AB12", "D", 0.93)}
     assert (one.track, one.is_tracked, one.vote) == (None, False, {})
 
 
-def test_the_surest_is_first() -> None:
+def test_the_surest_is_first(way: Way) -> None:
     """Objects are told in the order of their scores; where the detector has none they stay as they are."""
     objects = [
         found_object((left, 0, 9, 9), confidence=sure) for left, sure in ((1, 0.4), (2, 0.9), (3, 0.5))
     ]
-    assert [one.box[0] for one in read(found_frame(*objects))] == [2, 3, 1]
-    without = read(found_frame(*objects), replace(MEANING, has_scores=False))
+    assert [one.box[0] for one in read(found_frame(*objects), way)] == [2, 3, 1]
+    without = read(found_frame(*objects), way, replace(MEANING, has_scores=False))
     assert [(one.box[0], one.score) for one in without] == [(1, None), (2, None), (3, None)]
 
 
-def test_nothing_read_is_no_answer() -> None:
+def test_nothing_read_is_no_answer(way: Way) -> None:
     """An object to which nvinfer attached no label has no answer; a frame without objects has none."""
-    (one,) = read(found_frame(found_object((10, 20, 30, 40))))
+    (one,) = read(found_frame(found_object((10, 20, 30, 40))), way)
     assert one.answers == {}
-    assert read(found_frame()) == ()
+    assert read(found_frame(), way) == ()
 
 
 @pytest.mark.parametrize(
     ("label", "told"),
     [("AB12", "another parser has written it"), ("dy1!too long", "127 bytes"), ("dy1|AB", "is not dy1")],
 )
-def test_a_label_that_cannot_be_read_is_an_error(label: str, told: str) -> None:
+def test_a_label_that_cannot_be_read_is_an_error(way: Way, label: str, told: str) -> None:
     """A label that was cut off, or is another parser's, ends the reading; nothing is guessed of it."""
     with pytest.raises(JobFailed, match=told):
-        read(found_frame(found_object((10, 20, 30, 40), classified(2, label))))
+        read(found_frame(found_object((10, 20, 30, 40), classified(2, label))), way)
 
 
 def test_tracks_are_numbered_from_one() -> None:
@@ -96,29 +127,83 @@ def test_tracks_are_numbered_from_one() -> None:
     assert [tracks.of(name) for name in names] == [1, 2, 1, None]
 
 
-def test_a_frame_between_two_inferences_is_the_trackers() -> None:
+def test_a_frame_between_two_inferences_is_the_trackers(way: Way) -> None:
     """Where the detector did not look, the box is the tracker's, the score none, and the line says so."""
     one = found_object((10, 20, 30, 40), classified(2, PLATE), confidence=-0.1, number=5, by_tracker=True)
-    (told,) = read(found_frame(one, inferred=False))
+    (told,) = read(found_frame(one, inferred=False), way)
     assert (told.box, told.score, told.track, told.is_tracked) == ((10, 20, 40, 60), None, 1, True)
 
 
-def test_an_object_without_a_box_is_an_error() -> None:
+def test_an_object_without_a_box_is_an_error(way: Way) -> None:
     """Where neither detector nor tracker has given a box, none is made up."""
     with pytest.raises(JobFailed, match="neither the detector's box"):
-        read(found_frame(found_object((0, 0, 0, 0))))
+        read(found_frame(found_object((0, 0, 0, 0))), way)
 
 
-def test_what_is_cropped_is_larger_and_the_line_is_not() -> None:
-    """The reader's crop is enlarged by its margin as far as the frame goes, from the object's own box however
-    often; the line has the object's own box.
+def test_what_is_cropped_is_larger_and_the_line_is_not(way: Way) -> None:
+    """Each reader's crop is enlarged by its margin as far as the frame goes, from the object's own box; the
+    line has the object's own box.
     """
-    batch = batch_of(found_frame(found_object((0, 100, 100, 50)), found_object((600, 440, 40, 40))))
+    pyds = Pyds()
+    objects = (found_object((0, 100, 100, 50)), found_object((600, 440, 40, 40)))
+    buffer, reader = batch(pyds, found_frame(*objects)), way(pyds)
     for margin in (0.5, 0.1):
-        enlarge(batch, Pyds(), margin, (640, 480))
-    objects = [one.item for one in batch.frame_meta_list.data.item.obj_meta_list._items]
-    assert [one.rect_params for one in objects] == [Rect(0, 95, 110, 60), Rect(596, 436, 44, 44)]
-    assert own_box(objects[0]) == (0, 100, 100, 150)
+        reader.enlarge(buffer, margin, (640, 480))
+        crops = [one.rect_params for one in objects]
+        boxes = [(place.left, place.top, place.width, place.height) for place in crops]
+        reader.restore(buffer)
+    assert boxes == [(0, 95, 110, 60), (596, 436, 44, 44)]
+    (found,) = reader.frames(buffer)
+    assert [one.box for one in found.objects] == [(0, 100, 100, 150), (600, 440, 640, 480)]
+
+
+def test_batches_in_several_elements_at_once() -> None:
+    """What is enlarged in one element is restored behind it, whatever has entered meanwhile; and a batch that
+    was never there is an error, not a wrong box.
+    """
+    pyds = Pyds()
+    first, second = found_object((0, 100, 100, 50)), found_object((0, 200, 100, 50))
+    buffers = [batch(pyds, found_frame(one)) for one in (first, second)]
+    reader = ServiceMakerMetadata(ServiceMaker(pyds))
+    for buffer in buffers:
+        reader.enlarge(buffer, 0.1, (640, 480))
+    for buffer in reversed(buffers):
+        reader.restore(buffer)
+    assert (first.rect_params, second.rect_params) == (Rect(0, 100, 100, 50), Rect(0, 200, 100, 50))
+    with pytest.raises(JobFailed, match="another buffer"):
+        reader.restore(buffers[0])
+
+
+def loads(*there: str) -> Callable[[str], str]:
+    """What imports the modules that are there."""
+
+    def load(name: str) -> str:
+        if name not in there:
+            raise ImportError(f"No module named '{name}'")
+        return name
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("release", "there", "kind"),
+    [
+        ("7.1.0", ("pyds",), PydsMetadata),
+        ("9.1.0", ("pyds", "pyservicemaker"), PydsMetadata),
+        ("9.1.0", ("pyservicemaker",), ServiceMakerMetadata),
+    ],
+)
+def test_which_module_is_taken(release: str, there: tuple[str, ...], kind: type[Any]) -> None:
+    """pyds where it is; from release 9 on what took its place."""
+    assert isinstance(metadata_reader(release, loads(*there))(), kind)
+
+
+def test_without_either_module() -> None:
+    """What is missing is told; the alpha of release 7.1 takes no buffers of GStreamer's and is not tried."""
+    with pytest.raises(Unsupported, match=r"without pyds \(No module named 'pyds'\)"):
+        metadata_reader("7.1.0", loads("pyservicemaker"))
+    with pytest.raises(Unsupported, match="without pyds or pyservicemaker"):
+        metadata_reader("9.1.0", loads())
 
 
 sides = st.floats(0, 600)
@@ -175,7 +260,9 @@ def plates(count: int, pad: int = 0) -> list[Buffer]:
     return frames
 
 
-def read_videos(*sources: Sequence[Buffer], problem: Exception | None = None, **how: Any) -> Any:
+def read_videos(
+    *sources: Sequence[Buffer], problem: Exception | None = None, way: Way = PydsMetadata, **how: Any
+) -> Any:
     """Read videos; return their lines, the totals and the pipeline."""
     made: list[Program] = []
     pyds = Pyds()
@@ -185,7 +272,7 @@ def read_videos(*sources: Sequence[Buffer], problem: Exception | None = None, **
         return made[-1]
 
     configs = (Inference("detector", "detector.txt"), Inference("reader", "reader.txt"))
-    vendor = Vendor(Gst, pyds, program, lambda source: (640, 480))
+    vendor = Vendor(Gst, lambda: way(pyds), program, lambda source: (640, 480))
     elements = Elements((DETECTOR, READER), configs, has_scores=True)
     reader = DeepStreamReader(elements, vendor, tempfile.TemporaryDirectory(), {"stream": {}})
     lines: list[FrameReading] = []
@@ -207,9 +294,9 @@ def texts(lines: Sequence[FrameReading]) -> list[str]:
     return [one.answers["reader"].text for line in lines for one in line.objects]
 
 
-def test_a_video_is_read_to_its_end() -> None:
+def test_a_video_is_read_to_its_end(way: Way) -> None:
     """Each frame has its line, in order, with its number and time; steps are named by the nodes."""
-    lines, totals, program = read_videos(plates(20))
+    lines, totals, program = read_videos(plates(20), way=way)
     assert texts(lines) == [f"N{number}" for number in range(20)]
     assert [line.frame for line in lines] == list(range(20))
     assert lines[3].time_s == pytest.approx(0.12)
@@ -218,6 +305,7 @@ def test_a_video_is_read_to_its_end() -> None:
     assert set(totals.steps_ns) == {"detector", "reader", "wait"}
     assert len(totals.latency_ns) == 19  # the first one has warmed the pipeline up
     assert program.crops[1] == Rect(90, 95, 120, 60)
+    assert {one.box for line in lines for one in line.objects} == {(100, 100, 200, 150)}
 
 
 def test_as_many_frames_as_are_asked_for() -> None:
@@ -228,9 +316,9 @@ def test_as_many_frames_as_are_asked_for() -> None:
         assert totals.frames == count
 
 
-def test_several_sources_keep_their_order() -> None:
+def test_several_sources_keep_their_order(way: Way) -> None:
     """Lines of several sources come as they are read; those of one in its order, and under its name."""
-    lines, totals, _ = read_videos(plates(15), plates(15, pad=1))
+    lines, totals, _ = read_videos(plates(15), plates(15, pad=1), way=way)
     for source in ("0.mp4", "1.mp4"):
         own = [line for line in lines if line.source == source]
         assert texts(own) == [f"N{number}" for number in range(15)]

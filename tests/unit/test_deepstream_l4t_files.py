@@ -20,13 +20,26 @@ from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.codec import encode
-from shared.contract.errors import InputProblem, JobFailed
+from shared.contract.delivery import Delivery
+from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
 from shared.contract.model import InputSpec, Network, Pipeline
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import Tracking
 from shared.harness.toolchain import Product
+from shared.inference.loading import Loaders
 from shared.inference.session import Unsupported
+from shared.serving.delivered import Delivered
 from tests.stand_ins.deepstream import Gst, Pyds
+
+sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-parsers"))
+sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-pipeline"))
+sys.path.insert(0, str(PRODUCT / "targets" / "jetson-engines"))
+sys.path.insert(0, str(PRODUCT / "targets" / "nvinfer-configs"))
+sys.path.insert(0, str(PRODUCT / "targets" / "tensorrt-engines"))
+sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-l4t"))
+from deepstream_l4t import DeepStreamL4t
+from deepstream_reader import Vendor
+from pyds_metadata import PydsMetadata
 
 OURS = Workspace(PRODUCT)
 SHARED = (
@@ -42,6 +55,7 @@ def load_entry() -> ModuleType:
     """The entry script, under a name of its own: each target has one."""
     folders = [str(PRODUCT / "targets" / name) for name in (*SHARED, "deepstream-l4t")]
     sys.path[:0] = folders
+    other = sys.modules.pop("serving", None)
     try:
         path = PRODUCT / "targets" / "deepstream-l4t" / "entry.py"
         spec = importlib.util.spec_from_file_location("deepstream_l4t_entry", path)
@@ -51,6 +65,9 @@ def load_entry() -> ModuleType:
         spec.loader.exec_module(module)
     finally:
         del sys.path[: len(folders)]
+        sys.modules.pop("serving")
+        if other is not None:
+            sys.modules["serving"] = other
     return module
 
 
@@ -110,8 +127,8 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     libraries.mkdir()
     (libraries / "libdockyard_parsers.so").write_bytes(b"parsers")
     monkeypatch.setenv("DOCKYARD_OUTPUTS", "")
-    vendor = ENTRY.Vendor(Gst, Pyds(), lambda description: None, lambda source: (640, 480))
-    return ENTRY.DeepStreamL4t(NoEngines(), lambda: vendor, libraries)
+    vendor = Vendor(Gst, lambda: PydsMetadata(Pyds()), lambda description: None, lambda source: (640, 480))
+    return DeepStreamL4t(NoEngines(), lambda: vendor, libraries)
 
 
 @pytest.fixture
@@ -125,12 +142,13 @@ def settings(job: Path) -> Path:
 OFF = Tracking()
 
 
-def test_an_engine_says_its_precision(job: Path, target: Any) -> None:
+def test_an_engine_says_its_precision(job: Path) -> None:
     """What was compiled says in which precision, by which nvinfer names the engine."""
     network = load_model(OURS, "lp_reader", "test")
     assert isinstance(network, Network)
     prepared = Manifest("onnx", "tensorrt-onnx", "1.32", network.input, settings={"precision": "int8"})
-    product = target.compile(network, job, prepared, job, "int8-accuracy-aware", {}, job)
+    compiler = ENTRY.NamedEngines(NoEngines())
+    product = compiler.compile(network, job, prepared, job, "int8-accuracy-aware", {}, job)
     assert product.settings == {"gpu": "Orin", "precision": "int8"}
 
 
@@ -187,8 +205,8 @@ def test_what_cannot_be_run_here(job: Path, pipeline: Pipelines, target: Any, se
     files = pipeline()
     target.configure(files, job, settings, OFF)
     with pytest.raises(Unsupported, match="cannot be read without pyds"):
-        ENTRY.DeepStreamL4t(NoEngines()).open(files, job, settings, OFF)
-    without = ENTRY.DeepStreamL4t(NoEngines(), lambda: None, job / "nowhere")
+        DeepStreamL4t(NoEngines()).open(files, job, settings, OFF)
+    without = DeepStreamL4t(NoEngines(), lambda: None, job / "nowhere")
     with pytest.raises(Unsupported, match=r"the image has no .*libdockyard_parsers\.so"):
         without.open(files, job, settings, OFF)
     (job / "inputs" / "lp_reader" / "model.engine").write_bytes(b"foreign")
@@ -237,3 +255,35 @@ def test_the_recipe_is_planned_without_a_device() -> None:
     assert by["lp_reader/int8/compile"] == ("deepstream-l4t", "7.1")
     assert by["license_plate/int8/configure"] == ("deepstream-l4t", "7.1")
     assert plan.recipe.device == "jetson"
+
+
+def test_a_delivered_stream_is_configured_when_it_is_opened(
+    job: Path, pipeline: Pipelines, target: Any, settings: Path
+) -> None:
+    """Without what a measured stream left, a delivery writes at each start what `configure` writes."""
+    files = pipeline()
+    delivery = Delivery(
+        recipe="gate",
+        run="",
+        model="license_plate",
+        variant="fp16",
+        target="deepstream-l4t",
+        toolchain="7.1",
+        networks=files.artifacts,
+        nodes=files.nodes,
+        threads=1,
+        golden="golden",
+        quality=None,
+        speed=None,
+        not_measured="no device 'jetson'",
+    )
+    reader = Delivered(delivery, job, Loaders(target, streamer=target)).open_reader()
+    target.configure(files, job, settings, OFF)
+    try:
+        for config, name in zip(reader.elements.configs, ("detector.txt", "reader.txt")):
+            assert Path(config.config).read_text() == (settings / name).read_text()
+    finally:
+        reader.close()
+    (job / "inputs" / "lp_reader" / "model.engine").write_bytes(b"foreign")
+    with pytest.raises(EnvironmentProblem, match="built for another GPU"):
+        Delivered(delivery, job, Loaders(target, streamer=target)).open_reader()
