@@ -9,6 +9,8 @@ from typing import Deque, Optional
 
 from shared.contract.errors import JobFailed
 
+SECOND_NS = 1_000_000_000
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -32,11 +34,13 @@ class Arrivals:
         arrived: frames so far.
         dropped: frames that were lost on their way.
         first_pts: the time of the first one that has one.
+        first_ns: when the first one arrived, of the clock.
     """
 
     def __init__(self) -> None:
         self.arrived = self.dropped = 0
         self.first_pts: Optional[int] = None
+        self.first_ns = 0
         self._waiting: Deque[Arrival] = deque()
         self._lock = threading.Lock()
 
@@ -50,6 +54,7 @@ class Arrivals:
         """Note a frame that leaves the decoder."""
         with self._lock:
             self._waiting.append(Arrival(self.arrived, pts, now_ns))
+            self.first_ns = self.first_ns or now_ns
             self.arrived += 1
             if self.first_pts is None:
                 self.first_pts = pts
@@ -58,6 +63,16 @@ class Arrivals:
         """Count a frame that is not read: one that could not be decoded."""
         with self._lock:
             self.arrived += 1
+
+    def time_s(self, arrival: Arrival, is_live: bool) -> float:
+        """Return a frame's time in its source, seconds from the first one on.
+
+        A live source that has come back may count anew: its times are those of the frames' arrival.
+        """
+        if is_live:
+            return (arrival.arrived_ns - self.first_ns) / SECOND_NS
+        known = arrival.pts is not None and self.first_pts is not None
+        return ((arrival.pts or 0) - (self.first_pts or 0)) / SECOND_NS if known else 0.0
 
     def take(self, pts: Optional[int]) -> Arrival:
         """Return the frame whose line is made; those before it that are still on their way were lost.

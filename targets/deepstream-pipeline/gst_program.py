@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any, Callable, Dict, Optional, Sequence, Type
 
 from gstreamer import Gst
 from pipeline_description import GstElement, PipelineDescription
@@ -25,6 +25,9 @@ def release() -> str:
 class GstProgram:
     """A pipeline of GStreamer; leaving its context stops it and gives back what it holds.
 
+    Attributes:
+        forgives: tells by an element's name whether its error is no end of the pipeline.
+
     Raises:
         Unsupported: this machine has no such element.
     """
@@ -43,6 +46,7 @@ class GstProgram:
             elif not origin.link_pads(None, target, link.pad):
                 raise JobFailed(f"{link.origin} cannot be linked with {link.target}", "", "is it H.264?")
         self._bus = self.pipeline.get_bus()
+        self.forgives: Callable[[str], bool] = lambda name: False
 
     def __enter__(self) -> GstProgram:
         return self
@@ -92,19 +96,43 @@ class GstProgram:
             raise _failure(message)
 
     def raise_error(self) -> None:
-        """Raise JobFailed where an element has told of an error."""
-        message = self._bus.pop_filtered(Gst.MessageType.ERROR)
-        if message is not None:
-            raise _failure(message)
+        """Raise JobFailed where an element has told of an error that is not forgiven."""
+        while True:
+            message = self._bus.pop_filtered(Gst.MessageType.ERROR)
+            if message is None:
+                return
+            self._refuse(message)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of all sources; tell whether it has come. Raises JobFailed."""
+        """Wait for the end of all sources; tell whether it has come.
+
+        Raises:
+            JobFailed: an element has told of an error that is not forgiven.
+        """
         wanted = Gst.MessageType.ERROR
         wanted |= Gst.MessageType.EOS
-        message = self._bus.timed_pop_filtered(int(seconds * Gst.SECOND), wanted)
-        if message is not None and message.type == Gst.MessageType.ERROR:
+        while True:
+            message = self._bus.timed_pop_filtered(int(seconds * Gst.SECOND), wanted)
+            if message is None or message.type == Gst.MessageType.EOS:
+                return message is not None
+            self._refuse(message)
+
+    def restart(self, names: Sequence[str]) -> None:
+        """Stop elements that are linked in this order, and start them again while all others go on."""
+        own = [self._made[name] for name in names]
+        for element in own:
+            element.set_state(Gst.State.NULL)
+        for element in reversed(own):
+            element.sync_state_with_parent()
+
+    def _refuse(self, message: Any) -> None:
+        """Raise an element's error as JobFailed, unless it is forgiven."""
+        place = message.src
+        # What an element like rtspsrc has made within itself speaks by its own name.
+        while place is not None and place.get_name() not in self._made:
+            place = place.get_parent()
+        if place is None or not self.forgives(place.get_name()):
             raise _failure(message)
-        return message is not None
 
 
 def _make(element: GstElement) -> Any:

@@ -197,6 +197,14 @@ def decoder_of(description: PipelineDescription, number: int) -> str:
     return decoder if decoder in names else description.before(MUX)[number]
 
 
+def branch_of(description: PipelineDescription, number: int) -> Tuple[str, ...]:
+    """Return the names of a source's elements, from the source itself to the last one before the mux."""
+    names = [description.before(MUX)[number]]
+    while description.before(names[0]):
+        names = [*description.before(names[0]), *names]
+    return tuple(names)
+
+
 def problems(description: PipelineDescription) -> List[str]:
     """Return what cannot be right of a pipeline, each a sentence: it is checked where nothing can be run."""
     names = [one.name for one in description.elements]

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from pipeline_description import MUX, GstElement, GstLink, PipelineDescription, Value
+from pipeline_description import MUX, GstElement, GstLink, PipelineDescription, Value, branch_of
 
 INSTEAD: Mapping[str, str] = {"nvv4l2decoder": "avdec_h264", "nvvideoconvert": "videoconvert"}
 """Of NVIDIA's elements before the mux; their properties have no meaning for those."""
+
+LIVE = ("rtspsrc", "v4l2src")
+"""Sources that do not wait."""
 
 MEMORY = "(memory:NVMM)"
 """In caps: frames are in the GPU's memory."""
@@ -35,7 +38,8 @@ def in_software(
     names = {one.name for one in branches}
     links = [one for one in description.links if one.target in names]
     for number, link in enumerate(one for one in description.links if one.target == MUX):
-        ends = _frames_out(number, mux, formats[number])
+        first = description.element(branch_of(description, number)[0])
+        ends = _frames_out(number, mux, formats[number], first.factory in LIVE)
         branches += ends
         chain = [link.origin, *(one.name for one in ends)]
         links += [GstLink(origin, target) for origin, target in zip(chain, chain[1:])]
@@ -57,10 +61,9 @@ def _stand_in(element: GstElement) -> GstElement:
     return element
 
 
-def _frames_out(number: int, mux: GstElement, form: str) -> List[GstElement]:
-    """Return what scales a source's frames as the mux does, and hands them out."""
+def _frames_out(number: int, mux: GstElement, form: str, is_live: bool) -> List[GstElement]:
+    """Return what scales a source's frames as the mux does, and hands them out. A file's frames wait."""
     size = f"width={mux.properties['width']},height={mux.properties['height']}"
-    is_live = bool(mux.properties["live-source"])
     out: Dict[str, Value] = {"sync": False, "max-buffers": WAITING, "drop": is_live}
     return [
         GstElement(f"colour{number}", "videoconvert"),

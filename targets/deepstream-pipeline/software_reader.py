@@ -14,6 +14,7 @@ import numpy as np
 from arrivals import Arrivals
 from gst_program import GstProgram, release
 from gstreamer import Gst
+from live_sources import LiveSources
 from pipeline_description import Inference, Wish, decoder_of, describe, is_live
 from software_inference import SoftwareInference, read_objects
 from software_pipeline import in_software, sink_name
@@ -25,6 +26,7 @@ from shared.inference.addresses import without_password
 from shared.inference.arrays import Array
 from shared.inference.boxes import scaled
 from shared.inference.pipeline import Clock
+from shared.inference.video import PATIENCE, Patience
 
 OnReading = Callable[[FrameReading], None]
 
@@ -54,7 +56,6 @@ class _Line:
     form: str
     is_live: bool
     frames: int = 0
-    first_pts: Optional[int] = None
     arrivals: Arrivals = field(default_factory=Arrivals)
     has_ended: bool = False
 
@@ -83,6 +84,7 @@ class SoftwareReader:
         inferences: the detector, then what reads its objects.
         folder: with their configurations; given back at the end.
         settings: what they run with, as JSON.
+        patience: with a camera or an address that is away.
     """
 
     def __init__(
@@ -91,7 +93,9 @@ class SoftwareReader:
         configs: Sequence[Inference],
         folder: "tempfile.TemporaryDirectory[str]",
         settings: Mapping[str, Any],
+        patience: Patience = PATIENCE,
     ) -> None:
+        self._patience = patience
         self._inferences, self._configs, self._folder = inferences, tuple(configs), folder
         self.settings: Mapping[str, Any] = {**settings, "gstreamer": release()}
         self._is_ended = threading.Event()
@@ -118,8 +122,9 @@ class SoftwareReader:
                 name, own = without_password(source), seen[number]
                 lines.append(_Line(name, sink, own.size, form[own], is_live(source)))
                 _note_arrivals(program.element(decoder_of(described, number)), lines[-1].arrivals)
+            live = LiveSources(Gst, program, described, sources, self._patience)
             program.prepare(begin)
-            return self._read(program, lines, mux, on_reading, seconds, frames)
+            return self._read(program, lines, mux, live, on_reading, seconds, frames)
 
     def end(self) -> None:
         self._is_ended.set()
@@ -132,6 +137,7 @@ class SoftwareReader:
         program: GstProgram,
         lines: List[_Line],
         mux: Tuple[int, int],
+        live: LiveSources,
         on_reading: OnReading,
         seconds: Optional[float],
         frames: Optional[int],
@@ -146,6 +152,7 @@ class SoftwareReader:
                     continue
                 sample = line.sink.emit("try-pull-sample", int(PATIENCE_S * Gst.SECOND))
                 program.raise_error()
+                live.look()
                 if sample is None:
                     line.has_ended = bool(line.sink.get_property("eos"))
                     continue
@@ -158,6 +165,7 @@ class SoftwareReader:
             corrupt=sums.corrupt,
             # Of a file those before the place that was gone to are lost, too, and are none that were dropped.
             dropped=sum(line.arrivals.dropped for line in lines if line.is_live),
+            reconnects=live.reconnects,
             seconds=(perf_counter_ns() - started) / 1e9,
             latency_ns=tuple(sums.latency_ns),
             steps_ns=sums.steps_ns,
@@ -171,15 +179,15 @@ class SoftwareReader:
         if buffer.has_flags(Gst.BufferFlags.CORRUPTED):
             sums.corrupt += 1
             return None
-        line.first_pts = buffer.pts if line.first_pts is None else line.first_pts
-        arrived = line.arrivals.take(buffer.pts).arrived_ns
+        arrival = line.arrivals.take(buffer.pts)
+        arrived = arrival.arrived_ns
         image = _pixels(buffer, mux, line.form)
         clock.lap(COLOUR)
         objects = read_objects(self._inferences, image, clock)
         told = tuple(_in_source(one, mux, line.size) for one in objects)
         latency = perf_counter_ns() - arrived
         sums.add(latency, {**clock.steps, WAIT: taken - arrived})
-        time_s = (buffer.pts - line.first_pts) / Gst.SECOND
+        time_s = line.arrivals.time_s(arrival, line.is_live)
         return FrameReading(line.name, number, time_s, told, "", latency / 1e6)
 
 

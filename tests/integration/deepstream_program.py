@@ -7,9 +7,10 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from dockyard.recipe.workspace import PRODUCT
 from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.model import PipelineNode
 from shared.contract.streaming import FrameReading, StreamTotals
+from shared.inference.video import PATIENCE, Patience
 from tests.fakes import attempt
 from tests.stand_ins.deepstream import Pyds, batch_of, classified, found_frame, found_object
 from tests.stand_ins.rtsp_server import Camera
@@ -54,13 +56,23 @@ class MadePyds(Pyds):
     def __init__(self) -> None:
         super().__init__()
         self.first_pts: int | None = None
+        self.sources: dict[int, int] = {}
+
+    def comes_from(self, buffer: Any, number: int) -> None:
+        """Note the source of a frame, which the mux would tell, by its time."""
+        self.sources[buffer.pts] = number
 
     def see(self, buffer: Any) -> None:
         if self.first_pts is None:
             self.first_pts = buffer.pts
         frame_number = round((buffer.pts - self.first_pts) / FRAME_NS)
         said = classified(2, f"dy1|N{frame_number}|D|0.900000")
-        found = found_frame(found_object((10, 10, 20, 10), said), pts=buffer.pts, size=(64, 48))
+        found = found_frame(
+            found_object((10, 10, 20, 10), said),
+            pts=buffer.pts,
+            pad=self.sources[buffer.pts],
+            size=(64, 48),
+        )
         self.batches[hash(buffer)] = batch_of(found)
 
 
@@ -72,11 +84,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(path, frames, options={"qp": "20", "g": "12", "bf": "2"})
 
 
-def a_reader(**vendor: Any) -> Any:
+def a_reader(patience: Patience = PATIENCE, **vendor: Any) -> Any:
     """A reader whose pipeline has stand-ins for NVIDIA's elements."""
     gst, program, outline_of = gstreamer()
     from deepstream_reader import DeepStreamReader, Elements, Vendor
-    from pipeline_description import Inference, PipelineDescription
+    from pipeline_description import MUX, Inference, PipelineDescription
+    from pyds_metadata import PydsMetadata
 
     pyds = MadePyds()
 
@@ -91,15 +104,25 @@ def a_reader(**vendor: Any) -> Any:
             pyds.see(info.get_buffer())
             return gst.PadProbeReturn.OK
 
+        def come(number: int) -> Callable[[Any, Any], Any]:
+            def noted(pad: Any, info: Any) -> Any:
+                pyds.comes_from(info.get_buffer(), number)
+                return gst.PadProbeReturn.OK
+
+            return noted
+
+        for number, name in enumerate(description.before(MUX)):
+            made.element(name).get_static_pad("src").add_probe(gst.PadProbeType.BUFFER, come(number))
         for node in NODES:
             for side in ("sink", "src"):
                 made.element(node.name).get_static_pad(side).add_probe(gst.PadProbeType.BUFFER, see)
         return made
 
     configs = tuple(Inference(node.name, "") for node in NODES)
-    whole = Vendor(gst, pyds, in_stock, lambda source: outline_of(source).size)
+    whole = Vendor(gst, lambda: PydsMetadata(pyds), in_stock, lambda source: outline_of(source).size)
     elements = Elements(NODES, configs, has_scores=True)
-    return DeepStreamReader(elements, replace(whole, **vendor), tempfile.TemporaryDirectory(), {})
+    folder = tempfile.TemporaryDirectory()
+    return DeepStreamReader(elements, replace(whole, **vendor), folder, {}, patience)
 
 
 def read(sources: Sequence[str], **how: Any) -> tuple[list[FrameReading], StreamTotals]:
@@ -187,9 +210,94 @@ def test_a_camera_is_read_for_a_time(camera: Camera) -> None:
     assert {line.source for line in lines} == {camera.address.replace("gate:secret@", "***@")}
 
 
-def test_a_camera_that_breaks_off_ends_the_reading(camera: Camera) -> None:
-    """Where an address sends no more the reading ends, with what came before or with an error."""
+SHORT = Patience(open_s=5.0, read_s=1.5, first_wait_s=0.1, longest_wait_s=0.4)
+"""As long as a camera on this machine needs."""
+
+
+def read_until(sources: Sequence[str], is_enough: Callable[[Sequence[FrameReading]], bool]) -> Any:
+    """Read sources until it is enough, in 30 s at most; return the lines and the totals."""
+    lines: list[FrameReading] = []
+    reader = a_reader(SHORT)
+
+    def told(line: FrameReading) -> None:
+        lines.append(line)
+        if is_enough(lines):
+            reader.end()
+
+    try:
+        return lines, reader.read(sources, told, seconds=30.0)
+    finally:
+        reader.close()
+
+
+def test_a_camera_that_breaks_off_is_read_again(camera: Camera) -> None:
+    """It is opened again as often as it goes away; frames are numbered on, and times go on."""
     camera.stops_after = 30
-    found, problem = attempt(JobFailed, lambda: read([camera.address], seconds=20.0))
-    assert problem is not None or (found is not None and found[1].frames > 0)
-    assert camera.calls <= 3
+    lines, totals = read_until([camera.address], lambda lines: camera.calls >= 4 and len(lines) > 60)
+    assert totals.reconnects >= 2
+    told = [line.frame for line in lines]
+    assert told == sorted(set(told))
+    times = [line.time_s for line in lines]
+    assert times == sorted(times)
+
+
+def test_one_that_is_away_does_not_keep_the_others_from_being_read(camera: Camera, video: Path) -> None:
+    """While one camera is gone for a time another one and a file are read on; then it comes back."""
+    other = Camera(filmed())
+    other.open()
+    port = camera.port
+    gone: list[int] = []
+
+    def is_enough(lines: Sequence[FrameReading]) -> bool:
+        mine = [line for line in lines if line.source == camera.address]
+        if len(mine) >= 20 and not gone:
+            camera.close()
+            gone.append(len(lines))
+        if gone and len(gone) == 1 and len(lines) > gone[0] + 60:
+            camera.open(port)
+            gone.append(len(mine))
+        return len(gone) == 2 and len(mine) > gone[1] + 10
+
+    try:
+        lines, totals = read_until([camera.address, other.address, str(video)], is_enough)
+    finally:
+        other.close()
+    assert totals.reconnects >= 1
+    assert len(gone) == 2, "the others stood still while one was away"
+    assert len([line for line in lines if line.source == str(video)]) == FRAMES
+
+
+def test_a_camera_that_sends_nothing_more(camera: Camera) -> None:
+    """One that keeps its connection and is silent has broken off, too."""
+
+    def is_enough(lines: Sequence[FrameReading]) -> bool:
+        if len(lines) == 20:
+            camera.is_frozen = True
+        return len(lines) > 40
+
+    lines, totals = read_until([camera.address], is_enough)
+    assert (len(lines) > 40, totals.reconnects >= 1) == (True, True)
+
+
+def test_the_software_reader_waits_for_a_camera(camera: Camera, video: Path) -> None:
+    """The pipeline in software opens a camera again, too, and reads a file beside it to its end."""
+    from software_reader import SoftwareReader
+
+    nothing: Any = SimpleNamespace(detect=lambda image, clock: [])
+    lines: list[FrameReading] = []
+    reader = SoftwareReader([nothing], [], tempfile.TemporaryDirectory(), {}, SHORT)
+    camera.stops_after = 30
+
+    def told(line: FrameReading) -> None:
+        lines.append(line)
+        if camera.calls >= 4 and line.source == camera.address and len(lines) > 60 + FRAMES:
+            reader.end()
+
+    try:
+        totals = reader.read([camera.address, str(video)], told, seconds=30.0)
+    finally:
+        reader.close()
+    assert totals.reconnects >= 2
+    assert len([line for line in lines if line.source == str(video)]) == FRAMES
+    times = [line.time_s for line in lines if line.source == camera.address]
+    assert times == sorted(times)

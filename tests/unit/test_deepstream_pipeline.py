@@ -18,10 +18,12 @@ from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.model import Network, Pipeline
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import Tracking
+from shared.inference.video import Patience
 
 sys.path.insert(0, str(PRODUCT / "targets" / "nvinfer-configs"))
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-parsers"))
 sys.path.insert(0, str(PRODUCT / "targets" / "deepstream-pipeline"))
+from live_sources import LiveSource
 from nvinfer_keys import table
 from nvinfer_text import read
 from pipeline_description import (
@@ -32,6 +34,7 @@ from pipeline_description import (
     Inference,
     PipelineDescription,
     Wish,
+    branch_of,
     describe,
     launch_line,
     picture,
@@ -176,3 +179,83 @@ def test_a_configuration_that_somebody_changed_is_checked_before_it_is_run(tmp_p
 def test_a_vote_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputProblem, match="vote"):
         settings_in(tmp_path, tracking=Tracking(vote=True))
+
+
+def test_a_branch_is_a_sources_own(tmp_path: Path) -> None:
+    """What is started again of a source is all that lies before the mux, and nothing of another one."""
+    description = describe(wish("rtsp://camera/1", "b.mp4"))
+    assert branch_of(description, 0) == (
+        "rtspsrc0",
+        "rtph264depay0",
+        "h264parse0",
+        "nvv4l2decoder0",
+        "queue0",
+    )
+    assert branch_of(description, 1)[0] == "filesrc1"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def live_source(clock: Clock) -> LiveSource:
+    return LiveSource(
+        ("rtspsrc0",), Patience(open_s=5.0, read_s=2.0, first_wait_s=0.5, longest_wait_s=4.0), clock
+    )
+
+
+def started_at(own: LiveSource, clock: Clock, until: float) -> list[float]:
+    """When a source that never answers is started again, up to a moment."""
+    found = []
+    while clock.now < until:
+        clock.now = round(clock.now + 0.1, 3)
+        if own.is_due():
+            found.append(clock.now)
+            own.starts_again()
+            own.breaks_off()
+    return found
+
+
+def test_waits_double_until_it_comes_back() -> None:
+    """It is started again after 0.5 s, 1, 2, 4 and 4; a frame ends that, and the next wait is short again."""
+    clock = Clock()
+    own = live_source(clock)
+    own.hears()
+    own.breaks_off()
+    assert started_at(own, clock, 12.0) == [0.5, 1.5, 3.5, 7.5, 11.5]
+    own = live_source(clock)
+    own.hears()
+    clock.now = 20.0
+    own.breaks_off()
+    assert started_at(own, clock, 20.6) == [20.5]
+    assert own.reconnects == 1
+
+
+def test_what_is_silent_has_broken_off() -> None:
+    """One that sends nothing for too long is started again; while it is opened it has longer."""
+    clock = Clock()
+    own = live_source(clock)
+    clock.now = 4.0
+    assert not own.is_due()
+    own.hears()
+    clock.now = 6.2
+    assert not own.is_due()
+    clock.now = 6.8
+    assert own.is_due()
+
+
+def test_errors_while_it_is_away_count_once() -> None:
+    """What its elements say while it is waited for neither puts it off nor brings it on."""
+    clock = Clock()
+    own = live_source(clock)
+    own.hears()
+    own.breaks_off()
+    clock.now = 0.4
+    own.breaks_off()
+    assert not own.is_due()
+    clock.now = 0.5
+    assert own.is_due()
