@@ -27,7 +27,7 @@ GPU_GROUP = 44
 
 README = """
 At the first start the networks are built for this very device, which takes minutes; they are kept in the
-volume `{volume}`, tried with the golden images, and taken from there by every later start, within 10 s. A
+volume `{volume}`, tried with the golden images, and taken from there by every later start, within 20 s. A
 newer delivery builds its own beside them; `uninstall` removes all.
 
 | for | {releases}; the container runtime `{runtime}` |

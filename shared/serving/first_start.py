@@ -41,7 +41,7 @@ CACHE = Path("/var/cache/dockyard")
 MADE_FILE = "made.json"
 AGREED, MAKING = "agreed-", ".making-"
 
-WARM_S = 10.0
+WARM_S = 20.0
 """Seconds that a start which builds nothing may take up to here; longer is told."""
 
 Say = Callable[[str], None]
