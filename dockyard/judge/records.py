@@ -247,6 +247,7 @@ def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
                 remarks=before.remarks + own.remarks,
                 tables=before.tables + own.tables,
                 calibration_images=own.calibration_images,
+                work=before.work,
                 details={**details, **own.details},
             ),
         )

@@ -12,6 +12,7 @@ from dockyard.report.cells import Column
 from dockyard.report.content import ModelSection, Table
 from dockyard.report.pictures import Pictures
 from dockyard.report.remarks import remarks_on, remarks_on_device, remarks_on_times, tables_of
+from dockyard.report.roofline_table import roofline_table
 from dockyard.report.streams import STREAM_COLUMNS, stream_tables
 from shared.contract.measurement import Scope
 from shared.contract.record import Record
@@ -26,6 +27,7 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
         tables += _step_table(compared)
     if any(one.is_stream for one in compared):
         tables += stream_tables(compared)
+    tables += roofline_table(compared)
     tables += [table for one in compared for table in tables_of(one)]
     key = rows[0].group, record.model
     return ModelSection(

@@ -12,7 +12,7 @@ from dockyard.recipe import documents
 from dockyard.recipe.workspace import SHARED
 from shared.contract.codec import DecodeError, decode
 from shared.contract.errors import InputProblem
-from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, Throughput
+from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, Throughput, Yardstick
 from shared.contract.model import steps_of
 from shared.contract.result import Result, Status
 from shared.contract.stages import (
@@ -92,11 +92,20 @@ def _check_latency(parameters: Parameters, latency: Latency) -> None:
     is_benchmark = isinstance(parameters, (NetworkBenchmark, PipelineBenchmark))
     if sum(latency.bursts) != (len(total) if is_benchmark else 0):
         raise InputProblem("a latency whose bursts do not add up to its samples")
+    if latency.yardstick is not None:
+        _check_yardstick(latency, latency.yardstick)
     if not isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
         return
     steps = steps_of(parameters.pipeline.nodes)
     if any(len(latency.samples_ns.get(step, ())) != len(total) for step in steps):
         raise InputProblem(f"a pipeline's latency without each of its steps: {', '.join(steps)}")
+
+
+def _check_yardstick(latency: Latency, yardstick: Yardstick) -> None:
+    if len(yardstick.quickest_ns) != len(latency.bursts):
+        raise InputProblem("a yardstick that was not measured with each burst")
+    if yardstick.operations < 1 or min(yardstick.quickest_ns, default=1) <= 0:
+        raise InputProblem("a yardstick without operations, or with a time of zero")
 
 
 def _check_throughput(parameters: Parameters, throughput: Throughput) -> None:

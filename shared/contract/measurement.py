@@ -29,6 +29,28 @@ class TimingProtocol(str, Enum):
     DATASET = "dataset"
 
 
+class Precision(str, Enum):
+    """The type of the numbers that a network's products are mostly of."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A dense product of matrices, about the most that a toolchain gets out of the CPU, after each burst.
+
+    Attributes:
+        operations: multiplications and additions of one product.
+        quickest_ns: nanoseconds of the quickest of some products, burst by burst.
+    """
+
+    precision: Precision
+    operations: int
+    quickest_ns: Tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Latency:
     """Raw times of calls.
@@ -36,6 +58,7 @@ class Latency:
     Attributes:
         samples_ns: nanoseconds of each call by step, `total` and the measured steps in their order.
         bursts: the number of calls of each burst, in the order of the samples; empty where there were none.
+        yardstick: of a network that was measured in bursts, where its toolchain has one.
     """
 
     kind: ClassVar[str] = "latency"
@@ -43,6 +66,7 @@ class Latency:
     protocol: TimingProtocol
     samples_ns: Mapping[str, Tuple[int, ...]]
     bursts: Tuple[int, ...] = ()
+    yardstick: Optional[Yardstick] = None
 
     @property
     def totals_ns(self) -> Tuple[int, ...]:

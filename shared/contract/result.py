@@ -36,6 +36,21 @@ class Table:
 
 
 @dataclass(frozen=True)
+class NetworkWork:
+    """What one call of a network has to do, of the operations that multiply by weights or one another.
+
+    Attributes:
+        operations: multiplications and additions.
+        weights: numbers that are multiplied by.
+        activations: numbers that are read and written, between operations and at the ends.
+    """
+
+    operations: int
+    weights: int
+    activations: int
+
+
+@dataclass(frozen=True)
 class Notes:
     """What a toolchain says of its own work: a claim, not a measurement.
 
@@ -44,12 +59,14 @@ class Notes:
         tables: for the report.
         calibration_images: how many were used, where the method calibrates.
         details: kept in the record, not shown.
+        work: of a conversion, what the converted network has to do.
     """
 
     remarks: Tuple[str, ...] = ()
     tables: Tuple[Table, ...] = ()
     calibration_images: Optional[int] = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    work: Optional[NetworkWork] = None
 
 
 @dataclass(frozen=True)

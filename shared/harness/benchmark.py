@@ -5,15 +5,16 @@ from __future__ import annotations
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Mapping, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
-from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol
+from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol, Yardstick
 from shared.contract.result import Notes
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
 from shared.harness.bursts import Call, Words, notes_on_rest, take_bursts
 from shared.harness.evaluate_pipeline import frames_of
 from shared.harness.progress import report
 from shared.harness.reference import load_reference
+from shared.harness.toolchain import Kernel
 from shared.inference.pipeline import LoadedNode, run_pipeline
 from shared.inference.preprocess import to_array
 from shared.inference.session import Session
@@ -22,13 +23,24 @@ Timed = Tuple[Latency, Notes]
 """A latency, and what is to be known of it."""
 
 
-def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Path, words: Words) -> Timed:
+RUNS_OF_KERNEL = 5
+"""After a burst: together they take milliseconds."""
+
+
+def benchmark_network(
+    session: Session,
+    parameters: NetworkBenchmark,
+    folder: Path,
+    words: Words,
+    kernel: Optional[Kernel] = None,
+) -> Timed:
     """Time calls of a network on one real input, a burst at each word.
 
     A time covers one call: input ready in host memory to outputs in host memory.
 
     Args:
         folder: the job's folder.
+        kernel: is run after each burst; None where the toolchain has none.
     """
     pixels, _ = load_reference(folder / parameters.inputs)
     image = to_array(pixels[0], session.input)
@@ -39,8 +51,11 @@ def benchmark_network(session: Session, parameters: NetworkBenchmark, folder: Pa
         return {TOTAL: perf_counter_ns() - start}
 
     _warm_up(call, parameters.warmup, parameters.burst_s)
-    bursts = take_bursts(call, parameters.burst_s, words)
-    latency = Latency(Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls)
+    quickest: List[int] = []
+    after = (lambda: None) if kernel is None else (lambda: quickest.append(_quickest_ns(kernel)))
+    bursts = take_bursts(call, parameters.burst_s, words, after)
+    yardstick = None if kernel is None else Yardstick(kernel.precision, kernel.operations, tuple(quickest))
+    latency = Latency(Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls, yardstick)
     return latency, notes_on_rest(len(bursts.calls), bursts.restless)
 
 
@@ -69,6 +84,16 @@ def benchmark_pipeline(
     bursts = take_bursts(call, parameters.burst_s, words)
     latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls)
     return latency, notes_on_rest(len(bursts.calls), bursts.restless)
+
+
+def _quickest_ns(kernel: Kernel) -> int:
+    """Return the time of a kernel's quickest run: whatever else slows one says nothing of the CPU's best."""
+    times = []
+    for _ in range(RUNS_OF_KERNEL):
+        start = perf_counter_ns()
+        kernel.run()
+        times.append(perf_counter_ns() - start)
+    return min(times)
 
 
 def _warm_up(call: Call, calls: int, seconds: float) -> None:

@@ -66,7 +66,7 @@ def words_of_host(done: int) -> signal.Signals:
     return signal.Signals(word.si_signo)
 
 
-def take_bursts(call: Call, seconds: float, words: Words) -> Bursts:
+def take_bursts(call: Call, seconds: float, words: Words, after: Callable[[], None] = lambda: None) -> Bursts:
     """Run a burst at each word until the last one; before the host hears of it, the process comes to rest.
 
     Threads of some runtimes spin for a while after a call. They would take the CPUs from the next variant's
@@ -75,9 +75,16 @@ def take_bursts(call: Call, seconds: float, words: Words) -> Bursts:
     Args:
         seconds: that a burst takes at least, unless it has MOST_CALLS calls before then. It has at least
             CALLS, unless LONGEST_S are over.
+        after: is called at the end of each burst.
     """
+
+    def run() -> List[Mapping[str, int]]:
+        calls = _burst(call, seconds)
+        after()
+        return calls
+
     samples: Dict[str, List[int]] = {}
-    bursts, restless = at_each_word(lambda: _burst(call, seconds), words)
+    bursts, restless = at_each_word(run, words)
     for burst in bursts:
         for steps in burst:
             for step, taken in steps.items():

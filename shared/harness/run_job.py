@@ -284,7 +284,9 @@ def _predict(work: _Work, parameters: Predict) -> Result:
 
 def _benchmark_network(work: _Work, parameters: NetworkBenchmark) -> Result:
     session = _load(parameters.artifact, work)
-    latency, notes = benchmark_network(session, parameters, work.folder, work.words)
+    maker = work.capabilities.kernel_maker
+    kernel = None if maker is None else maker.kernel(work.folder / parameters.artifact.folder, work.threads)
+    latency, notes = benchmark_network(session, parameters, work.folder, work.words, kernel)
     return Result(Status.DONE, settings=settings_of(session), measurement=latency, notes=notes)
 
 

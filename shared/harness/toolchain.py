@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Protocol
 
 from shared.contract.artifact import BuiltFor, Manifest
+from shared.contract.measurement import Precision
 from shared.contract.model import InputSpec, Network
 from shared.contract.result import Notes
 from shared.contract.stages import Tracker
@@ -19,6 +20,9 @@ from shared.inference.session import Session, Tensors
 
 Options = Mapping[str, Any]
 """Options as target.json describes them."""
+
+KERNEL_SIDE = 384
+"""Of a kernel's matrices: large enough for a CPU's best, small enough for its nearest caches."""
 
 LONGEST_REASON = 500
 """Characters of a tool's message that are kept."""
@@ -172,6 +176,30 @@ class Compiler(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Kernel:
+    """A dense product of matrices, ready to run.
+
+    Attributes:
+        operations: multiplications and additions of one run.
+    """
+
+    precision: Precision
+    operations: int
+    run: Callable[[], object]
+
+
+class KernelMaker(Protocol):
+    """Makes what a network's speed is held against: the products that the toolchain does best."""
+
+    def kernel(self, artifact: Path, threads: int) -> Kernel:
+        """Return a product of matrices of KERNEL_SIDE rows and columns, in an artifact's own precision.
+
+        Args:
+            artifact: the folder of an artifact, or of a graph as it came.
+        """
+
+
 class GraphLoader(Protocol):
     """Loads a graph as it came, which only the reference must."""
 
@@ -197,6 +225,7 @@ class Capabilities:
         streamer: where the toolchain runs whole pipelines; without one they are run by ours.
         predictor: loads an artifact where its device is not at hand, in a runtime that computes about the
             same: what comes out is a prediction of its quality, never its quality.
+        kernel_maker: where the toolchain can say what the machine would give at its best.
         error_summary: returns the line of the vendor's message that says what is wrong.
     """
 
@@ -210,6 +239,7 @@ class Capabilities:
     tuner: Optional[Tuner] = None
     graph_loader: Optional[GraphLoader] = None
     predictor: Optional[Loader] = None
+    kernel_maker: Optional[KernelMaker] = None
     error_summary: Callable[[str], str] = first_line
 
     @property

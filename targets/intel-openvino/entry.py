@@ -13,6 +13,8 @@ from artifact import IR_FILE
 from conversion_options import converted_input
 from errors import error_summary
 from ir_product import FORMAT, product, save
+from kernel import ProductOfMatrices
+from network_work import work_of
 from quantized_graph import shrink
 from serving import LOADERS
 
@@ -47,7 +49,8 @@ class IntelOpenvino:
             model = conversion.convert(network, graph, options)
         save(model, output, compress=options.get("data_type") == "float16")
         details["nodes"] = len(model.get_ops())
-        return product(converted_input(network.input, options), "f32", Notes(details=details))
+        notes = Notes(work=work_of(model), details=details)
+        return product(converted_input(network.input, options), "f32", notes)
 
     def optimize(
         self,
@@ -95,6 +98,7 @@ CAPABILITIES = Capabilities(
     parallel_loader=LOADERS.parallel_loader,
     converter=OPENVINO,
     optimizer=OPENVINO,
+    kernel_maker=ProductOfMatrices(),
     error_summary=error_summary,
 )
 

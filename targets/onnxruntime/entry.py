@@ -15,6 +15,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 from errors import error_summary
+from kernel import ProductOfMatrices
 from onnx_session import FORMAT, MODEL_FILE
 from serving import LOADERS
 
@@ -36,9 +37,11 @@ class OnnxRuntime:
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import graphs
+        import onnx_work
 
         nodes = graphs.prepare(network, graph, output / MODEL_FILE)
-        return Product(FORMAT, network.input, notes=Notes(details={"nodes": nodes}))
+        notes = Notes(work=onnx_work.work_of(output / MODEL_FILE), details={"nodes": nodes})
+        return Product(FORMAT, network.input, notes=notes)
 
     def optimize(
         self,
@@ -69,6 +72,7 @@ CAPABILITIES = Capabilities(
     loader=LOADERS.loader,
     converter=ONNX_RUNTIME,
     optimizer=ONNX_RUNTIME,
+    kernel_maker=ProductOfMatrices(),
     error_summary=error_summary,
 )
 

@@ -19,6 +19,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import tensorflow as tf
 from errors import error_summary
 from graphs import read_graph
+from kernel import ProductOfMatrices
 from sessions import OnnxSession, load_as_it_came
 
 from shared.contract.artifact import Manifest
@@ -82,6 +83,7 @@ CAPABILITIES = Capabilities(
     loader=TENSORFLOW,
     graph_loader=TENSORFLOW,
     converter=TENSORFLOW,
+    kernel_maker=ProductOfMatrices(),
     error_summary=error_summary,
 )
 

@@ -15,6 +15,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import tvm
 from artifact import FORMAT, LIBRARY_FILE, LoadedLibrary
 from errors import error_summary
+from kernel import ProductOfMatrices
 from notes import Kernel, compiled_notes
 from serving import LOADERS
 
@@ -43,6 +44,7 @@ class TvmLlvm:
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import cpu
+        import onnx_work
         import relax_import
         import winograd
 
@@ -51,7 +53,8 @@ class TvmLlvm:
         (output / RELAX_FILE).write_text(tvm.ir.save_json(module))
         (output / PLAIN_FILE).write_text(tvm.ir.save_json(relax_import.fused(imported)))
         built_for = build(module, cpu.target_of({}, own_threads()), output, by_hand=True)
-        notes = Notes(details={"functions": len(module.functions) - 1})
+        details = {"functions": len(module.functions) - 1}
+        notes = Notes(work=onnx_work.work_of(graph), details=details)
         return Product(FORMAT, network.input, built_for=built_for, notes=notes)
 
     def optimize(
@@ -130,6 +133,7 @@ TVM = TvmLlvm()
 CAPABILITIES = Capabilities(
     versions,
     loader=LOADERS.loader,
+    kernel_maker=ProductOfMatrices(),
     converter=TVM,
     optimizer=TVM,
     tuner=TVM,

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from dockyard.deliver.find import measured_artifact
 from dockyard.judge.record_files import read_records
+from dockyard.judge.roofline import roofline
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.csv import COLUMNS
 from dockyard.workflow import BuildResult, build, summarize
@@ -84,6 +85,31 @@ def test_a_model_of_ones_own_goes_the_whole_way_in_both_engines(
     assert [row["variant"] for row in rows] == ["reference", "baseline", "int8"]
     assert list(rows[0]) == [name for name, _, _ in COLUMNS]
     assert "engine: virtual environments, as asked" in printed
+
+
+def test_each_toolchain_counts_and_computes_the_same_work(
+    venv_executor: object, workspace: Workspace, recipe_file: Recipe
+) -> None:
+    """Toolchains count the same operations of a network, and each burst has its yardstick beside it."""
+    others = [{"method": "int8", "toolchain": "2023.3"}]
+    others += [{"method": name, "target": "onnxruntime"} for name in ("baseline", "int8")]
+    others.append({"method": "scheduled", "target": "tvm-llvm"})
+    recipe = recipe_file({**DIGITS, "optimizations": ["baseline", *others]})
+    built, _ = run(workspace, recipe, "venv")
+    works = {one.record.variant: one.record.notes["digits"].work for one in built.assessments[1:]}
+    assert len(works) == 5
+    assert len(set(works.values())) == 1
+    reached = roofline(built.assessments)
+    assert reached is not None
+    assert {one.variant: one.precision.value for one in reached.reached} == {
+        "reference": "float32",
+        "baseline": "float32",
+        "int8@2023.3": "int8",
+        "baseline@onnxruntime": "float32",
+        "int8@onnxruntime": "int8",
+        "scheduled@tvm-llvm": "float32",
+    }
+    assert all(0 < one.share.estimate < 3 for one in reached.reached)
 
 
 def test_a_second_build_makes_nothing_anew(

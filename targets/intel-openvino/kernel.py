@@ -1,0 +1,62 @@
+"""The product of matrices that OpenVINO does best on this CPU, in the precision of an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from artifact import IR_FILE, PRECISION
+
+from shared.contract.measurement import Precision
+from shared.harness.toolchain import KERNEL_SIDE, Kernel
+from shared.inference.artifacts import read_manifest
+
+try:
+    from openvino import opset8 as operations
+except ImportError:  # 2023.3
+    from openvino.runtime import opset8 as operations
+
+
+class ProductOfMatrices:
+    """Makes the kernel, a model of one operation, compiled as artifacts are."""
+
+    def kernel(self, artifact: Path, threads: int) -> Kernel:
+        manifest = read_manifest(artifact)
+        assert manifest is not None, "what OpenVINO runs has a manifest"
+        hint = manifest.settings[PRECISION]
+        precision = Precision.BFLOAT16 if hint == "bf16" else Precision.FLOAT32
+        core = ov.Core()
+        if any(
+            node.get_type_name() == "FakeQuantize" for node in core.read_model(artifact / IR_FILE).get_ops()
+        ):
+            precision = Precision.INT8
+        properties = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": hint,
+            "NUM_STREAMS": 1,
+        }
+        request = core.compile_model(_model(precision), "CPU", properties).create_infer_request()
+        matrix = _matrix(seed=0)
+        return Kernel(precision, 2 * KERNEL_SIDE**3, lambda: request.infer([matrix], share_inputs=True))
+
+
+def _matrix(seed: int) -> Any:
+    return np.random.default_rng(seed).uniform(-1, 1, (KERNEL_SIDE, KERNEL_SIDE)).astype(np.float32)
+
+
+def _model(precision: Precision) -> Any:
+    """Return a model that multiplies its input, from -1 to 1, by a constant matrix."""
+    given = operations.parameter([KERNEL_SIDE, KERNEL_SIDE], np.float32)
+    left, right = given, operations.constant(_matrix(seed=1))
+    if precision == Precision.INT8:
+        left, right = _quantized(left, levels=256), _quantized(right, levels=255)
+    return ov.Model([operations.matmul(left, right, False, False)], [given], "kernel")
+
+
+def _quantized(tensor: Any, levels: int) -> Any:
+    """Return a tensor rounded to so many levels from -1 to 1, which OpenVINO takes to 8 bits."""
+    low, high = operations.constant(np.float32(-1)), operations.constant(np.float32(1))
+    return operations.fake_quantize(tensor, low, high, low, high, levels)

@@ -1,0 +1,28 @@
+"""The product of float32 matrices in TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from shared.contract.measurement import Precision
+from shared.harness.toolchain import KERNEL_SIDE, Kernel
+
+
+class ProductOfMatrices:
+    """Makes the kernel, a graph of one operation, run as graphs are."""
+
+    def kernel(self, artifact: Path, threads: int) -> Kernel:
+        shape = (KERNEL_SIDE, KERNEL_SIDE)
+        with tf.Graph().as_default() as graph:
+            left, right = (tf.compat.v1.placeholder(tf.float32, shape) for _ in range(2))
+            product = tf.matmul(left, right)
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1
+        )
+        call = tf.compat.v1.Session(graph=graph, config=config).make_callable(product, [left, right])
+        generator = np.random.default_rng(0)
+        matrices = [generator.uniform(-1, 1, shape).astype(np.float32) for _ in range(2)]
+        return Kernel(Precision.FLOAT32, 2 * KERNEL_SIDE**3, lambda: call(*matrices))
