@@ -72,8 +72,8 @@ def roofline(rows: Sequence[Assessment]) -> Roofline | None:
     if work is None or not work.operations:
         return None
     peaks = _peaks(records)
-    found = [one for one in (_reached(record, work, peaks) for record in records) if one is not None]
-    return Roofline(work, tuple(found)) if found else None
+    found = tuple(filter(None, (_reached(record, work, peaks) for record in records)))
+    return Roofline(work, found) if found else None
 
 
 def _works(records: Iterable[Record]) -> Iterator[NetworkWork]:
@@ -124,6 +124,6 @@ def _reached(record: Record, work: NetworkWork, peaks: Peaks) -> Reached | None:
         best.append(peak[:cycles])
     if precision is None:
         return None
-    share = interval_over_rounds([speed / peak for speed, peak in zip(speeds, best)])
+    share = interval_over_rounds(list(map(np.divide, speeds, best)))
     gops, peak_gops = (float(np.median(np.concatenate(figures))) for figures in (speeds, best))
     return Reached(record.variant, precision, gops, peak_gops, share)
