@@ -1,7 +1,7 @@
 """A data set folder: one folder a split, images and annotation files in them.
 
 <set>/{calibration,validation,test}/images/*          the images
-<set>/{...}/annotations.json                          boxes, COCO JSON (detection)
+<set>/{...}/annotations.json                          objects, COCO JSON (detection)
 <set>/{...}/readings.csv                              file,reading,country (text recognition)
 <set>/{...}/labels.csv                                file,label (classification)
 <set>/{...}/masks/<name of the image>.png             0 and 255 (segmentation)
@@ -14,12 +14,13 @@ import hashlib
 import json
 import math
 import posixpath
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from .coco import CocoImage, Corners, TrueObject, read_coco
 from .errors import InputProblem
-from .outputs import Task
+from .outputs import DetectionOutputs, Outputs, Task
 from .rows import Row, read_rows
 from .text_files import read_text
 
@@ -47,24 +48,29 @@ class Sample:
     Attributes:
         id: the image's path within its split.
         path: the image file.
-        box: x_min, y_min, x_max, y_max in pixels, or None.
+        box: of the one object that a detector for one box has to find (x_min, y_min, x_max, y_max in pixels);
+            None where there is none, and for all others.
         reading: the plate's symbols without blanks, or None.
         country: or None.
         label: or None.
         mask: the mask file, or None.
         labelme: the file of polygons that stands for a mask, or None.
         where: file and line of the annotation, where it has a line of its own.
+        objects: all that is to be found, for a detector of many objects; None for all others.
+        size: width and height in pixels as boxes are annotated for, or None.
     """
 
     id: str
     path: Path
-    box: Optional[Tuple[float, float, float, float]] = None
+    box: Optional[Corners] = None
     reading: Optional[str] = None
     country: Optional[str] = None
     label: Optional[str] = None
     mask: Optional[Path] = None
     labelme: Optional[Path] = None
     where: Optional[str] = None
+    objects: Optional[Tuple[TrueObject, ...]] = None
+    size: Optional[Tuple[float, float]] = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,12 @@ class Polygons:
     polygons: Tuple[Tuple[str, Tuple[Point, ...]], ...]
 
 
-def read_split(folder: Path, task: Task) -> List[Sample]:
+def read_split(folder: Path, task: Task, outputs: Optional[Outputs] = None) -> List[Sample]:
     """Read the samples of one split, in the order of their names.
+
+    Args:
+        outputs: of the network that is to answer: they say which objects count, and whether an image may have
+            several. None is a detector of one box, of any category.
 
     Raises:
         InputProblem: no annotation, no image, an annotation for an image that is not there, an empty image,
@@ -93,7 +103,10 @@ def read_split(folder: Path, task: Task) -> List[Sample]:
             "there is no such split", str(folder), f"a data set has the folders {', '.join(SPLITS)}"
         )
     if task == Task.DETECTION:
-        samples = _read_boxes(folder)
+        detection = outputs if isinstance(outputs, DetectionOutputs) else None
+        samples = read_objects(folder, detection.category if detection else None)
+        if detection is None or not detection.finds_many:
+            samples = [_with_one_box(folder, sample) for sample in samples]
     elif task == Task.SEGMENTATION:
         samples = _read_masks(folder)
     else:
@@ -202,30 +215,55 @@ def _is_coordinate(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and abs(value) <= 2 * MAX_SIDE
 
 
-def _read_boxes(folder: Path) -> List[Sample]:
+def read_objects(folder: Path, category: Optional[str] = None) -> List[Sample]:
+    """Read the objects of each image of a split, in the order of the images' names.
+
+    Args:
+        category: those of others are left out; None takes all.
+
+    Raises:
+        InputProblem: as `read_coco`; two names for one image.
+    """
     path = folder / "annotations.json"
+    samples: Dict[str, Sample] = {}
+    for image in read_coco(path):
+        name = _image_name(folder, image)
+        if name in samples:
+            raise InputProblem(f"two images are the file {name}", str(path), "give every image its own name")
+        objects = tuple(one for one in image.objects if category in (None, one.category))
+        samples[name] = Sample(name, folder / name, objects=objects, size=image.size)
+    return sorted(samples.values(), key=lambda sample: sample.id)
+
+
+def _image_name(folder: Path, image: CocoImage) -> str:
+    """Return where an image is: tools name it from the split's folder, from `images/`, or as it was there."""
+    below = f"images/{image.file}"
+    names = (image.file, below, f"images/{image.file.rpartition('/')[2]}")
+    usual = image.file if image.file.startswith("images/") else below
+    return next((name for name in names if _is_file(folder / name)), usual)
+
+
+def _is_file(path: Path) -> bool:
     try:
-        coco = json.loads(path.read_text(encoding="utf-8"))
-        files: Dict[int, str] = {i["id"]: str(i["file_name"]) for i in coco["images"]}
-        boxes: Dict[int, Tuple[float, float, float, float]] = {}
-        for annotation in coco["annotations"]:
-            x, y, w, h = (float(v) for v in annotation["bbox"])
-            image = annotation["image_id"]
-            if image not in files:
-                what = f"an annotation names the image id {image}, which is not under 'images'"
-                raise InputProblem(what, str(path))
-            if image in boxes:
-                raise InputProblem(
-                    f"two boxes for image {files[image]}", str(path), "give the one box to be found"
-                )
-            boxes[image] = (x, y, x + w, y + h)
-    except FileNotFoundError:
-        raise InputProblem("no annotations", str(path), "boxes are read from a COCO JSON file") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputProblem(f"not a COCO JSON file ({type(error).__name__}: {error})", str(path)) from None
-    prefix = "" if all(name.startswith("images/") for name in files.values()) else "images/"
-    named = sorted(files.items(), key=lambda item: item[1])
-    return [Sample(prefix + name, folder / (prefix + name), box=boxes.get(key)) for key, name in named]
+        return path.is_file()
+    except (OSError, ValueError):
+        return False  # no file name at all, which is told where the image is checked
+
+
+def _with_one_box(folder: Path, sample: Sample) -> Sample:
+    """Return a sample with the box of its one object. Raises InputProblem: it has several."""
+    boxes = [one.box for one in sample.objects or () if not one.is_crowd]
+    if len(boxes) > 1:
+        advice = "give the one box to be found, say which with outputs.category, or outputs.objects for many"
+        raise InputProblem(f"two boxes for image {sample.id}", str(folder / "annotations.json"), advice)
+    return replace(sample, box=boxes[0] if boxes else None, objects=None)
+
+
+def boxes_of(sample: Sample) -> List[Corners]:
+    """Return the boxes of what is to be found in an image, one or many."""
+    if sample.objects is not None:
+        return [one.box for one in sample.objects]
+    return [] if sample.box is None else [sample.box]
 
 
 def _read_rows(folder: Path, task: Task) -> List[Sample]:
@@ -336,4 +374,5 @@ def _drawn_hash(sample: Sample) -> Optional[str]:
 
 def _said(sample: Sample) -> Any:
     """Return, as JSON, what is written of a sample."""
-    return sample.id, sample.box, sample.reading, sample.country, sample.label
+    objects = (astuple(one) for one in sample.objects or ())
+    return sample.id, sample.box, sample.reading, sample.country, sample.label, *objects

@@ -421,7 +421,7 @@ def test_two_boxes(split: Path) -> None:
     document = coco([0, 0, 1, 1])
     document["annotations"] *= 2
     (split / "annotations.json").write_text(json.dumps(document))
-    assert "two boxes for image 0.png" in refused(split, Task.DETECTION).what
+    assert "two boxes for image images/0.png" in refused(split, Task.DETECTION).what
 
 
 def test_box_of_no_image(split: Path) -> None:
