@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from dockyard.recipe import documents
+from dockyard.recipe.anchors import with_anchors
 from dockyard.recipe.graphs.outline import check_names, read_outline
 from dockyard.recipe.hashing import content_hash
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.measurement import TOTAL
 from shared.contract.model import IMAGE, InputSpec, Model, Network, Pipeline, PipelineNode, steps_of
-from shared.contract.outputs import Task, TextOutputs
+from shared.contract.outputs import DetectionOutputs, Task, TextOutputs
 
 SCHEMA = PRODUCT / "models" / "model.schema.json"
 
@@ -44,7 +45,7 @@ def load_model(workspace: Workspace, name: str, where: str) -> Model:
     if "pipeline" in document:
         _check_nodes(document["pipeline"], f"{place}: $.pipeline")
         return Pipeline.from_model_json(name, document)
-    network = Network.from_model_json(name, document)
+    network = with_anchors(Network.from_model_json(name, document), folder, place)
     check_network(workspace, network, folder)
     return network
 
@@ -69,7 +70,36 @@ def check_network(workspace: Workspace, network: Network, folder: Path) -> None:
                 f"the blank {symbols.blank} is beyond the {len(symbols.alphabet)} symbols of the alphabet",
                 f"{where}: $.outputs.symbols.blank",
             )
+    if isinstance(network.outputs, DetectionOutputs):
+        _check_boxes(network.outputs, f"{where}: $.outputs")
     _check_graph(workspace, network, folder, where)
+
+
+def _check_boxes(outputs: DetectionOutputs, where: str) -> None:
+    """Refuse keys that contradict one another: one of them would be passed over."""
+    box, objects = outputs.box, outputs.objects
+    is_raw = box.strides is not None or box.anchors is not None
+    if box.strides is not None and box.anchors is not None:
+        raise InputProblem("boxes that are relative to cells and to anchors", f"{where}.box", "keep one")
+    if box.strides is not None and (box.form, box.unit) != ("cxcywh", "pixels"):
+        advice = 'cells and strides are of centres and sizes: "form": "cxcywh", "unit": "pixels"'
+        raise InputProblem(
+            f"strides with the form '{box.form}' in {box.unit}", f"{where}.box.strides", advice
+        )
+    if is_raw and box.form not in ("cxcywh", "cycxhw"):
+        advice = "the outputs are a centre and a size: cxcywh, or cycxhw where y is first"
+        raise InputProblem(f"anchors with the form '{box.form}'", f"{where}.box.form", advice)
+    classes = objects.classes if objects else None
+    if classes is not None and classes.background is not None and classes.background > len(classes.names):
+        what = f"the background {classes.background} is beyond the {len(classes.names)} names and itself"
+        raise InputProblem(what, f"{where}.objects.classes.background", "give its number among the scores")
+    if (
+        classes is not None
+        and classes.kind == "number"
+        and (classes.activation or classes.background is not None)
+    ):
+        advice = 'leave activation and background out, or write "kind": "scores"'
+        raise InputProblem("a number of a class is no score", f"{where}.objects.classes", advice)
 
 
 def _check_input(spec: InputSpec, where: str) -> None:

@@ -28,6 +28,7 @@ class InputSpec:
         channels: `RGB`, `BGR` or `GRAY`.
         mean, scale: one value for each channel; the input is (pixel - mean) / scale, pixels 0 to 255.
         pad: the fill of a letterbox, 0 to 255.
+        placed: where a letterbox has the image, in the `centre` or in the top left `corner`, as YOLOX has it.
         interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing);
             `linear`.
         dtype: `float32`, or `uint8` for a network that takes the pixels as they are.
@@ -46,6 +47,7 @@ class InputSpec:
     interpolation: str = "area"
     dtype: str = "float32"
     background: str = "black"
+    placed: str = "centre"
 
     @property
     def size(self) -> Tuple[int, int]:

@@ -110,6 +110,7 @@ class ReadObject:
         track: the number of its track in its source, from 1; None without tracking.
         vote: by node; empty without voting.
         is_tracked: the frame did not go through the networks: box and answers are those of the track.
+        category: what it is, by the detector; None where that tells none apart.
     """
 
     box: Tuple[float, float, float, float]
@@ -118,6 +119,7 @@ class ReadObject:
     track: Optional[int] = None
     vote: Mapping[str, Vote] = field(default_factory=dict)
     is_tracked: bool = False
+    category: Optional[str] = None
 
 
 @dataclass(frozen=True)

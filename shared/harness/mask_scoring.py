@@ -63,10 +63,11 @@ def both_masks(network: Network, found: FoundMask, sample: Sample) -> Tuple[Arra
     inner = (height, width)
     if network.input.resize == "letterbox":
         inner = (round(truth.shape[0] * placement.scale_y), round(truth.shape[1] * placement.scale_x))
-        # A letterbox centres the image: twice the padding and the image leave 0 pixels, or 1 at an odd side.
-        # Anything else: the annotation has other proportions than the image.
+        # In the centre, twice the padding and the image leave 0 pixels, or 1 at an odd side; in the corner
+        # the image takes a whole side. Anything else: the annotation has other proportions than the image.
         left_over = (height - 2 * placement.top - inner[0], width - 2 * placement.left - inner[1])
-        if not all(0 <= pixels <= 1 for pixels in left_over):
+        is_in_corner = network.input.placed == "corner"
+        if min(left_over) not in (0, 1) or (not is_in_corner and max(left_over) > 1):
             raise UnreadableImage(
                 f"the annotation {sample.labelme or sample.mask} is not of its image's size"
             )

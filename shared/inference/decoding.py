@@ -9,15 +9,16 @@ import numpy as np
 
 from shared.contract.model import Network
 from shared.contract.outputs import (
-    BoxOutput,
     ClassificationOutputs,
     DetectionOutputs,
+    ObjectsOutput,
     SegmentationOutputs,
     TextOutputs,
 )
 from shared.inference.arrays import Array
 from shared.inference.boxes import Box, iou
 from shared.inference.mask_decoding import decode_mask
+from shared.inference.object_decoding import Candidates, box_rows, corners_of, find_objects, own_scores
 from shared.inference.preprocess import Placement
 from shared.inference.session import Tensors
 
@@ -36,6 +37,28 @@ class FoundBox:
     """The best box of a detector, in pixels of the image."""
 
     box: Box
+
+
+@dataclass(frozen=True)
+class ScoredBox:
+    """A box that was found.
+
+    Attributes:
+        box: in pixels of the image.
+        score: None where the network has none.
+        name: of its class; None where the network tells none apart.
+    """
+
+    box: Box
+    score: Optional[float]
+    name: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class FoundObjects:
+    """What a detector of many objects found: at least one, the surest first."""
+
+    objects: Tuple[ScoredBox, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +94,7 @@ class FoundMask:
     placement: Placement
 
 
-Prediction = Union[FoundBox, FoundText, FoundClass, FoundMask]
+Prediction = Union[FoundBox, FoundObjects, FoundText, FoundClass, FoundMask]
 
 
 def predict(network: Network, tensors: Tensors, placement: Placement) -> Optional[Prediction]:
@@ -82,6 +105,9 @@ def predict(network: Network, tensors: Tensors, placement: Placement) -> Optiona
         placement: where the image lies in its input.
     """
     outputs = network.outputs
+    if isinstance(outputs, DetectionOutputs) and outputs.finds_many:
+        objects = decode_boxes(outputs, network.input.size, tensors, placement)
+        return FoundObjects(tuple(objects)) if objects else None
     if isinstance(outputs, DetectionOutputs):
         box = decode_box(outputs, network.input.size, tensors, placement)
         return None if box is None else FoundBox(box)
@@ -106,14 +132,6 @@ def decode_box(
     return found[0].box if found else None
 
 
-@dataclass(frozen=True)
-class ScoredBox:
-    """A box in pixels of the image, and its score; None where the network has none."""
-
-    box: Box
-    score: Optional[float]
-
-
 def decode_boxes(
     outputs: DetectionOutputs,
     input_size: Tuple[int, int],
@@ -123,54 +141,42 @@ def decode_boxes(
 ) -> List[ScoredBox]:
     """Return the boxes of a detector, the surest first.
 
-    One that overlaps a surer one by more than SAME_OBJECT is of the same object and left out. Of rows without
-    a score the first is the one that counts. Where a network's arithmetic failed, NaN or infinite, is no box.
+    Of a detector of many objects they are as model.json says. Of others, one that overlaps a surer one by
+    more than SAME_OBJECT is of the same object and left out, and of rows without a score the first is the one
+    that counts. Where a network's arithmetic failed, NaN or infinite, is no box.
 
     Args:
         input_size, tensors: as of `decode_box`.
-        most: boxes that are looked at.
+        most: boxes that are looked at; of a detector of many objects, that are returned.
     """
-    rows = np.asarray(tensors[outputs.box.tensor], np.float64)
-    rows = rows.reshape(-1, rows.shape[-1])
+    if outputs.objects is not None:
+        return _objects(outputs.objects, find_objects(outputs, input_size, tensors, most), placement)
+    rows = box_rows(outputs.box, tensors)
     if not len(rows):
         return []
-    scores = _scores(outputs, rows, tensors)
+    scores = own_scores(outputs, rows, tensors)
+    chosen = np.zeros(1, np.int64) if scores is None else np.argsort(-scores, kind="stable")[:most]
+    boxes = corners_of(outputs.box, rows, chosen, input_size).tolist()
     if outputs.score is None or scores is None:
-        box = placement.in_image(_corners(outputs.box, rows[0], input_size))
+        box = placement.in_image(tuple(boxes[0]))
         return [ScoredBox(box, None)] if np.isfinite(box).all() else []
     found: List[ScoredBox] = []
-    for row in np.argsort(-scores, kind="stable")[:most]:
+    for row, corners in zip(chosen, boxes):
         if not scores[row] >= outputs.score.minimum:  # a NaN, which is sorted last, is no score
             break
-        box = placement.in_image(_corners(outputs.box, rows[row], input_size))
+        box = placement.in_image(tuple(corners))
         if np.isfinite(box).all() and all(iou(box, surer.box) <= SAME_OBJECT for surer in found):
             found.append(ScoredBox(box, float(scores[row])))
     return found
 
 
-def _scores(outputs: DetectionOutputs, rows: Array, tensors: Tensors) -> Optional[Array]:
-    """Return the score of each row, or None where there is none."""
-    score = outputs.score
-    if score is not None and score.tensor is not None:
-        return np.asarray(tensors[score.tensor], np.float64).reshape(-1)
-    if score is not None and score.column is not None:
-        return np.asarray(rows[:, score.column])
-    return None
-
-
-def _corners(spec: BoxOutput, row: Array, input_size: Tuple[int, int]) -> Box:
-    """Return the box of one row in pixels of the input."""
-    a, b, c, d = (float(value) for value in row[spec.first : spec.first + 4])
-    if spec.form == "yxyx":
-        a, b, c, d = b, a, d, c
-    elif spec.form == "xywh":
-        c, d = a + c, b + d
-    elif spec.form == "cxcywh":
-        a, b, c, d = a - c / 2, b - d / 2, a + c / 2, b + d / 2
-    if spec.unit == "relative":
-        height, width = input_size
-        a, b, c, d = a * width, b * height, c * width, d * height
-    return a, b, c, d
+def _objects(objects: ObjectsOutput, found: Candidates, placement: Placement) -> List[ScoredBox]:
+    boxes, scores, classes = (part.tolist() for part in found)
+    rows = zip(boxes, scores, classes)
+    return [
+        ScoredBox(placement.in_image(tuple(box)), score, objects.names[number] or None)
+        for box, score, number in rows
+    ]
 
 
 def decode_text(outputs: TextOutputs, tensors: Tensors) -> FoundText:

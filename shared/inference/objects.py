@@ -31,7 +31,7 @@ def read_objects(nodes: Sequence[LoadedNode], image: Array, clock: Clock) -> Tup
         for own, answer in zip(answers, _read(reader, image, areas, clock)):
             own[reader.node.name] = answer
     pairs = zip(boxes, answers)
-    return tuple(ReadObject(found.box, found.score, answer) for found, answer in pairs)
+    return tuple(ReadObject(found.box, found.score, answer, category=found.name) for found, answer in pairs)
 
 
 def _detect(loaded: LoadedNode, image: Array, clock: Clock) -> List[ScoredBox]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Dict, Mapping, Optional, Sequence, Tuple
 
@@ -10,7 +10,7 @@ from shared.contract.measurement import TOTAL
 from shared.contract.model import IMAGE, Network, PipelineNode, steps_of
 from shared.inference.arrays import Array
 from shared.inference.boxes import moved
-from shared.inference.decoding import FoundBox, Prediction, predict
+from shared.inference.decoding import FoundBox, FoundObjects, Prediction, ScoredBox, predict
 from shared.inference.image_files import decode
 from shared.inference.preprocess import Area, area_of, crop, to_input
 from shared.inference.session import Session
@@ -100,7 +100,12 @@ def _area(
     if node.input == IMAGE:
         return 0, 0, width, height
     found = predictions[node.input]
-    return area_of(found.box, node.crop_margin, width, height) if isinstance(found, FoundBox) else None
+    best = found.objects[0] if isinstance(found, FoundObjects) else found
+    return (
+        area_of(best.box, node.crop_margin, width, height)
+        if isinstance(best, (FoundBox, ScoredBox))
+        else None
+    )
 
 
 def _run_node(loaded: LoadedNode, image: Array, area: Area, clock: Clock) -> Optional[Prediction]:
@@ -111,11 +116,16 @@ def _run_node(loaded: LoadedNode, image: Array, area: Area, clock: Clock) -> Opt
     tensors = loaded.session.run(tensor)
     clock.lap(call)
     found = predict(loaded.network, tensors, placement)
-    if isinstance(found, FoundBox):
-        found = _moved(found, area)
+    found = _moved(found, area)
     clock.lap(read)
     return found
 
 
-def _moved(found: FoundBox, area: Area) -> FoundBox:
-    return FoundBox(moved(found.box, area[0], area[1]))
+def _moved(found: Optional[Prediction], area: Area) -> Optional[Prediction]:
+    """Return boxes that were found in a part of an image in pixels of the whole; all else as it is."""
+    if isinstance(found, FoundBox):
+        return FoundBox(moved(found.box, area[0], area[1]))
+    if isinstance(found, FoundObjects):
+        objects = (replace(one, box=moved(one.box, area[0], area[1])) for one in found.objects)
+        return FoundObjects(tuple(objects))
+    return found

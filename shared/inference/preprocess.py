@@ -61,7 +61,7 @@ def to_pixels(image: Array, spec: InputSpec) -> Tuple[Array, Placement]:
     """
     height, width = spec.size
     if spec.resize == "letterbox":
-        return _letterbox(image, height, width, spec.interpolation, spec.pad)
+        return _letterbox(image, spec)
     return _stretch(image, height, width, spec.interpolation)
 
 
@@ -112,14 +112,13 @@ def _stretch(image: Array, height: int, width: int, interpolation: str) -> Tuple
     return cv2.resize(image, (width, height), interpolation=method), placement
 
 
-def _letterbox(
-    image: Array, height: int, width: int, interpolation: str, pad: int
-) -> Tuple[Array, Placement]:
+def _letterbox(image: Array, spec: InputSpec) -> Tuple[Array, Placement]:
+    height, width = spec.size
     ratio = min(width / image.shape[1], height / image.shape[0])
     inner_h, inner_w = max(1, round(image.shape[0] * ratio)), max(1, round(image.shape[1] * ratio))
-    inner, placement = _stretch(image, inner_h, inner_w, interpolation)
-    left, top = (width - inner_w) // 2, (height - inner_h) // 2
-    canvas = np.full((height, width, 3), pad, np.uint8)
+    inner, placement = _stretch(image, inner_h, inner_w, spec.interpolation)
+    left, top = (0, 0) if spec.placed == "corner" else ((width - inner_w) // 2, (height - inner_h) // 2)
+    canvas = np.full((height, width, 3), spec.pad, np.uint8)
     canvas[top : top + inner_h, left : left + inner_w] = inner
     return canvas, Placement(placement.scale_x, placement.scale_y, float(left), float(top))
 

@@ -14,7 +14,15 @@ from shared.contract.outputs import ClassificationOutputs, SegmentationOutputs, 
 from shared.contract.reading_lines import rounded_box, rounded_share
 from shared.contract.streaming import Answer, ReadObject, stream_problem
 from shared.inference.arrays import Array
-from shared.inference.decoding import FoundBox, FoundClass, FoundMask, FoundText, Prediction
+from shared.inference.boxes import Box
+from shared.inference.decoding import (
+    FoundBox,
+    FoundClass,
+    FoundMask,
+    FoundObjects,
+    FoundText,
+    Prediction,
+)
 from shared.inference.image_files import decode
 from shared.inference.mask_decoding import decode_mask, over_image
 from shared.inference.objects import answer_of, read_objects
@@ -75,13 +83,18 @@ def _finds_objects(nodes: Sequence[LoadedNode]) -> bool:
 
 def _of_object(one: ReadObject, readers: Sequence[str]) -> Found:
     """Return an object with what the last network says of it; what each says, where several read."""
-    found: Found = {"box": rounded_box(one.box), "score": rounded_share(one.score)}
+    found: Found = _of_box(one.box, one.score, one.category)
     answers = {name: _of_answer(one.answers[name]) for name in readers}
     if readers:
         found.update(answers[readers[-1]])
     if len(readers) > 1:
         found["answers"] = answers
     return found
+
+
+def _of_box(box: Box, score: Optional[float], name: Optional[str]) -> Found:
+    found: Found = {"box": rounded_box(box), "score": rounded_share(score)}
+    return found if name is None else {**found, "class": name}
 
 
 def _of_answer(answer: Answer) -> Found:
@@ -111,6 +124,8 @@ def _of_passage(last: LoadedNode, passage: Passage) -> List[Found]:
     left, top, right, bottom = passage.areas[last.node.name]
     if isinstance(prediction, FoundBox):
         return [{"box": rounded_box(prediction.box), "score": None}]
+    if isinstance(prediction, FoundObjects):
+        return [_of_box(one.box, one.score, one.name) for one in prediction.objects]
     found: Found = {"box": [left, top, right, bottom]}
     if isinstance(prediction, FoundText):
         found.update(text=prediction.text, country=prediction.country, confidence=None)

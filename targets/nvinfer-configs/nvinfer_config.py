@@ -85,6 +85,13 @@ def detector_config(network: Network, element: Element, tracking: Tracking) -> C
     outputs = network.outputs
     if not isinstance(outputs, DetectionOutputs):
         raise _wrong_task(network, "a detector")
+    if outputs.objects is not None and outputs.objects.classes is not None:
+        advice = (
+            "leave the classes out of model.json where one kind is enough, or build it for another target"
+        )
+        raise InputProblem(
+            "the parser library knows one kind of objects", "$.outputs.objects.classes", advice
+        )
     minimum = outputs.score.minimum if outputs.score else 0.0
     pauses = str(tracking.interval - 1)
     entries = (

@@ -124,13 +124,14 @@ def _resize_entries(spec: InputSpec) -> Tuple[Entry, ...]:
         raise InputProblem(what, "$.input.pad", advice)
     said = f"model.json input.resize: {spec.resize}"
     is_letterbox = spec.resize == "letterbox"
-    middle = Entry("symmetric-padding", "1", f"{said}, the picture in the middle")
+    is_centred = int(spec.placed == "centre")
+    place = Entry("symmetric-padding", str(is_centred), f"model.json input.placed: {spec.placed}")
     sampled = f"model.json input.interpolation: {spec.interpolation}"
     if spec.interpolation != "linear":
         sampled += ", which nvinfer lacks; bilinear is the nearest to it"
     return (
         Entry("maintain-aspect-ratio", str(int(is_letterbox)), said),
-        *((middle,) if is_letterbox else ()),
+        *((place,) if is_letterbox else ()),
         Entry("scaling-filter", "1", sampled),
     )
 

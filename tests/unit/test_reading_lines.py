@@ -68,7 +68,8 @@ def test_a_line_is_the_same_wherever_it_is_written() -> None:
     assert json_line(FrameReading("a.mp4", 3, 0.12, (SEEN,), latency_ms=17.28501)) == (
         '{"source": "a.mp4", "frame": 3, "time_s": 0.12, "objects": [{"box": [10.12, 20.46, 110.79, 50.0], '
         '"score": 0.9877, "answers": {"reader": {"text": "AB-12", "country": "D", "confidence": 0.9123}}, '
-        '"track": 7, "vote": {}, "is_tracked": true}], "name": "", "latency_ms": 17.29, "version": 1}'
+        '"track": 7, "vote": {}, "is_tracked": true, "category": null}], "name": "", "latency_ms": 17.29, '
+        '"version": 1}'
     )
 
 
