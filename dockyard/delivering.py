@@ -127,8 +127,8 @@ def _fill(plan: Plan, found: Assessment, app: Path, display: Display) -> Deliver
     """Write what goes into the image."""
     first = next(iter(plan.networks))
     display.progress("golden images", 0, 0)
-    data = folder_of(plan, first, display.progress)
-    samples = read_split(data / "test", plan.task_of(first))
+    data, answering = folder_of(plan, first, display.progress), plan.answering_network(first)
+    samples = read_split(data / "test", answering.task, answering.outputs)
     return write_content(plan, found, samples, app)
 
 

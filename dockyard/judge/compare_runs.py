@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -13,15 +13,16 @@ import numpy as np
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import device_name
 from dockyard.judge.measurements import paired_ratios
+from dockyard.judge.quality_changes import drop_of
 from dockyard.judge.questions import MIN_ROUNDS
 from dockyard.judge.record_files import read_records
-from dockyard.judge.statistics import Figures, Interval, drop_with_interval, simultaneous_ratios
+from dockyard.judge.statistics import Figures, Interval, simultaneous_ratios
 from dockyard.judge.verdicts import judge
 from dockyard.plan.plan import REFERENCE_VARIANT
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import clips
 from shared.contract.errors import InputProblem, JobFailed, nearest
-from shared.contract.measurement import Scope
+from shared.contract.measurement import Quality, Scope
 
 ALIKE_WITHIN = 0.05
 """Speedups that differ by less are the same, however certain the difference."""
@@ -229,15 +230,15 @@ def _quality_gain(one: Assessment, other: Assessment) -> tuple[Interval | None, 
     judged_on = clips.SPLIT if one.record.scope == Scope.STREAM else "test"
     if one.record.data.get(judged_on) != other.record.data.get(judged_on):
         return None, f"quality not compared: other {'video' if judged_on == clips.SPLIT else 'test data'}"
-    mine, theirs = _scores(one), _scores(other)
-    if one.metric != other.metric or mine.keys() != theirs.keys():
+    mine, theirs = one.record.quality, other.record.quality
+    if mine is None or theirs is None or mine.main != theirs.main or _scored(mine) != _scored(theirs):
         return None, "quality not compared: other metric or samples"
-    gains = [theirs[sample] for sample in mine], list(mine.values())
-    return drop_with_interval(*gains, are_frames=one.is_stream), ""
+    return drop_of(theirs, mine, one.is_stream), ""
 
 
-def _scores(one: Assessment) -> Mapping[str, float]:
-    return one.record.quality.scores(one.metric) if one.record.quality else {}
+def _scored(quality: Quality) -> Set[str]:
+    """Return the ids of the samples that count."""
+    return set(quality.scores(quality.sample_metric))
 
 
 def _changes_of_speed(ratio: Interval | None) -> Iterator[Change]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import full_device_name, same_device
 from dockyard.judge.measurements import pace_ms_of, speedup_of, times_of
+from dockyard.judge.quality_changes import drop_of
 from dockyard.judge.questions import Answer, questions_of_speed, required_of, required_speeds
 from dockyard.judge.ranking import has_open_tie, unbeaten
-from dockyard.judge.statistics import drop_with_interval, flips
+from dockyard.judge.statistics import flips
 from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.measurement import Quality
 from shared.contract.record import Record, RecordStatus
@@ -113,7 +114,7 @@ def _assess(record: Record, reference: Record | None) -> Assessment:
 
 def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessment:
     """Return a measured variant beside its measured reference."""
-    record, metric = alone.record, alone.metric
+    record, metric = alone.record, quality.sample_metric
     theirs = reference.quality.scores(metric) if reference.quality else {}
     mine = quality.scores(metric)
     if mine.keys() != theirs.keys() or not mine:
@@ -123,10 +124,8 @@ def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessme
     reference_mb = _size_mb(reference)
     compared = replace(
         alone,
-        reference_quality=reference.quality.metrics.get(metric) if reference.quality else None,
-        drop=drop_with_interval(
-            [theirs[sample] for sample in mine], list(mine.values()), are_frames=alone.is_stream
-        ),
+        reference_quality=reference.quality.metrics.get(alone.metric) if reference.quality else None,
+        drop=drop_of(reference.quality, quality, alone.is_stream) if reference.quality else None,
         flipped=tuple(flips(theirs, mine)),
         size_ratio=alone.size_mb / reference_mb if reference_mb else None,
     )
@@ -144,11 +143,11 @@ def _with_prediction(one: Assessment, reference: Record | None) -> Assessment:
     predicted = one.record.predicted
     if predicted is None or reference is None or reference.quality is None:
         return one
-    theirs, mine = reference.quality.scores(predicted.main), predicted.scores(predicted.main)
+    metric = predicted.sample_metric
+    theirs, mine = reference.quality.scores(metric), predicted.scores(metric)
     if not mine or not mine.keys() <= theirs.keys():
         return one
-    drop = drop_with_interval([theirs[sample] for sample in mine], list(mine.values()))
-    return replace(one, predicted_drop=drop)
+    return replace(one, predicted_drop=drop_of(reference.quality, predicted))
 
 
 def _why_incomparable(record: Record, reference: Record) -> str:

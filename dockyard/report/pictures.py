@@ -138,7 +138,8 @@ def _sheet(workspace: Workspace, rows: Sequence[Assessment], file: str, title: s
     folder = datasets.folder_at_hand(plan, record.model)
     if folder is None:
         return None
-    samples = read_split(folder / "test", plan.task_of(record.model))
+    answering = plan.answering_network(record.model)
+    samples = read_split(folder / "test", answering.task, answering.outputs)
     if refuse_overlap({"test": samples})["test"] != record.data.get("test"):
         return None
     boxes = {sample.id: sample.box for sample in _with_boxes(folder / "test")}

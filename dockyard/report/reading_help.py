@@ -19,8 +19,10 @@ READING_HELP = (
     "burst a round.",
     "Quality is measured on the exact files whose SHA-256 is in the record, on the test split, which "
     "neither calibration nor accuracy-aware search has seen. The drop's interval is a paired bootstrap. A "
-    "sample has flipped when it is right on one side only (a box or a mask is right from an IoU of 0.5).",
-    "The metric iou of masks is the mean of the images' pixel IoU, iou_set the IoU of all their pixels.",
+    "sample has flipped when it is right on one side only (a box or a mask is right from an IoU of 0.5, an "
+    "image with many objects from an ap of 0.5).",
+    "The metric iou of masks is the mean of the images' pixel IoU, iou_set the IoU of all their pixels. mAP "
+    "is COCO's, over IoUs of 0.5 to 0.95; mAP50 the one at 0.5; ap the mean of what single images come to.",
     "In the pictures the right half shows quality over time: up and left is better. Points with a black "
     "ring are the Pareto front: none is beaten by another variant that is no worse and faster by more than "
     f"{STEADY_WITHIN:.0%}, which is how far the same thing may be from itself. The black line goes in steps "

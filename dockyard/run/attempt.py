@@ -28,6 +28,7 @@ from dockyard.run.check_result import read_result
 from dockyard.run.datasets import DataSet
 from dockyard.run.display import Display
 from dockyard.run.job_lines import read_progress
+from dockyard.run.object_quality import with_mean_ap
 from dockyard.run.outcome import Outcome
 from dockyard.run.placement import Placement
 from dockyard.run.search import BUDGET_SPENT
@@ -149,6 +150,7 @@ def _do(run: Run, planned: PlannedJob, log: deque[str]) -> Outcome:
     with filled_folder(run, planned) as folder:
         job_exit = _execute(run, planned, folder, log)
         result = read_result(folder, job_exit, job.parameters)
+        result = with_mean_ap(result, job, run.data)
         if _has_spent_budget(run, planned, job_exit):
             result = replace(result, status=Status.NOT_MEASURED, reason=BUDGET_SPENT)
         if result.status == Status.DONE and job.stage.is_cached and _tuning_of(planned) is not None:

@@ -17,6 +17,7 @@ from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import clips
 from dockyard.run.annotations import check_annotations
+from dockyard.run.boxes import check_boxes
 from dockyard.run.clips import PreparedClip
 from dockyard.run.image_files import Header, read_header
 from dockyard.run.job_lines import read_progress
@@ -65,10 +66,11 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
             continue
         folder = folder_of(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
+        answering = plan.answering_network(model)
         splits: dict[str, list[Sample]] = {}
         warnings: list[str] = []
         for split in plan.splits_of(model):
-            splits[split] = read_split(folder / split, plan.task_of(model))
+            splits[split] = read_split(folder / split, answering.task, answering.outputs)
             warnings += _check(plan, model, splits[split], folder / split)
         sizes = {name: len(samples) for name, samples in splits.items()}
         found[model] = DataSet(folder, refuse_overlap(splits), sizes, tuple(warnings))
@@ -84,6 +86,7 @@ def _check(plan: Plan, model: str, samples: list[Sample], folder: Path) -> list[
         headers[sample.id] = read_header(sample.path, workspace.display_path(sample.path))
     warnings = _transparent(headers, plan.first_network(model), place)
     if folder.name in SCORED_SPLITS:
+        check_boxes(samples, headers, place)
         warnings += check_annotations(answering, samples, place)
         if isinstance(answering.outputs, SegmentationOutputs):
             warnings += check_masks(answering.outputs.mask, samples, headers, workspace, place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from shared.contract.dataset import Sample
-from shared.contract.outputs import ClassificationOutputs, Outputs, TextOutputs
+from shared.contract.outputs import ClassificationOutputs, DetectionOutputs, Outputs, TextOutputs
 
 SHOWN = 5
 """Names that a message shows."""
@@ -22,7 +22,7 @@ class Unanswerable:
     """Annotations of one kind that no answer of a network can match.
 
     Attributes:
-        kind: `labels`, `readings` or `countries`.
+        kind: `labels`, `readings`, `countries` or `images' categories`.
         strangers: the names, or the symbols of readings, that the network does not have; commonest first.
         places: file and line of the first sample with each, or the sample's name.
         known: those that it has, in the order of its classes.
@@ -75,7 +75,14 @@ def unanswerable(outputs: Outputs, samples: Sequence[Sample]) -> list[Unanswerab
         if outputs.country is not None:
             countries = [(sample, [sample.country]) for sample in samples if sample.country]
             found.append(_strangers("countries", countries, outputs.country.names))
+    elif isinstance(outputs, DetectionOutputs) and outputs.objects and outputs.objects.classes:
+        categories = [(sample, _categories(sample)) for sample in samples if sample.objects]
+        found.append(_strangers("images' categories", categories, outputs.objects.classes.names))
     return [one for one in found if one is not None]
+
+
+def _categories(sample: Sample) -> list[str]:
+    return [one.category or "" for one in sample.objects or ()]
 
 
 def _strangers(

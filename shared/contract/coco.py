@@ -71,29 +71,29 @@ def read_coco(path: Path) -> List[CocoImage]:
             try:
                 objects[number].append(_object(annotation, names))
             except _Wrong as wrong:
-                raise InputProblem(f"{_file(images[number])}: {wrong}", str(path)) from None
+                raise InputProblem(f"{images[number].file}: {wrong}", str(path)) from None
     except FileNotFoundError:
         raise InputProblem("no annotations", str(path), "boxes are read from a COCO JSON file") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         what = f"not a COCO JSON file ({type(error).__name__}: {error})"[:200]
         raise InputProblem(what, str(path)) from None
-    found = [CocoImage(_file(images[key]), _size(images[key]), tuple(objects[key])) for key in images]
+    found = [CocoImage(one.file, one.size, tuple(objects[key])) for key, one in images.items()]
     return sorted(found, key=lambda image: image.file)
 
 
-def _images(entries: List[Mapping[str, Any]], path: Path) -> Dict[Any, Mapping[str, Any]]:
-    """Return the images by id. Raises InputProblem: two with one id, or with one name."""
-    images: Dict[Any, Mapping[str, Any]] = {}
+def _images(entries: List[Mapping[str, Any]], path: Path) -> Dict[Any, CocoImage]:
+    """Return the images by id, without objects. Raises InputProblem: two with one id, or with one name."""
+    images: Dict[Any, CocoImage] = {}
     names: Dict[str, Any] = {}
     for entry in entries:
         number, name = entry["id"], _file(entry)
         if number in images:
-            what = f"two images with the id {number}: {_file(images[number])} and {name}"
+            what = f"two images with the id {number}: {images[number].file} and {name}"
             raise InputProblem(what, str(path), "give every image an id of its own")
         if name in names:
             what = f"{name} is there twice, with the ids {names[name]} and {number}"
             raise InputProblem(what, str(path), "leave one, with the annotations of both")
-        images[number] = entry
+        images[number] = CocoImage(name, _size(entry), ())
         names[name] = number
     return images
 
@@ -122,12 +122,12 @@ def _object(annotation: Mapping[str, Any], names: Mapping[Any, str]) -> TrueObje
     category = annotation.get("category_id")
     if names and category not in names:
         raise _Wrong(f"an object of the category id {category}, which is not under 'categories'")
-    said = {**annotation, **(annotation.get("attributes") or {})}
+    said = annotation.get("attributes") or {}
     return TrueObject(
         _box(annotation.get("bbox")),
         names.get(category),
-        _text(said, "reading"),
-        _text(said, "country"),
+        _text(said.get("reading", annotation.get("reading")), "reading"),
+        _text(said.get("country", annotation.get("country")), "country"),
         bool(annotation.get("iscrowd")),
     )
 
@@ -135,7 +135,7 @@ def _object(annotation: Mapping[str, Any], names: Mapping[Any, str]) -> TrueObje
 def _box(bbox: Any) -> Corners:
     """Return the corners of x, y, width and height. Raises _Wrong."""
     sides = bbox if isinstance(bbox, list) else []
-    if len(sides) != 4 or not all(type(side) in (int, float) and math.isfinite(side) for side in sides):
+    if len(sides) != 4 or not all(map(_is_finite, sides)):
         raise _Wrong(f"a bbox that is not four finite numbers: {str(bbox)[:80]}")
     x, y, width, height = (float(side) for side in sides)
     if width <= 0 or height <= 0:
@@ -143,9 +143,12 @@ def _box(bbox: Any) -> Corners:
     return x, y, x + width, y + height
 
 
-def _text(said: Mapping[str, Any], key: str) -> Optional[str]:
+def _is_finite(side: Any) -> bool:
+    return type(side) in (int, float) and math.isfinite(side)
+
+
+def _text(text: Any, key: str) -> Optional[str]:
     """Return a text that is annotated; None where it is not there or empty. Raises _Wrong."""
-    text = said.get(key)
     if text is not None and not isinstance(text, str):
         raise _Wrong(f"a {key} that is no text ({str(text)[:80]}): write it between quotation marks")
     return text or None

@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import posixpath
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from .coco import CocoImage, Corners, TrueObject, read_coco
 from .errors import InputProblem
@@ -224,10 +225,10 @@ def read_objects(folder: Path, category: Optional[str] = None) -> List[Sample]:
     Raises:
         InputProblem: as `read_coco`; two names for one image.
     """
-    path = folder / "annotations.json"
+    path, there = folder / "annotations.json", _names_in_images(folder)
     samples: Dict[str, Sample] = {}
     for image in read_coco(path):
-        name = _image_name(folder, image)
+        name = _image_name(folder, image, there)
         if name in samples:
             raise InputProblem(f"two images are the file {name}", str(path), "give every image its own name")
         objects = tuple(one for one in image.objects if category in (None, one.category))
@@ -235,19 +236,26 @@ def read_objects(folder: Path, category: Optional[str] = None) -> List[Sample]:
     return sorted(samples.values(), key=lambda sample: sample.id)
 
 
-def _image_name(folder: Path, image: CocoImage) -> str:
-    """Return where an image is: tools name it from the split's folder, from `images/`, or as it was there."""
-    below = f"images/{image.file}"
-    names = (image.file, below, f"images/{image.file.rpartition('/')[2]}")
-    usual = image.file if image.file.startswith("images/") else below
-    return next((name for name in names if _is_file(folder / name)), usual)
-
-
-def _is_file(path: Path) -> bool:
+def _names_in_images(folder: Path) -> FrozenSet[str]:
+    """Return what `images/` has: to ask for each image takes a tenth of the time of a clean set's check."""
     try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False  # no file name at all, which is told where the image is checked
+        return frozenset(f"images/{name}" for name in os.listdir(folder / "images"))
+    except OSError:
+        return frozenset()  # which is told where the images are checked
+
+
+def _image_name(folder: Path, image: CocoImage, there: FrozenSet[str]) -> str:
+    """Return where an image is: tools name it from the split's folder, from `images/`, or as it was there.
+
+    Args:
+        there: what `images/` has.
+    """
+    below = f"images/{image.file}"
+    usual = image.file if image.file.startswith("images/") else below
+    if usual in there:
+        return usual
+    others = (image.file, below, f"images/{image.file.rpartition('/')[2]}")
+    return next((name for name in others if os.path.isfile(f"{folder}/{name}")), usual)
 
 
 def _with_one_box(folder: Path, sample: Sample) -> Sample:
@@ -256,7 +264,7 @@ def _with_one_box(folder: Path, sample: Sample) -> Sample:
     if len(boxes) > 1:
         advice = "give the one box to be found, say which with outputs.category, or outputs.objects for many"
         raise InputProblem(f"two boxes for image {sample.id}", str(folder / "annotations.json"), advice)
-    return replace(sample, box=boxes[0] if boxes else None, objects=None)
+    return Sample(sample.id, sample.path, boxes[0] if boxes else None, size=sample.size)
 
 
 def boxes_of(sample: Sample) -> List[Corners]:

@@ -9,6 +9,12 @@ from typing import ClassVar, Mapping, Optional, Tuple, Union
 TOTAL = "total"
 """The step of a latency that covers the whole call."""
 
+OBJECTS_METRIC = "ap"
+"""Of one image: how good a detector's objects are (`shared.harness.detection_scoring`)."""
+
+MEAN_AP, MEAN_AP_50 = "mAP", "mAP50"
+"""Of a whole split: the mean average precision of objects at an IoU of 0.5 to 0.95, and at 0.5."""
+
 
 class Scope(str, Enum):
     """What a time covers.
@@ -126,15 +132,24 @@ class SampleScore:
     Attributes:
         id: the image's path within the split.
         scores: by metric, 0 to 1.
-        prediction: a text, or a box in pixels of the image (x_min, y_min, x_max, y_max); None where
+        prediction: a text; a box in pixels of the image (x_min, y_min, x_max, y_max); the objects of a
+            detector of many, the surest first, each a box, its score and the number of its class; None where
             nothing was found.
         pixels: how many the intersection and the union of a mask and the true one have.
     """
 
     id: str
     scores: Mapping[str, float]
-    prediction: Union[str, Tuple[float, ...], None] = None
+    prediction: Union[str, Tuple[float, ...], Tuple[Tuple[float, ...], ...], None] = None
     pixels: Optional[Tuple[int, int]] = None
+
+    @property
+    def boxes(self) -> Tuple[Tuple[float, ...], ...]:
+        """The box that was found, or each of the objects; none where it is a text."""
+        if not self.prediction or isinstance(self.prediction, str):
+            return ()
+        objects = tuple(one for one in self.prediction if isinstance(one, tuple))
+        return objects or (tuple(one for one in self.prediction if not isinstance(one, tuple)),)
 
 
 @dataclass(frozen=True)
@@ -151,23 +166,44 @@ class MaskPicture:
 
 
 @dataclass(frozen=True)
+class ObjectTruth:
+    """What is true of the samples of a detector of many objects.
+
+    Attributes:
+        classes: their names, in the order of their numbers.
+        objects: by sample id, each a box (x_min, y_min, x_max, y_max in pixels), the number of its class, and
+            1 for a crowd, which counts neither for nor against, else 0.
+    """
+
+    classes: Tuple[str, ...]
+    objects: Mapping[str, Tuple[Tuple[float, ...], ...]]
+
+
+@dataclass(frozen=True)
 class Quality:
     """What the test split says.
 
     Attributes:
         main: the name of the main metric.
         metrics: over the split, by name, 0 to 1.
+        truth: what the host holds the samples' objects against; None of all others.
     """
 
     main: str
     metrics: Mapping[str, float]
     samples: Tuple[SampleScore, ...]
     pictures: Tuple[MaskPicture, ...] = ()
+    truth: Optional[ObjectTruth] = None
 
     @property
     def value(self) -> float:
         """The main metric."""
         return self.metrics[self.main]
+
+    @property
+    def sample_metric(self) -> str:
+        """The metric that says of a single sample how good it is: the main one, where samples have it."""
+        return OBJECTS_METRIC if self.truth is not None else self.main
 
     def scores(self, metric: str) -> Mapping[str, float]:
         """Return the score of each sample that has the metric, by sample id."""

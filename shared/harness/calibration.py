@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Mapping, Tuple
 
 from shared.contract.dataset import Sample, read_split
 from shared.contract.model import InputSpec, Network
-from shared.harness.scoring import METRICS, score
+from shared.harness.scoring import main_metric, score
 from shared.inference.arrays import Array
 from shared.inference.decoding import predict
 from shared.inference.image_files import read_image
@@ -29,12 +29,12 @@ class SplitCalibration:
         self._network = network
         self._samples: Dict[str, List[Sample]] = {}
         for name, folder in splits.items():
-            self._samples[name] = read_split(folder, network.task)
+            self._samples[name] = read_split(folder, network.task, network.outputs)
         self._placements: Dict[Tuple[str, int], Placement] = {}
 
     @property
     def metric(self) -> str:
-        return METRICS[self._network.task][0]
+        return main_metric(self._network)
 
     def size(self, split: str) -> int:
         return len(self._samples[split])

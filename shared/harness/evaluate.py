@@ -62,7 +62,7 @@ def evaluate(
         UnreadableImage: an image or a mask that cannot be decoded.
         JobFailed: an output with another number of classes than model.json has names for.
     """
-    chosen = read_split(split, network.task)[:samples]
+    chosen = read_split(split, network.task, network.outputs)[:samples]
     scores: List[SampleScore] = []
     times: List[int] = []
     kept: List[Kept] = []
@@ -87,7 +87,7 @@ def evaluate(
         scores.append(score(network, prediction, sample))
         if isinstance(prediction, FoundMask) and number in wanted:
             pictures.append(picture(network, prediction, sample, with_truth))
-    quality = replace(quality_of(network.task, scores), pictures=tuple(pictures))
+    quality = replace(quality_of(network, scores), pictures=tuple(pictures))
     return Evaluation(
         quality, tuple(times), tuple(kept), tuple(chosen), not_finite, outputs_never_change=not outputs_change
     )

@@ -41,7 +41,7 @@ def evaluate_pipeline(nodes: Sequence[LoadedNode], frames: Sequence[Sample]) -> 
         scores.append(_score_last(last, passage, sample))
     samples_ns = {step: tuple(taken) for step, taken in times.items()}
     latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, samples_ns)
-    return quality_of(last.network.task, scores), latency
+    return quality_of(last.network, scores), latency
 
 
 def frames_of(
@@ -56,7 +56,8 @@ def frames_of(
     Raises:
         InputProblem: a split that cannot be read.
     """
-    return read_split(folder / parameters.test, nodes[-1].network.task)[: parameters.images]
+    last = nodes[-1].network
+    return read_split(folder / parameters.test, last.task, last.outputs)[: parameters.images]
 
 
 def _score_last(last: LoadedNode, passage: Passage, sample: Sample) -> SampleScore:

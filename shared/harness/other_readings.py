@@ -23,8 +23,9 @@ from shared.contract.outputs import (
     TextOutputs,
 )
 from shared.harness.progress import report
-from shared.harness.scoring import METRICS, score
+from shared.harness.scoring import main_metric, score
 from shared.inference.arrays import Array
+from shared.inference.boxes import Box
 from shared.inference.decoding import predict
 from shared.inference.image_files import read_image
 from shared.inference.preprocess import Placement, to_input
@@ -72,7 +73,7 @@ def better_reading(network: Network, session: Session, samples: Sequence[Sample]
         samples: few, in which there is something to find; at least one.
     """
     deadline = time.monotonic() + TRIED_S
-    metric = METRICS[network.task][0]
+    metric = main_metric(network)
     report(f"look for the cause in {network.name}", 0, 0)
     runs = _run(session, network.input, samples)
     own = _mean_score(network, runs, samples)
@@ -101,7 +102,7 @@ def _run(session: Session, spec: InputSpec, samples: Sequence[Sample]) -> List[R
 
 
 def _mean_score(network: Network, runs: Sequence[Run], samples: Sequence[Sample]) -> float:
-    metric = METRICS[network.task][0]
+    metric = main_metric(network)
     predictions = [predict(network, *run) for run in runs]
     scored = zip(predictions, samples)
     return float(np.mean([score(network, found, sample).scores[metric] for found, sample in scored]))
@@ -109,10 +110,15 @@ def _mean_score(network: Network, runs: Sequence[Run], samples: Sequence[Sample]
 
 def _cornered(sample: Sample) -> Sample:
     """Return a sample whose annotated width and height are taken for its box's other corner."""
-    if sample.box is None:
-        return sample
-    x, y, right, bottom = sample.box
-    return replace(sample, box=(x, y, right - x, bottom - y))
+    if sample.objects is not None:
+        objects = tuple(replace(one, box=_other_corner(one.box)) for one in sample.objects)
+        return replace(sample, objects=objects)
+    return sample if sample.box is None else replace(sample, box=_other_corner(sample.box))
+
+
+def _other_corner(box: Box) -> Box:
+    x, y, right, bottom = box
+    return x, y, right - x, bottom - y
 
 
 def _of_outputs(network: Network, tensors: Tensors) -> Iterator[Reading]:
@@ -133,7 +139,8 @@ def _of_outputs(network: Network, tensors: Tensors) -> Iterator[Reading]:
 
 
 def _of_boxes(network: Network, outputs: DetectionOutputs) -> Iterator[Reading]:
-    for form in ("xyxy", "yxyx", "xywh", "cxcywh"):
+    is_plain = outputs.box.strides is None and outputs.box.anchors is None
+    for form in ("xyxy", "yxyx", "xywh", "cxcywh") if is_plain else ():
         for unit in ("relative", "pixels"):
             box = replace(outputs.box, form=form, unit=unit)
             if box != outputs.box:
@@ -142,7 +149,19 @@ def _of_boxes(network: Network, outputs: DetectionOutputs) -> Iterator[Reading]:
     if outputs.score is not None:
         every = replace(outputs, score=replace(outputs.score, minimum=-np.inf))
         yield Reading("no outputs.score.minimum", replace(network, outputs=every))
+    yield from _of_numbers(network, outputs)
     yield Reading("the annotations' bbox as x_min, y_min, x_max, y_max", network, corners=True)
+
+
+def _of_numbers(network: Network, outputs: DetectionOutputs) -> Iterator[Reading]:
+    """Yield the reading of classes that are numbered from the other of 0 and 1."""
+    objects = outputs.objects
+    if objects is None or objects.classes is None or objects.classes.kind != "number":
+        return
+    other = 1 - min(1, objects.classes.numbered_from)
+    classes = replace(objects.classes, numbered_from=other)
+    changed = replace(outputs, objects=replace(objects, classes=classes))
+    yield Reading(f"classes numbered from {other}", replace(network, outputs=changed))
 
 
 def _of_names(outputs: ClassificationOutputs) -> Iterator[Tuple[str, Outputs]]:

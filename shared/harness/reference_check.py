@@ -10,7 +10,7 @@ import numpy as np
 from shared.contract.dataset import Sample
 from shared.contract.measurement import Quality, SampleScore
 from shared.contract.model import Network
-from shared.contract.outputs import Task
+from shared.contract.outputs import DetectionOutputs, Task
 from shared.harness.evaluate import Evaluation
 from shared.harness.floors import findable, has_something_to_find, shortfall
 from shared.harness.mask_scoring import true_mask
@@ -87,7 +87,7 @@ def _truth(network: Network, sample: Sample) -> Hashable:
     """Return what is true of a sample; two masks are alike only where both are empty."""
     if network.task == Task.SEGMENTATION:
         return sample.id if has_something_to_find(network, sample) else None
-    return sample.box, sample.reading, sample.country, sample.label
+    return sample.box, sample.objects, sample.reading, sample.country, sample.label
 
 
 def _changing_output(session: Session, found: Evaluation) -> str:
@@ -115,6 +115,8 @@ def _examples(network: Network, samples: Sequence[Sample], quality: Quality) -> 
 
 def _example(network: Network, one: SampleScore, sample: Sample) -> str:
     answer = "nothing" if one.prediction is None else one.prediction
+    if sample.objects is not None:
+        return f"{sample.id}: found {_surest(network, one)}, true is {_first_true(sample)}"
     if network.task == Task.DETECTION:
         true = "no box" if sample.box is None else str(tuple(round(side, 2) for side in sample.box))
     elif network.task == Task.SEGMENTATION:
@@ -123,3 +125,23 @@ def _example(network: Network, one: SampleScore, sample: Sample) -> str:
     else:
         true = sample.label or f"{sample.reading} {sample.country or ''}".strip()
     return f"{sample.id}: found {str(answer)[:80]}, true is {true[:80]}"
+
+
+def _surest(network: Network, one: SampleScore) -> str:
+    """Return what a detector of many objects is surest of in an image."""
+    outputs = network.outputs
+    assert isinstance(outputs, DetectionOutputs)
+    assert outputs.objects is not None
+    if not one.boxes:
+        return "nothing"
+    x0, y0, x1, y1, sure, number = one.boxes[0]
+    what = f"{outputs.objects.names[int(number)][:40]} {(x0, y0, x1, y1)} with the score {sure:.2f}"
+    return f"{what}, and {len(one.boxes) - 1} more".lstrip()
+
+
+def _first_true(sample: Sample) -> str:
+    objects = sample.objects or ()
+    if not objects:
+        return "no object"
+    box = tuple(round(side, 2) for side in objects[0].box)
+    return f"{(objects[0].category or '')[:40]} {box}, and {len(objects) - 1} more".lstrip()

@@ -11,13 +11,22 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from shared.contract.dataset import Sample
-from shared.contract.measurement import Quality, SampleScore
+from shared.contract.measurement import OBJECTS_METRIC, Quality, SampleScore
 from shared.contract.model import Network
-from shared.contract.outputs import ClassificationOutputs, DetectionOutputs, Task, TextOutputs
+from shared.contract.outputs import ClassificationOutputs, DetectionOutputs, ObjectsOutput, Task, TextOutputs
+from shared.harness.detection_scoring import average_precision
 from shared.harness.mask_scoring import both_masks, count_pixels, true_mask
 from shared.inference.arrays import Array
 from shared.inference.boxes import iou
-from shared.inference.decoding import FoundBox, FoundClass, FoundText, Prediction
+from shared.inference.decoding import (
+    FoundBox,
+    FoundClass,
+    FoundMask,
+    FoundObjects,
+    FoundText,
+    Prediction,
+    ScoredBox,
+)
 
 METRICS: Mapping[Task, Tuple[str, ...]] = {
     Task.DETECTION: ("iou",),
@@ -25,7 +34,7 @@ METRICS: Mapping[Task, Tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy",),
     Task.SEGMENTATION: ("iou", "iou_set"),
 }
-"""The metrics of each task, the main one first."""
+"""The metrics of each task, the main one first; a detector of many objects has its own (`main_metric`)."""
 
 
 def score(network: Network, prediction: Optional[Prediction], sample: Sample) -> SampleScore:
@@ -37,6 +46,9 @@ def score(network: Network, prediction: Optional[Prediction], sample: Sample) ->
     Raises:
         UnreadableImage: a true mask that cannot be decoded, or that is not of its image's size.
     """
+    outputs = network.outputs
+    if isinstance(outputs, DetectionOutputs) and outputs.objects is not None:
+        return _score_objects(outputs.objects, prediction, sample)
     if prediction is None:
         return _score_nothing(network, sample)
     if isinstance(prediction, FoundBox):
@@ -48,7 +60,22 @@ def score(network: Network, prediction: Optional[Prediction], sample: Sample) ->
         return SampleScore(sample.id, text_scores(prediction, sample), text)
     if isinstance(prediction, FoundClass):
         return SampleScore(sample.id, {"accuracy": float(prediction.name == sample.label)}, prediction.name)
+    assert isinstance(prediction, FoundMask)
     return score_masks(*both_masks(network, prediction, sample), sample)
+
+
+def _score_objects(objects: ObjectsOutput, prediction: Optional[Prediction], sample: Sample) -> SampleScore:
+    found = prediction.objects if isinstance(prediction, FoundObjects) else ()
+    has_names = objects.classes is not None
+    value = average_precision(found, sample.objects or (), has_names)
+    told = tuple(_told(one, objects.names) for one in found)
+    return SampleScore(sample.id, {OBJECTS_METRIC: value}, told or None)
+
+
+def _told(one: ScoredBox, names: Sequence[str]) -> Tuple[float, ...]:
+    """Return an object as numbers: its box, its score, the number of its class."""
+    box = tuple(round(side, 2) for side in one.box)
+    return (*box, round(one.score or 0.0, 5), float(names.index(one.name or "")))
 
 
 def _score_nothing(network: Network, sample: Sample) -> SampleScore:
@@ -87,9 +114,20 @@ def pixel_iou(intersection: int, union: int) -> float:
     return intersection / union if union else 1.0
 
 
-def quality_of(task: Task, samples: Sequence[SampleScore]) -> Quality:
+def main_metric(network: Network) -> str:
+    """Return the metric by which a network's samples are scored.
+
+    The mAP of many objects is no mean over samples: the host computes it from what was found.
+    """
+    outputs = network.outputs
+    if isinstance(outputs, DetectionOutputs) and outputs.finds_many:
+        return OBJECTS_METRIC
+    return METRICS[network.task][0]
+
+
+def quality_of(network: Network, samples: Sequence[SampleScore]) -> Quality:
     """Return the quality of a split, of at least one sample."""
-    return Quality(METRICS[task][0], set_metrics(samples), tuple(samples))
+    return Quality(main_metric(network), set_metrics(samples), tuple(samples))
 
 
 def set_metrics(samples: Sequence[SampleScore]) -> Dict[str, float]:

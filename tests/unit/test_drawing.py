@@ -22,8 +22,9 @@ from dockyard.report.drawing.samples import answered, caption_of, samples_sheet
 from dockyard.report.drawing.svg import Drawing, Scale, number
 from dockyard.report.pictures import draw, sheet_file
 from dockyard.report.plot_data import plots_of
+from shared.contract.coco import TrueObject
 from shared.contract.dataset import Sample
-from shared.contract.measurement import Quality, SampleScore
+from shared.contract.measurement import ObjectTruth, Quality, SampleScore
 from shared.contract.record import Record
 from tests.builders import bursts, quality, record, requiring, rounds, stream_record
 from tests.unit.test_report_page import HOSTILE, named
@@ -196,6 +197,25 @@ def test_boxes_are_drawn_over_the_true_ones(tmp_path: Path) -> None:
     dashed = [path for path in cells[0].findall(f"{SVG}path") if path.get("stroke-dasharray")]
     assert len(dashed) == 1
     assert "the 1 that flipped first" in caption_of(columns)
+
+
+def test_many_objects_are_drawn(tmp_path: Path) -> None:
+    """Of a detector of many objects all true boxes are drawn, and the surest that were found alone."""
+    objects = tuple(TrueObject(box, "x") for box in (TRUE_BOX, (60.0, 10.0, 90.0, 40.0)))
+    rows_of = {"a.png": tuple((*one.box, 0.0, 0.0) for one in objects)}
+    truth = ObjectTruth(("x",), rows_of)
+
+    def said(variant: str, count: int, ap: float) -> Record:
+        found = tuple((*TRUE_BOX, 0.9 - number / 100, 0.0) for number in range(count))
+        samples = (SampleScore("a.png", {"ap": ap}, found),)
+        return record(variant, quality=Quality("mAP", {"mAP": ap}, samples, truth=truth))
+
+    columns = answered(judge([said("reference", 2, 1.0), said("int8", 50, 0.2)]))
+    found = samples_sheet(columns, pictured(tmp_path, "a.png", objects=objects), "a.svg", "t")
+    assert words_of(found)[-2:] == ["ap 1.00", "✗ ap 0.20"]
+    shapes = [len(cell.findall(f"{SVG}path")) for cell in drawn(found).findall(f"{SVG}svg")]
+    assert shapes == [2 * (2 + 2), 2 * (2 + 2 + 3)]
+    assert "true objects" in caption_of(columns)
 
 
 def test_readings_that_flipped_are_shown(tmp_path: Path) -> None:

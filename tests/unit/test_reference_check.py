@@ -404,7 +404,7 @@ def told(answers: Sequence[str], labels: Sequence[str]) -> str:
     for number, (answer, true) in enumerate(zip(answers, labels, strict=True)):
         scored.append(SampleScore(str(number), {"accuracy": float(answer == true)}, answer))
     samples = [Sample(str(number), Path("x"), label=true) for number, true in enumerate(labels)]
-    return shortfall(classifier("abcd"), samples, quality_of(Task.CLASSIFICATION, scored))
+    return shortfall(classifier("abcd"), samples, quality_of(classifier("abcd"), scored))
 
 
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=60))

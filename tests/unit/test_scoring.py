@@ -159,4 +159,5 @@ def test_every_task_has_its_metric() -> None:
     """Each task that model.json may name has a main metric, which a split's quality names."""
     assert set(METRICS) == set(Task)
     assert all(METRICS.values())
-    assert quality_of(Task.DETECTION, [SampleScore("a", {"iou": 0.5})]).value == 0.5
+    detector = network(Task.DETECTION, DetectionOutputs(BoxOutput("b")))
+    assert quality_of(detector, [SampleScore("a", {"iou": 0.5})]).value == 0.5

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import chain
 
 from PIL import Image, ImageOps
 
@@ -15,13 +16,16 @@ from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.report.drawing import svg
 from dockyard.report.drawing.sheet import FOUND, TRUE, Cell, Row, outlined, sheet
 from dockyard.report.drawing.svg import Drawing
-from shared.contract.dataset import Sample
+from shared.contract.dataset import Sample, boxes_of
 from shared.contract.measurement import SampleScore
 
 MAX_BOXES, MAX_READINGS = 6, 12
 """Samples on a sheet."""
 
 MAX_COLUMNS = 10
+
+MORE = 3
+"""Boxes, the surest, that are drawn of a sample beyond as many as are true: those after them say little."""
 
 BOX_WIDTH, READING_WIDTH = 150, 112
 """Of a column, in pixels."""
@@ -58,6 +62,12 @@ def finds_boxes(rows: Sequence[Assessment]) -> bool:
     return quality is not None and any(isinstance(one.prediction, tuple) for one in quality.samples)
 
 
+def _finds_many(rows: Sequence[Assessment]) -> bool:
+    """Tell whether a model finds every object of an image."""
+    quality = rows[0].record.quality
+    return quality is not None and quality.truth is not None
+
+
 def flipped(rows: Sequence[Assessment]) -> list[str]:
     """Return the samples that are right on one side only for any variant, those of most variants first."""
     counts: dict[str, int] = {}
@@ -70,8 +80,14 @@ def flipped(rows: Sequence[Assessment]) -> list[str]:
 def caption_of(rows: Sequence[Assessment]) -> str:
     """Return what to see in the sheet of a model, by its records alone."""
     count = len(flipped(rows))
+    few = f"the {count} that flipped first" if count else "none flipped, so the hardest ones"
+    if finds_boxes(rows) and _finds_many(rows):
+        return (
+            "Dashed blue are the true objects, red the surest that were found, with the image's average "
+            f"precision; samples of the test split, {few}. A cross marks where that is below 0.5: look for "
+            "rows where one variant has it and the reference has not."
+        )
     if finds_boxes(rows):
-        few = f"the {count} that flipped first" if count else "none flipped, so the hardest ones"
         return (
             "Dashed blue is the true box, red the one that was found, with its score; samples of the test "
             f"split, {few}. A cross marks what counts as wrong (a score below 0.5): look for rows where one "
@@ -102,7 +118,7 @@ def samples_sheet(
     said = {one.record.variant: _answers(one) for one in rows}
     heads = [(one.record.variant, f"{one.metric} {one.quality:.4f}") for one in rows]
     if finds_boxes(rows):
-        chosen = [name for name in _hardest(rows, said) if name in samples and samples[name].box]
+        chosen = [name for name in _hardest(rows, said) if name in samples and boxes_of(samples[name])]
         drawn = [_box_row(samples[name], rows, said) for name in chosen[:MAX_BOXES]]
         width = BOX_WIDTH
     else:
@@ -127,32 +143,37 @@ def _hardest(rows: Sequence[Assessment], said: Answers) -> Iterator[str]:
     worst: dict[str, float] = {}
     for one in rows:
         for name, sample in said[one.record.variant].items():
-            worst[name] = min(worst.get(name, 1.0), sample.scores.get(one.metric, 1.0))
+            worst[name] = min(worst.get(name, 1.0), sample.scores.get(_metric(one), 1.0))
     yield from sorted(worst.keys() - set(first), key=lambda name: (worst[name], name))
 
 
 def _box_row(sample: Sample, rows: Sequence[Assessment], said: Answers) -> Row:
-    assert sample.box is not None
+    true = boxes_of(sample)
     answers = {one.record.variant: said[one.record.variant].get(sample.id) for one in rows}
-    boxes = [_box(answer) for answer in answers.values()]
+    found = [_boxes(answer)[: len(true) + MORE] for answer in answers.values()]
     image = _upright(sample)
-    seen = _seen([sample.box, *(box for box in boxes if box)], image.size)
+    seen = _seen([*true, *chain.from_iterable(found)], image.size)
     cut = image.crop(seen)
     size = cut.width, cut.height
     cut.thumbnail((BOX_PIXELS, BOX_PIXELS))
     cells = []
-    for one, box in zip(rows, boxes):
-        marks = outlined(_outline(sample.box, seen), TRUE, is_dashed=True)
-        marks += outlined(_outline(box, seen), FOUND) if box else ""
-        answer = answers[one.record.variant]
-        score = answer.scores.get(one.metric, 0.0) if answer else 0.0
-        cells.append(Cell(marks, f"{one.metric} {score:.2f}" if box else "nothing found", score < 0.5))
+    for one, boxes in zip(rows, found):
+        marks = "".join(outlined(_outline(box, seen), TRUE, is_dashed=True) for box in true)
+        marks += "".join(outlined(_outline(box, seen), FOUND) for box in boxes)
+        answer, metric = answers[one.record.variant], _metric(one)
+        score = answer.scores.get(metric, 0.0) if answer else 0.0
+        cells.append(Cell(marks, f"{metric} {score:.2f}" if boxes else "nothing found", score < 0.5))
     return Row(_as_jpeg(cut), size, cells)
 
 
-def _box(answer: SampleScore | None) -> Box | None:
-    found = answer.prediction if answer else None
-    return found if isinstance(found, tuple) and len(found) == 4 else None
+def _metric(one: Assessment) -> str:
+    """Return the metric that single samples are scored by."""
+    return one.record.quality.sample_metric if one.record.quality else one.metric
+
+
+def _boxes(answer: SampleScore | None) -> list[Box]:
+    """Return what was found, one box or the objects of a detector of many, the surest first."""
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1, *_ in answer.boxes] if answer else []
 
 
 def _seen(boxes: Sequence[Box], size: tuple[int, int]) -> tuple[int, int, int, int]:
