@@ -12,6 +12,8 @@ from math import ceil, exp, log, log1p, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from shared.contract.measurement import ObjectCounts, sum_of_counts
+
 STEADY_WITHIN = 0.05
 """Rounds are steady when their medians lie within this fraction of their median."""
 
@@ -30,6 +32,7 @@ FEW_SAMPLES = 30
 """Of fewer a bootstrap knows too little: what none of them shows may still be frequent."""
 
 Figures = npt.NDArray[np.float64]
+Blocks = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -203,18 +206,23 @@ def drop_with_interval(
         are_frames: the samples are the frames of a video, in their order.
     """
     drops = np.asarray(reference, np.float64) - np.asarray(variant, np.float64)
-    together = max(1, min(FRAMES_TOGETHER, len(drops) // LEAST_BLOCKS)) if are_frames else 1
-    starts = np.arange(0, len(drops), together)
+    starts = _starts_of_blocks(len(drops), are_frames)
     sums = np.add.reduceat(drops, starts)
     counts = np.diff(np.append(starts, len(drops)))
-    draws = np.random.default_rng(seed).integers(0, len(starts), (BOOTSTRAP_RESAMPLES, len(starts)))
+    draws = _draws(len(starts), seed)
     means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
     low, high = np.percentile(means, PERCENTILES)
-    drop = Interval(float(drops.mean()), float(low), float(high))
-    if len(drops) >= FEW_SAMPLES:
+    return _with_unseen(Interval(float(drops.mean()), float(low), float(high)), len(drops))
+
+
+def _with_unseen(drop: Interval, samples: int) -> Interval:
+    """Return a drop with what so few samples may not have shown; of FEW_SAMPLES and more as it is."""
+    if samples >= FEW_SAMPLES:
         return drop
-    least, most = drop.estimate - unseen_share(len(drops)), drop.estimate + unseen_share(len(drops))
-    return Interval(drop.estimate, min(drop.low, least), max(drop.high, most))
+    unseen = unseen_share(samples)
+    return Interval(
+        drop.estimate, min(drop.low, drop.estimate - unseen), max(drop.high, drop.estimate + unseen)
+    )
 
 
 def unseen_share(samples: int) -> float:
@@ -237,7 +245,51 @@ def samples_needed(share: float) -> int:
     return ceil(log(1 - CONFIDENCE) / log1p(-share))
 
 
-def flips(reference: Mapping[str, float], variant: Mapping[str, float]) -> list[str]:
-    """Return the ids of the samples that are right (score at least 0.5) on one side only, sorted."""
+def drop_of_objects(
+    reference: Sequence[ObjectCounts],
+    variant: Sequence[ObjectCounts],
+    seed: int = 0,
+    are_frames: bool = False,
+) -> Interval:
+    """Return the drop of `ObjectCounts.exact`, over all objects, and its 95 % percentile bootstrap interval.
+
+    Images are drawn, not objects: those of one image are right or wrong together. As `drop_with_interval`
+    else.
+
+    Args:
+        reference, variant: what became of the objects of the same images in the same order, at least one.
+    """
+    starts = _starts_of_blocks(len(reference), are_frames)
+    draws = _draws(len(starts), seed)
+    sides = [_shares(counts, starts, draws) for counts in (reference, variant)]
+    low, high = np.percentile(sides[0] - sides[1], PERCENTILES)
+    estimate = sum_of_counts(reference).exact - sum_of_counts(variant).exact
+    return _with_unseen(Interval(estimate, float(low), float(high)), len(reference))
+
+
+def _shares(counts: Sequence[ObjectCounts], starts: Blocks, draws: Blocks) -> Figures:
+    """Return `ObjectCounts.exact` of each resample."""
+    rows = np.asarray([(2 * one.right, one.found + one.true) for one in counts], np.float64)
+    right, both = (column[draws].sum(axis=1) for column in np.add.reduceat(rows, starts).T)
+    shares: Figures = np.divide(right, both, out=np.ones_like(right), where=both > 0)
+    return shares
+
+
+def _starts_of_blocks(samples: int, are_frames: bool) -> Blocks:
+    """Return where the blocks begin that samples are drawn in: of a video's frames several together."""
+    together = max(1, min(FRAMES_TOGETHER, samples // LEAST_BLOCKS)) if are_frames else 1
+    return np.arange(0, samples, together)
+
+
+def _draws(blocks: int, seed: int) -> Blocks:
+    return np.random.default_rng(seed).integers(0, blocks, (BOOTSTRAP_RESAMPLES, blocks))
+
+
+def flips(reference: Mapping[str, float], variant: Mapping[str, float], right: float = 0.5) -> list[str]:
+    """Return the ids of the samples that are right on one side only, sorted.
+
+    Args:
+        right: the score from which a sample is.
+    """
     both = reference.keys() & variant.keys()
-    return sorted(sample for sample in both if (reference[sample] >= 0.5) != (variant[sample] >= 0.5))
+    return sorted(sample for sample in both if (reference[sample] >= right) != (variant[sample] >= right))

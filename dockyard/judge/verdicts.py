@@ -8,10 +8,9 @@ from dataclasses import replace
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.devices import full_device_name, same_device
 from dockyard.judge.measurements import pace_ms_of, speedup_of, times_of
-from dockyard.judge.quality_changes import drop_of
+from dockyard.judge.quality_changes import drop_of, flipped
 from dockyard.judge.questions import Answer, questions_of_speed, required_of, required_speeds
 from dockyard.judge.ranking import has_open_tie, unbeaten
-from dockyard.judge.statistics import flips
 from dockyard.plan.plan import REFERENCE_VARIANT
 from shared.contract.measurement import Quality
 from shared.contract.record import Record, RecordStatus
@@ -114,19 +113,18 @@ def _assess(record: Record, reference: Record | None) -> Assessment:
 
 def _compare(alone: Assessment, quality: Quality, reference: Record) -> Assessment:
     """Return a measured variant beside its measured reference."""
-    record, metric = alone.record, quality.sample_metric
-    theirs = reference.quality.scores(metric) if reference.quality else {}
+    record, metric, theirs = alone.record, quality.sample_metric, reference.quality
     mine = quality.scores(metric)
-    if mine.keys() != theirs.keys() or not mine:
+    if theirs is None or mine.keys() != theirs.scores(metric).keys() or not mine:
         reason = "it scored other samples than the reference"
         failed = replace(record, status=RecordStatus.FAILED, reason=reason)
         return Assessment(failed, Verdict.FAILED, reason, size_mb=alone.size_mb)
     reference_mb = _size_mb(reference)
     compared = replace(
         alone,
-        reference_quality=reference.quality.metrics.get(alone.metric) if reference.quality else None,
-        drop=drop_of(reference.quality, quality, alone.is_stream) if reference.quality else None,
-        flipped=tuple(flips(theirs, mine)),
+        reference_quality=theirs.metrics.get(alone.metric),
+        drop=drop_of(theirs, quality, alone.is_stream),
+        flipped=tuple(flipped(theirs, quality)),
         size_ratio=alone.size_mb / reference_mb if reference_mb else None,
     )
     if reason := _why_incomparable(record, reference):

@@ -10,8 +10,7 @@ from dockyard.recipe.targets import REFERENCE_TARGET, Preparation, Target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.dataset import SPLITS
 from shared.contract.job import Job
-from shared.contract.model import DataLocation, Network, Pipeline
-from shared.contract.outputs import Task
+from shared.contract.model import DataLocation, Network, Pipeline, follows_every
 from shared.contract.recipe import Optimization, Recipe
 
 REFERENCE_VARIANT = "reference"
@@ -175,7 +174,7 @@ class Plan:
         return self.networks[model].data
 
     def answering_network(self, model: str) -> Network:
-        """Return the network whose answers a model's data is annotated for; a pipeline's is its last."""
+        """Return the network whose answers are held against a model's data; a pipeline's is its last."""
         if self.pipeline is not None and model == self.pipeline.name:
             return self.networks[self.pipeline.nodes[-1].network]
         return self.networks[model]
@@ -186,9 +185,14 @@ class Plan:
             return self.networks[self.pipeline.nodes[0].network]
         return self.networks[model]
 
-    def task_of(self, model: str) -> Task:
-        """Return the task that a model's data is annotated for."""
-        return self.answering_network(model).task
+    def annotated_network(self, model: str) -> Network:
+        """Return the network that a model's data is annotated for.
+
+        Where a pipeline reads every object it is the one that finds them; else the one that answers.
+        """
+        if self.pipeline is not None and model == self.pipeline.name and follows_every(self.pipeline.nodes):
+            return self.networks[self.pipeline.nodes[0].network]
+        return self.answering_network(model)
 
     def splits_of(self, model: str) -> tuple[str, ...]:
         """Return the splits that are used: a pipeline is only tested, and a stream's pipeline on its clip."""

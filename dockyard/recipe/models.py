@@ -13,10 +13,24 @@ from dockyard.recipe.hashing import content_hash
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.measurement import TOTAL
-from shared.contract.model import IMAGE, InputSpec, Model, Network, Pipeline, PipelineNode, steps_of
+from shared.contract.model import (
+    BEST,
+    EVERY,
+    IMAGE,
+    InputSpec,
+    Model,
+    Network,
+    Pipeline,
+    PipelineNode,
+    steps_of,
+)
 from shared.contract.outputs import DetectionOutputs, Task, TextOutputs
+from shared.contract.streaming import stream_problem
 
 SCHEMA = PRODUCT / "models" / "model.schema.json"
+
+NMS_IOU = 0.5
+"""What is advised where nothing is said of boxes that overlap."""
 
 CHANNELS = {"RGB": 3, "BGR": 3, "GRAY": 1}
 """How many channels an image has, by their order."""
@@ -177,7 +191,8 @@ def check_pipeline(pipeline: Pipeline, networks: Mapping[str, Network], where: s
         where: file and JSON path of the list of nodes, as `models/plates/model.json: $.pipeline`.
 
     Raises:
-        InputProblem: a network that is not among them; a node that crops from one that detects nothing.
+        InputProblem: a network that is not among them; a node that crops from one that detects nothing; every
+            object to be read where that cannot be.
     """
     tasks: dict[str, Task] = {}
     for number, node in enumerate(pipeline.nodes):
@@ -192,3 +207,23 @@ def check_pipeline(pipeline: Pipeline, networks: Mapping[str, Network], where: s
                 nearest(node.input, [IMAGE, *detectors]),
             )
         tasks[node.name] = networks[node.network].task
+    for number, node in enumerate(pipeline.nodes):
+        if node.objects == EVERY:
+            _check_every(pipeline, number, networks, f"{where}[{number}].objects")
+
+
+def _check_every(pipeline: Pipeline, number: int, networks: Mapping[str, Network], where: str) -> None:
+    """Refuse to follow every object of a node where that cannot be. Raises InputProblem."""
+    first, last = pipeline.nodes[0], pipeline.nodes[-1]
+    outputs = networks[first.network].outputs
+    problem = stream_problem(pipeline, networks)
+    advice = f'leave it out: "{BEST}" follows the best box alone'
+    if number > 0:
+        problem = f"'{pipeline.nodes[number].name}' is not the first node"
+    elif not problem and networks[last.network].task != Task.TEXT_RECOGNITION:
+        problem = f"its last node, '{last.name}', reads no text"
+    elif not problem and not (isinstance(outputs, DetectionOutputs) and outputs.finds_many):
+        problem = f"{first.network} is a detector of one box"
+        advice = f'if it finds several, give its model.json outputs.objects: {{"nms_iou": {NMS_IOU:g}}}'
+    if problem:
+        raise InputProblem(f"{pipeline.name} cannot read every object: {problem}", where, advice)

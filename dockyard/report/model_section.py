@@ -10,6 +10,7 @@ from dockyard.judge.measurements import steps_of_rounds
 from dockyard.report import cells
 from dockyard.report.cells import Column
 from dockyard.report.content import ModelSection, Table
+from dockyard.report.counted_objects import object_tables
 from dockyard.report.pictures import Pictures
 from dockyard.report.remarks import remarks_on, remarks_on_device, remarks_on_times, tables_of
 from dockyard.report.roofline_table import roofline_table
@@ -28,6 +29,7 @@ def model_section(rows: Sequence[Assessment], pictures: Pictures) -> ModelSectio
     if any(one.is_stream for one in compared):
         tables += stream_tables(compared)
     tables += roofline_table(compared)
+    tables += object_tables(compared)
     tables += [table for one in compared for table in tables_of(one)]
     key = rows[0].group, record.model
     return ModelSection(

@@ -13,6 +13,7 @@ from dockyard.plan.make import make_plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.content import Picture, Remark
+from dockyard.report.counted_objects import counts_objects
 from dockyard.report.drawing.distributions import distribution
 from dockyard.report.drawing.drift import drift
 from dockyard.report.drawing.masks import overlay
@@ -133,8 +134,10 @@ def draw_sheets(
 def _sheet(workspace: Workspace, rows: Sequence[Assessment], file: str, title: str) -> Drawing | None:
     record = rows[0].record
     plan = make_plan(workspace, load_recipe(workspace, str(record.recipe["name"])))
-    if record.model not in plan.models or plan.task_of(record.model) not in SHOWN_TASKS:
+    if record.model not in plan.models or plan.annotated_network(record.model).task not in SHOWN_TASKS:
         return None
+    if any(map(counts_objects, rows)):
+        return None  # a sheet has one answer an image
     folder = datasets.folder_at_hand(plan, record.model)
     if folder is None:
         return None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dockyard.judge.assessment import Assessment
 from dockyard.report.content import RecipeSection, Report
+from dockyard.report.counted_objects import counts_objects
 from dockyard.report.decision import decisions_of
 from dockyard.report.grouping import by_group, by_model
 from dockyard.report.headline import headline
 from dockyard.report.model_section import model_section
 from dockyard.report.overview import overview
 from dockyard.report.pictures import Pictures
-from dockyard.report.reading_help import READING_HELP, STREAM_HELP
+from dockyard.report.reading_help import OBJECT_HELP, READING_HELP, STREAM_HELP
 from dockyard.report.thesis.section import thesis_section
 from dockyard.report.toolchains import toolchain_sections
 
@@ -21,14 +22,22 @@ from dockyard.report.toolchains import toolchain_sections
 def report_of(assessments: Sequence[Assessment], pictures: Pictures) -> Report:
     """Return what the report says of assessments that are in the order it has them."""
     thesis = thesis_section(assessments)
-    has_stream = any(one.is_stream for one in assessments)
     return Report(
         decisions=decisions_of(assessments),
         overview=overview(assessments),
         recipes=tuple(_recipe_section(rows, pictures) for rows in by_group(assessments).values()),
         comparisons=(*toolchain_sections(assessments), *([thesis] if thesis else [])),
-        reading_help=(*READING_HELP, *(STREAM_HELP if has_stream else ())),
+        reading_help=tuple(_reading_help(assessments)),
     )
+
+
+def _reading_help(assessments: Sequence[Assessment]) -> Iterator[str]:
+    """Yield how to read the report, and what of it only some of it needs."""
+    yield from READING_HELP
+    if any(map(counts_objects, assessments)):
+        yield from OBJECT_HELP
+    if any(one.is_stream for one in assessments):
+        yield from STREAM_HELP
 
 
 def _recipe_section(rows: Sequence[Assessment], pictures: Pictures) -> RecipeSection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dockyard.run.unanswerable import unanswerable
 from shared.contract.coco import TrueObject
@@ -48,6 +48,34 @@ def check_annotations(network: Network, samples: Sequence[Sample], where: str) -
         if doubt.samples == doubt.of:
             raise InputProblem(doubt.what, where, doubt.advice)
         warnings.append(f"{where}: {doubt.what}; {doubt.advice}")
+    return warnings
+
+
+def check_readings(network: Network, samples: Sequence[Sample], where: str) -> list[str]:
+    """Return warnings of objects that no answer of the network that reads them can match.
+
+    Args:
+        samples: with all their objects, of one split.
+        where: the split's folder, for messages.
+
+    Raises:
+        InputProblem: no object has a reading, or `check_annotations`.
+    """
+    objects = [(sample, one) for sample in samples for one in sample.objects or () if not one.is_crowd]
+    read = [
+        replace(sample, objects=None, reading=one.reading, country=one.country)
+        for sample, one in objects
+        if one.reading is not None
+    ]
+    if objects and not read:
+        advice = 'give each its own: "attributes": {"reading": "AB123CD", "country": "F"}'
+        raise InputProblem(
+            f"none of {len(objects)} objects has a reading", f"{where}/annotations.json", advice
+        )
+    warnings = check_annotations(network, read, where)
+    if len(read) < len(objects):
+        unread = f"{len(objects) - len(read)} of {len(objects)} objects have no reading"
+        warnings.append(f"{where}: {unread}: they neither count nor cost")
     return warnings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,17 @@ from dockyard.recipe import documents
 from dockyard.recipe.workspace import SHARED
 from shared.contract.codec import DecodeError, decode
 from shared.contract.errors import InputProblem
-from shared.contract.measurement import TOTAL, Latency, Quality, SampleScore, Scope, Throughput, Yardstick
-from shared.contract.model import steps_of
+from shared.contract.measurement import (
+    TOTAL,
+    Latency,
+    Quality,
+    SampleScore,
+    Scope,
+    Throughput,
+    Yardstick,
+    sum_of_counts,
+)
+from shared.contract.model import follows_every, steps_of
 from shared.contract.result import Result, Status
 from shared.contract.stages import (
     STAGES,
@@ -35,7 +44,7 @@ SAME_METRIC = 1e-6
 """Largest difference of a metric from what its samples give."""
 
 SET_METRIC = "iou_set"
-"""The one metric that is not the mean of its samples' scores: the IoU over the pixels of all of them."""
+"""A metric that is not the mean of its samples' scores: the IoU over the pixels of all of them."""
 
 
 def read_result(folder: Path, left: JobExit, parameters: Parameters) -> Result:
@@ -73,6 +82,8 @@ def _check_whole(parameters: Parameters, result: Result) -> None:
         _check_throughput(parameters, result.measurement)
     if result.quality is not None:
         _check_quality(result.quality)
+        if _reads_every_object(parameters) and not result.quality.counts:
+            raise InputProblem("a quality of every object without what became of them")
 
 
 def _is_there(part: object) -> bool:
@@ -96,7 +107,10 @@ def _check_latency(parameters: Parameters, latency: Latency) -> None:
         _check_yardstick(latency, latency.yardstick)
     if not isinstance(parameters, (PipelineEvaluate, PipelineBenchmark)):
         return
-    steps = steps_of(parameters.pipeline.nodes)
+    nodes = parameters.pipeline.nodes
+    if len(latency.objects) != (len(total) if follows_every(nodes) else 0):
+        raise InputProblem("a pipeline's latency whose objects are not those of each of its images")
+    steps = steps_of(nodes)
     if any(len(latency.samples_ns.get(step, ())) != len(total) for step in steps):
         raise InputProblem(f"a pipeline's latency without each of its steps: {', '.join(steps)}")
 
@@ -130,13 +144,41 @@ def _check_quality(quality: Quality) -> None:
         raise InputProblem("a quality without its main metric")
     if len({sample.id for sample in quality.samples}) < len(quality.samples):
         raise InputProblem("a quality with two samples of one name")
+    of_objects = _check_counts(quality)
     for name, value in quality.metrics.items():
         if name == SET_METRIC:
             _check_pixels(value, quality.samples)
             continue
+        if name in of_objects:
+            continue
         scores = list(quality.scores(name).values())
         if not scores or abs(float(np.mean(scores)) - value) > SAME_METRIC:
             raise InputProblem(f"the metric {name} is not the mean of its samples' scores")
+
+
+def _reads_every_object(parameters: Parameters) -> bool:
+    if isinstance(parameters, StreamEvaluate):
+        return follows_every(parameters.stream.pipeline.nodes)
+    return isinstance(parameters, PipelineEvaluate) and follows_every(parameters.pipeline.nodes)
+
+
+def _check_counts(quality: Quality) -> Collection[str]:
+    """Refuse metrics that the counts of objects do not give; return which those are. Raises InputProblem."""
+    if not quality.counts:
+        return ()
+    if len(quality.counts) < len(quality.samples):
+        raise InputProblem("objects that are counted in some samples, and not in others")
+    metrics = sum_of_counts(quality.counts).metrics
+    for name, value in metrics.items():
+        if abs(quality.metrics.get(name, -1.0) - value) > SAME_METRIC:
+            raise InputProblem(f"the metric {name} is not the one of its samples' objects")
+    for sample in quality.samples:
+        if (
+            sample.counts is not None
+            and abs(sample.counts.exact - sample.scores.get("exact", -1.0)) > SAME_METRIC
+        ):
+            raise InputProblem(f"the exact of {sample.id} is not the one of its objects")
+    return metrics
 
 
 def _check_pixels(iou_set: float, samples: Sequence[SampleScore]) -> None:

@@ -16,7 +16,7 @@ from dockyard.recipe.imported import reached
 from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import clips
-from dockyard.run.annotations import check_annotations
+from dockyard.run.annotations import check_annotations, check_readings
 from dockyard.run.boxes import check_boxes
 from dockyard.run.clips import PreparedClip
 from dockyard.run.image_files import Header, read_header
@@ -66,11 +66,11 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
             continue
         folder = folder_of(plan, model, on_progress)
         on_progress(f"check the data of {model}", 0, 0)
-        answering = plan.answering_network(model)
+        annotated = plan.annotated_network(model)
         splits: dict[str, list[Sample]] = {}
         warnings: list[str] = []
         for split in plan.splits_of(model):
-            splits[split] = read_split(folder / split, answering.task, answering.outputs)
+            splits[split] = read_split(folder / split, annotated.task, annotated.outputs)
             warnings += _check(plan, model, splits[split], folder / split)
         sizes = {name: len(samples) for name, samples in splits.items()}
         found[model] = DataSet(folder, refuse_overlap(splits), sizes, tuple(warnings))
@@ -79,7 +79,8 @@ def prepare(plan: Plan, on_progress: OnProgress) -> dict[str, DataSet]:
 
 def _check(plan: Plan, model: str, samples: list[Sample], folder: Path) -> list[str]:
     """Look into the files of a split; return warnings. Raises InputProblem: one that cannot be used."""
-    workspace, answering = plan.workspace, plan.answering_network(model)
+    workspace = plan.workspace
+    answering, annotated = plan.answering_network(model), plan.annotated_network(model)
     place = workspace.display_path(folder)
     headers: dict[str, Header] = {}
     for sample in samples:
@@ -87,7 +88,9 @@ def _check(plan: Plan, model: str, samples: list[Sample], folder: Path) -> list[
     warnings = _transparent(headers, plan.first_network(model), place)
     if folder.name in SCORED_SPLITS:
         check_boxes(samples, headers, place)
-        warnings += check_annotations(answering, samples, place)
+        warnings += check_annotations(annotated, samples, place)
+        if annotated != answering:
+            warnings += check_readings(answering, samples, place)
         if isinstance(answering.outputs, SegmentationOutputs):
             warnings += check_masks(answering.outputs.mask, samples, headers, workspace, place)
     return warnings

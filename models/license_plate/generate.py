@@ -8,7 +8,6 @@ out whatever the number of workers.
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cv2
+from coco import coco_box, write_coco
 from generator import Progress, Task, command_line, fill
 from scenes import FRAME_HEIGHT, FRAME_WIDTH, decode_jpeg, enlarged, jpeg_bytes, render_scene, sample_rng
 
@@ -29,7 +29,7 @@ def _make(task: Task) -> Record:
     """Write one frame and its plate; return the split, index, box (x, y, w, h), reading and country."""
     folder, split, index = task
     scene = render_scene(sample_rng(SEED, split, index))
-    data = jpeg_bytes(scene)
+    data = jpeg_bytes(scene.pixels, scene.quality)
     Path(folder, "scenes", split, "images", f"{index:06d}.jpg").write_bytes(data)
     x0, y0, x1, y1 = enlarged(scene.box, MARGIN, FRAME_WIDTH, FRAME_HEIGHT)
     # Out of the JPEG file, not out of the drawing: as a pipeline cuts it out of the frame it is given.
@@ -37,9 +37,7 @@ def _make(task: Task) -> Record:
     path = Path(folder, "plates", split, "images", f"{index:06d}.png")
     if not cv2.imwrite(str(path), crop):
         raise OSError(f"OpenCV could not write {path}")
-    left, top, right, bottom = (float(v) for v in scene.box)
-    box = [round(v, 2) for v in (left, top, right - left, bottom - top)]
-    return split, index, box, scene.reading, scene.country
+    return split, index, coco_box(scene.box), scene.reading, scene.country
 
 
 def _write_readings(path: Path, records: list[Record], suffix: str) -> None:
@@ -50,20 +48,9 @@ def _write_readings(path: Path, records: list[Record], suffix: str) -> None:
             writer.writerow((f"images/{index:06d}{suffix}", reading, country))
 
 
-def _write_annotations(path: Path, records: list[Record]) -> None:
-    images, annotations = [], []
-    for _, index, box, _, _ in records:
-        number, name = index + 1, f"images/{index:06d}.jpg"
-        images.append({"id": number, "file_name": name, "width": FRAME_WIDTH, "height": FRAME_HEIGHT})
-        annotation = {"id": number, "image_id": number, "category_id": 1, "bbox": box}
-        annotations.append({**annotation, "area": round(box[2] * box[3], 2), "iscrowd": 0})
-    categories = [{"id": 1, "name": "license_plate"}]
-    text = json.dumps({"images": images, "annotations": annotations, "categories": categories}, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
 def _write_tables(folder: Path, split: str, records: list[Record]) -> None:
-    _write_annotations(folder / "scenes" / split / "annotations.json", records)
+    frames = [(index, [{"bbox": box}]) for _, index, box, _, _ in records]
+    write_coco(folder / "scenes" / split / "annotations.json", frames)
     _write_readings(folder / "scenes" / split / "readings.csv", records, ".jpg")
     _write_readings(folder / "plates" / split / "readings.csv", records, ".png")
 

@@ -41,7 +41,7 @@ def reader_sample(seed: int, index: int, exact: bool = False) -> Sample:
     """Return one crop with its labels; its margins vary as a detector's would, unless `exact` (10 %)."""
     rng = sample_rng(seed, "train_reader", index)
     scene = render_scene(rng, margin=0.4)
-    pixels = decode_jpeg(jpeg_bytes(scene))
+    pixels = decode_jpeg(jpeg_bytes(scene.pixels, scene.quality))
     size = scene.box[2:] - scene.box[:2]
     deviation = 0.0 if exact else 0.05
     jitter = np.clip(rng.normal(0, deviation, 4), -0.12, 0.16) * [1, 1.5, 1, 1.5]
@@ -62,7 +62,7 @@ def detector_sample(seed: int, index: int) -> Sample:
     """Return one resized frame with its relative box; a few frames have no plate and a box of zeros."""
     rng = sample_rng(seed, "train_detector", index)
     scene = render_scene(rng, with_plate=bool(rng.random() >= _NO_PLATE_PROBABILITY))
-    pixels = decode_jpeg(jpeg_bytes(scene))
+    pixels = decode_jpeg(jpeg_bytes(scene.pixels, scene.quality))
     scale = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float32)
     box = np.zeros(4, np.float32) if scene.box is None else scene.box / scale
     return {"images": resize_frame(pixels), "boxes": box}

@@ -212,7 +212,7 @@ def paste_plate(canvas: np.ndarray, window: Window, plate: PlateImage, corners: 
     return cv2.getPerspectiveTransform(outline, corners)
 
 
-def _draw_light(
+def draw_light(
     rng: np.random.Generator, window: Window, image: np.ndarray, x: float, y: float, unit: float
 ) -> bool:
     """Apply the light of the scene to float32 [H, W, 3] pixels in place; return whether it is night."""
@@ -256,7 +256,7 @@ def smeared(image: np.ndarray, length: float, angle: float) -> np.ndarray:
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
-def _expose(rng: np.random.Generator, image: np.ndarray, unit: float, night: bool) -> np.ndarray:
+def expose(rng: np.random.Generator, image: np.ndarray, unit: float, night: bool) -> np.ndarray:
     """Return what a camera makes of float32 light: defocus, motion, noise; uint8 of the same shape.
 
     The blur grows with the plate's size, so that a plate that is small already stays legible.
@@ -317,8 +317,8 @@ def render_scene(rng: np.random.Generator, with_plate: bool = True, margin: floa
         picture = render_plate(rng, plate)
         symbols = _symbol_boxes(picture.symbols, paste_plate(canvas, window, picture, corners))
     image = canvas.astype(np.float32)
-    night = _draw_light(rng, window, image, x, y, unit)
-    pixels = _expose(rng, image, unit, night)
+    night = draw_light(rng, window, image, x, y, unit)
+    pixels = expose(rng, image, unit, night)
     quality = int(rng.integers(82, 96))
     offset = np.array([window.left, window.top] * 2, np.float32)
     if plate is None:
@@ -326,9 +326,9 @@ def render_scene(rng: np.random.Generator, with_plate: bool = True, margin: floa
     return Scene(pixels, box - offset, symbols - offset, plate.reading, plate.country, quality)
 
 
-def jpeg_bytes(scene: Scene) -> bytes:
-    """Return the scene as a JPEG file of its own quality."""
-    done, data = cv2.imencode(".jpg", scene.pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, scene.quality])
+def jpeg_bytes(pixels: np.ndarray, quality: int) -> bytes:
+    """Return uint8 [H, W, 3] RGB as a JPEG file."""
+    done, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError("OpenCV could not encode a JPEG")
     return data.tobytes()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import Enum
-from typing import ClassVar, Mapping, Optional, Tuple, Union
+from typing import ClassVar, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 TOTAL = "total"
 """The step of a latency that covers the whole call."""
@@ -65,6 +65,7 @@ class Latency:
         samples_ns: nanoseconds of each call by step, `total` and the measured steps in their order.
         bursts: the number of calls of each burst, in the order of the samples; empty where there were none.
         yardstick: of a network that was measured in bursts, where its toolchain has one.
+        objects: how many objects were read in each call, of a pipeline that reads every one; else empty.
     """
 
     kind: ClassVar[str] = "latency"
@@ -73,6 +74,7 @@ class Latency:
     samples_ns: Mapping[str, Tuple[int, ...]]
     bursts: Tuple[int, ...] = ()
     yardstick: Optional[Yardstick] = None
+    objects: Tuple[int, ...] = ()
 
     @property
     def totals_ns(self) -> Tuple[int, ...]:
@@ -126,6 +128,62 @@ Measurement = Union[Latency, Throughput]
 
 
 @dataclass(frozen=True)
+class ObjectCounts:
+    """What became of the objects of an image, or of all images of a split, end to end.
+
+    An object is read right when its box was found (IoU 0.5) and its text is the true one, symbol by symbol:
+    the end-to-end criterion of Wang, Babenko and Belongie, End-to-End Scene Text Recognition, ICCV 2011, and
+    of Karatzas et al., ICDAR 2015 Competition on Robust Reading, 2015, from which the three shares are.
+
+    Attributes:
+        right: found and read right.
+        misread: found, and read wrong.
+        missed: not found.
+        invented: found where there is none.
+    """
+
+    right: int = 0
+    misread: int = 0
+    missed: int = 0
+    invented: int = 0
+
+    @property
+    def found(self) -> int:
+        return self.right + self.misread + self.invented
+
+    @property
+    def true(self) -> int:
+        return self.right + self.misread + self.missed
+
+    @property
+    def precision(self) -> float:
+        """right / found; 1 where nothing was found."""
+        return self.right / self.found if self.found else 1.0
+
+    @property
+    def recall(self) -> float:
+        """right / true; 1 where there is nothing to find."""
+        return self.right / self.true if self.true else 1.0
+
+    @property
+    def exact(self) -> float:
+        """The harmonic mean of both, 2 right / (found + true); 1 where there are none of either."""
+        both = self.found + self.true
+        return 2 * self.right / both if both else 1.0
+
+    @property
+    def metrics(self) -> Dict[str, float]:
+        """The three by their names, the main one first."""
+        return {"exact": self.exact, "precision": self.precision, "recall": self.recall}
+
+
+def sum_of_counts(counts: Iterable[ObjectCounts]) -> ObjectCounts:
+    """Return the counts of several images together."""
+    rows = [astuple(one) for one in counts]
+    return ObjectCounts(*map(sum, zip(*rows))) if rows else ObjectCounts()
+
+
+@dataclass(frozen=True)
 class SampleScore:
     """One sample of the test split.
 
@@ -136,12 +194,14 @@ class SampleScore:
             detector of many, the surest first, each a box, its score and the number of its class; None where
             nothing was found.
         pixels: how many the intersection and the union of a mask and the true one have.
+        counts: of a pipeline that reads every object, what became of the image's.
     """
 
     id: str
     scores: Mapping[str, float]
     prediction: Union[str, Tuple[float, ...], Tuple[Tuple[float, ...], ...], None] = None
     pixels: Optional[Tuple[int, int]] = None
+    counts: Optional[ObjectCounts] = None
 
     @property
     def boxes(self) -> Tuple[Tuple[float, ...], ...]:
@@ -208,3 +268,8 @@ class Quality:
     def scores(self, metric: str) -> Mapping[str, float]:
         """Return the score of each sample that has the metric, by sample id."""
         return {s.id: s.scores[metric] for s in self.samples if metric in s.scores}
+
+    @property
+    def counts(self) -> List[ObjectCounts]:
+        """Return what became of the objects of each sample; empty where objects are not counted."""
+        return [s.counts for s in self.samples if s.counts is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
 from .codec import decode
 from .outputs import OUTPUTS, Outputs, Task, renamed, tensors_of
@@ -14,6 +14,9 @@ FORMATS = {".pb": "frozen graph", ".keras": "Keras", ".onnx": "ONNX", ".tflite":
 
 IMAGE = "image"
 """The input of a pipeline's node that takes the whole image."""
+
+BEST, EVERY = "best", "every"
+"""Which of the objects that a pipeline's node finds are followed: the surest, or all of them."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +147,16 @@ class PipelineNode:
     Attributes:
         name: the node's name, which its steps in timings begin with, for example `detector`.
         network: a folder under models/.
-        input: `image` for the whole image, or an earlier node that detects: its best box is cropped.
+        input: `image` for the whole image, or an earlier node that detects: its boxes are cropped.
         crop_margin: share of the box's width and height added on each side before the crop.
+        objects: of a node that detects, which of its boxes later nodes are given: the `best` or `every`.
     """
 
     name: str
     network: str
     input: str = IMAGE
     crop_margin: float = 0.0
+    objects: str = BEST
 
     @property
     def steps(self) -> Tuple[str, str, str]:
@@ -201,6 +206,11 @@ def _nodes(documents: Iterable[Any]) -> Iterator[PipelineNode]:
 def steps_of(nodes: Tuple[PipelineNode, ...]) -> Tuple[str, ...]:
     """Return the steps of a pipeline that are timed, in their order: decoding, then those of each node."""
     return ("decode", *(step for node in nodes for step in node.steps))
+
+
+def follows_every(nodes: Sequence[PipelineNode]) -> bool:
+    """Tell whether a pipeline reads every object that its first node, a detector, finds."""
+    return nodes[0].objects == EVERY
 
 
 Model = Union[Network, Pipeline]

@@ -237,6 +237,11 @@ OUTPUTS: Mapping[Task, Type[Outputs]] = {
 }
 
 
+def names_country(outputs: Outputs) -> bool:
+    """Tell whether the outputs say which country a text is of."""
+    return isinstance(outputs, TextOutputs) and outputs.country is not None
+
+
 def tensors_of(outputs: Outputs) -> Tuple[str, ...]:
     """Return the names of the tensors that the outputs mention, each once, in order."""
     if isinstance(outputs, DetectionOutputs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from typing import Mapping, Optional, Tuple, Union
 
 from .measurement import Burst
 from .model import IMAGE, Network, Pipeline, PipelineNode
@@ -120,6 +120,10 @@ class ReadObject:
     vote: Mapping[str, Vote] = field(default_factory=dict)
     is_tracked: bool = False
     category: Optional[str] = None
+
+    def said(self, node: str) -> Union[Answer, Vote, None]:
+        """Return what a node says of it: what was voted, where it was."""
+        return self.vote.get(node) or self.answers.get(node)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from time import perf_counter_ns
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from shared.contract.measurement import TOTAL, Latency, Scope, TimingProtocol, Yardstick
+from shared.contract.model import follows_every
 from shared.contract.result import Notes
 from shared.contract.stages import NetworkBenchmark, PipelineBenchmark
 from shared.harness.bursts import Call, Words, notes_on_rest, take_bursts
@@ -15,6 +16,7 @@ from shared.harness.evaluate_pipeline import frames_of
 from shared.harness.progress import report
 from shared.harness.reference import load_reference
 from shared.harness.toolchain import Kernel
+from shared.inference.objects import read_picture
 from shared.inference.pipeline import LoadedNode, run_pipeline
 from shared.inference.preprocess import to_array
 from shared.inference.session import Session
@@ -64,7 +66,7 @@ def benchmark_pipeline(
 ) -> Timed:
     """Time a pipeline on whole images, a burst at each word, each going on where the one before ended.
 
-    A time covers the way from the encoded bytes to the last node's prediction.
+    A time covers the way from the encoded bytes to the last node's prediction, or to the last object's.
 
     Args:
         nodes: those of the parameters, loaded.
@@ -76,13 +78,21 @@ def benchmark_pipeline(
     """
     samples = frames_of(nodes, parameters, folder)
     frames = cycle([(sample.path.read_bytes(), sample.id) for sample in samples])
+    objects: List[int] = []
 
     def call() -> Mapping[str, int]:
         return run_pipeline(nodes, *next(frames)).times_ns
 
-    _warm_up(call, parameters.warmup, parameters.burst_s)
-    bursts = take_bursts(call, parameters.burst_s, words)
-    latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls)
+    def call_for_every() -> Mapping[str, int]:
+        read = read_picture(nodes, *next(frames))
+        objects.append(len(read.objects))
+        return read.times_ns
+
+    own = call_for_every if follows_every(parameters.pipeline.nodes) else call
+    _warm_up(own, parameters.warmup, parameters.burst_s)
+    objects.clear()
+    bursts = take_bursts(own, parameters.burst_s, words)
+    latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls, tuple(objects))
     return latency, notes_on_rest(len(bursts.calls), bursts.restless)
 
 

@@ -81,7 +81,12 @@ def score_frame(reading: FrameReading, truth: TrueFrame, node: str, has_country:
     if whole:
         scores["boxes"] = _share(whole, _is_well_placed)
     texts = [answer.text for answer in _answers(reading.objects, node)]
-    return SampleScore(f"{reading.frame:06d}", scores, " ".join(texts) if reading.objects else None)
+    return SampleScore(frame_name(reading), scores, " ".join(texts) if reading.objects else None)
+
+
+def frame_name(reading: FrameReading) -> str:
+    """Return what a frame is called among the samples of a stream."""
+    return f"{reading.frame:06d}"
 
 
 def quality_of_frames(scores: Sequence[SampleScore]) -> Quality:
@@ -145,12 +150,12 @@ def _share(matches: Sequence[_Match], is_right: Callable[[_Match], bool]) -> flo
 
 
 def _has_text(match: _Match, node: str) -> bool:
-    answer = _answer(match.found, node)
+    answer = match.found.said(node) if match.found is not None else None
     return answer is not None and match.true is not None and answer.text == match.true.text
 
 
 def _has_country(match: _Match, node: str) -> bool:
-    answer = _answer(match.found, node)
+    answer = match.found.said(node) if match.found is not None else None
     return answer is not None and match.true is not None and answer.country == match.true.country
 
 
@@ -160,16 +165,9 @@ def _is_well_placed(match: _Match) -> bool:
     return iou(match.found.box, match.true.box) >= WELL_PLACED
 
 
-def _answer(found: Optional[ReadObject], node: str) -> Union[Answer, Vote, None]:
-    """Return what a node says of an object: what was voted, where it was."""
-    if found is None:
-        return None
-    return found.vote.get(node) or found.answers.get(node)
-
-
 def _answers(objects: Sequence[ReadObject], node: str) -> Iterator[Union[Answer, Vote]]:
     for found in objects:
-        answer = _answer(found, node)
+        answer = found.said(node)
         if answer is not None:
             yield answer
 
@@ -183,7 +181,7 @@ def _object_as_true(found: ReadObject, node: str) -> Optional[TrueObject]:
     """Return an object as a truth file may have it; None where nothing of its box is in the frame."""
     x0, y0, x1, y1 = found.box
     box = max(x0, 0.0), max(y0, 0.0), x1, y1
-    answer = _answer(found, node)
+    answer = found.said(node)
     if box[0] >= x1 or box[1] >= y1:
         return None
     return TrueObject(box) if answer is None else TrueObject(box, answer.text, answer.country)

@@ -27,6 +27,8 @@ FEW = 30
 
 def has_something_to_find(network: Network, sample: Sample) -> bool:
     """Tell whether a sample has a true box or a marked pixel; a text or a class it always has."""
+    if sample.objects is not None:
+        return bool(sample.objects)
     if network.task == Task.SEGMENTATION:
         return bool(true_mask(network, sample).any())
     return network.task != Task.DETECTION or bool(boxes_of(sample))

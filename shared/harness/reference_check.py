@@ -115,6 +115,9 @@ def _examples(network: Network, samples: Sequence[Sample], quality: Quality) -> 
 
 def _example(network: Network, one: SampleScore, sample: Sample) -> str:
     answer = "nothing" if one.prediction is None else one.prediction
+    if one.counts is not None:
+        true = ", ".join(each.reading or "?" for each in sample.objects or ()) or "nothing"
+        return f"{sample.id}: found {str(answer)[:80]}, true is {true[:80]}"
     if sample.objects is not None:
         return f"{sample.id}: found {_surest(network, one)}, true is {_first_true(sample)}"
     if network.task == Task.DETECTION:

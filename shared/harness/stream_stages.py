@@ -13,7 +13,8 @@ from shared.contract.clips import Clip, find_clip, read_truth, write_truth
 from shared.contract.codec import encode
 from shared.contract.errors import JobFailed
 from shared.contract.measurement import Quality, Throughput
-from shared.contract.outputs import TextOutputs
+from shared.contract.model import follows_every
+from shared.contract.outputs import names_country
 from shared.contract.result import Notes, Result, Status, Table
 from shared.contract.stages import (
     PipelineFiles,
@@ -32,8 +33,15 @@ from shared.contract.streaming import (
 )
 from shared.harness.bursts import Words, at_each_word, notes_on_rest
 from shared.harness.clip_runner import ClipRunner, StreamRunner
-from shared.harness.clip_scoring import count_different, quality_of_frames, score_frame, truth_of
+from shared.harness.clip_scoring import (
+    count_different,
+    frame_name,
+    quality_of_frames,
+    score_frame,
+    truth_of,
+)
 from shared.harness.floors import MINIMUM
+from shared.harness.object_scoring import quality_of_objects, score_objects
 from shared.harness.progress import report
 from shared.harness.stream_bounds import bounds_table
 from shared.harness.stream_settings import Found, find_settings, in_words
@@ -90,12 +98,7 @@ def evaluate_stream(work: StreamWork, parameters: StreamEvaluate) -> Result:
     if not readings:
         raise JobFailed("the video has no frame that can be decoded", clip.video.name, "give another one")
     truth = _truth(work, parameters, clip, readings, node)
-    has_country = _names_countries(stream.pipeline)
-    scores = []
-    for one in readings:
-        true = truth.get(one.frame, TrueFrame(one.frame))
-        scores.append(score_frame(one, true, node, has_country))
-    quality = quality_of_frames(scores)
+    quality = _quality(stream.pipeline, readings, truth)
     wrong = _what_is_wrong(quality, parameters, truth) if parameters.is_reference else ""
     if wrong:
         return Result(Status.FAILED, wrong, settings=runner.described)
@@ -113,9 +116,21 @@ def evaluate_stream(work: StreamWork, parameters: StreamEvaluate) -> Result:
     )
 
 
-def _names_countries(pipeline: PipelineFiles) -> bool:
-    outputs = pipeline.artifacts[-1].network.outputs
-    return isinstance(outputs, TextOutputs) and outputs.country is not None
+def _quality(
+    pipeline: PipelineFiles, readings: Sequence[FrameReading], truth: Mapping[int, TrueFrame]
+) -> Quality:
+    """Return the quality of what was read, counted by objects where the pipeline reads every one."""
+    node, is_every = pipeline.nodes[-1].name, follows_every(pipeline.nodes)
+    has_country = names_country(pipeline.artifacts[-1].network.outputs)
+    scores = []
+    for one in readings:
+        true = truth.get(one.frame, TrueFrame(one.frame))
+        if is_every:
+            name = frame_name(one)
+            scores.append(score_objects(name, one.objects, true.objects, node, has_country))
+        else:
+            scores.append(score_frame(one, true, node, has_country))
+    return quality_of_objects(scores) if is_every else quality_of_frames(scores)
 
 
 def _read_once(runner: ClipRunner, count: Optional[int]) -> Tuple[List[FrameReading], StreamTotals]:

@@ -9,11 +9,20 @@ Box = Tuple[float, float, float, float]
 
 def iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes; 0 where the union is empty."""
+    intersection, areas = shared_area(a, b), area(a) + area(b)
+    return intersection / (areas - intersection) if areas > intersection else 0.0
+
+
+def shared_area(a: Box, b: Box) -> float:
+    """Return the area in pixels that two boxes have in common."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
-    intersection = max(0.0, width) * max(0.0, height)
-    areas = sum(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (a, b))
-    return intersection / (areas - intersection) if areas > intersection else 0.0
+    return max(0.0, width) * max(0.0, height)
+
+
+def area(box: Box) -> float:
+    """Return the area of a box in pixels; 0 of one that is reversed."""
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
 def clipped(box: Box, width: float, height: float) -> Box:

@@ -88,9 +88,13 @@ def run_pipeline(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> Pass
         if area is not None:
             areas[loaded.node.name] = area
             predictions[loaded.node.name] = _run_node(loaded, image, area, clock)
+    return Passage(predictions, areas, (height, width), times_of(nodes, clock))
+
+
+def times_of(nodes: Sequence[LoadedNode], clock: Clock) -> Mapping[str, int]:
+    """Return the nanoseconds of a passage: `total`, then every step; those that never came are 0."""
     every_step = steps_of(tuple(each.node for each in nodes))
-    steps = {step: clock.steps.get(step, 0) for step in every_step}
-    return Passage(predictions, areas, (height, width), {TOTAL: clock.total, **steps})
+    return {TOTAL: clock.total, **{step: clock.steps.get(step, 0) for step in every_step}}
 
 
 def _area(

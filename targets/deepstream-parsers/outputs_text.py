@@ -75,6 +75,9 @@ def _lines_of(name: str, network: Network) -> Iterator[Line]:
 
 def _detection(name: str, outputs: DetectionOutputs) -> Iterator[Line]:
     box, score = outputs.box, outputs.score
+    for key in _unknown_to_parsers(outputs):
+        advice = "give the graph what follows, or leave it out of outputs.txt"
+        raise InputProblem(f"the parsers do not know model.json's {key}", name, advice)
     yield "box.tensor", _encoded(name, box.tensor)
     yield "box.form", box.form
     yield "box.unit", box.unit
@@ -88,6 +91,25 @@ def _detection(name: str, outputs: DetectionOutputs) -> Iterator[Line]:
     else:
         yield "score.column", _whole(name, "the column of the score", score.column or 0, MOST_COLUMNS)
     yield "score.minimum", repr(float(score.minimum))
+    if outputs.objects is not None:
+        limit = outputs.objects.nms_iou
+        yield "objects.nms_iou", repr(1.0 if limit is None else float(limit))
+
+
+def _unknown_to_parsers(outputs: DetectionOutputs) -> Iterator[str]:
+    """Yield what is said of boxes that the form does not have."""
+    box, score, objects = outputs.box, outputs.score, outputs.objects
+    said = {
+        "outputs.box.form cycxhw": box.form == "cycxhw",
+        "outputs.box.columns_first": box.columns_first,
+        "outputs.box.strides": box.strides is not None,
+        "outputs.box.anchors": box.anchors is not None,
+        "outputs.score.activation": score is not None and score.activation is not None,
+        "outputs.objects.classes": objects is not None and objects.classes is not None,
+        "outputs.objects.count": objects is not None and objects.count is not None,
+        "outputs.objects without a score": objects is not None and score is None,
+    }
+    yield from (key for key, is_said in said.items() if is_said)
 
 
 def _symbols(name: str, symbols: SymbolsOutput) -> Iterator[Line]:

@@ -24,6 +24,7 @@ from shared.contract.outputs import (
     ClassificationOutputs,
     DetectionOutputs,
     NamedClasses,
+    ObjectsOutput,
     Outputs,
     ScoreOutput,
     SymbolsOutput,
@@ -142,7 +143,9 @@ def box_cases(form: str, count: int) -> Iterator[BoxCase]:
         score, tensors = score_of(rng, boxes)
         lead = [(), (1,), (1, 1)][int(rng.integers(3))]
         tensors["box"] = boxes.reshape(*lead, rows, columns)
-        outputs = DetectionOutputs(BoxOutput("box", form, unit, first), score)
+        finds_many = score is not None and rng.random() < 0.5
+        objects = ObjectsOutput(rng.choice([None, 0.0, 0.3, 0.5, 1.0])) if finds_many else None
+        outputs = DetectionOutputs(BoxOutput("box", form, unit, first), score, objects)
         yield BoxCase(outputs, tensors, size, float(rng.choice([0.0, 0.0, 0.3, -np.inf])))
 
 

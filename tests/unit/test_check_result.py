@@ -18,9 +18,25 @@ from dockyard.recipe.workspace import Workspace
 from dockyard.run.check_result import read_result
 from dockyard.run.datasets import read_progress
 from shared.contract.codec import encode
-from shared.contract.measurement import Burst, Latency, Scope, Throughput, TimingProtocol
+from shared.contract.measurement import (
+    Burst,
+    Latency,
+    ObjectCounts,
+    Quality,
+    SampleScore,
+    Scope,
+    Throughput,
+    TimingProtocol,
+)
+from shared.contract.model import steps_of
 from shared.contract.result import Notes, Result, Status, Table
-from shared.contract.stages import Evaluate, Parameters, StreamBenchmark
+from shared.contract.stages import (
+    Evaluate,
+    Parameters,
+    PipelineBenchmark,
+    PipelineEvaluate,
+    StreamBenchmark,
+)
 from tests.builders import latency, quality
 from tests.fakes import Document
 
@@ -129,6 +145,74 @@ def test_pipeline_result_without_its_steps(
     result = Result(Status.DONE, measurement=measured)
     (tmp_path / "result.json").write_text(json.dumps(encode(result)))
     assert read_result(tmp_path, JobExit(0, 1.0), plan.jobs[-1].job.parameters).status == status
+
+
+COUNTED = SampleScore("a", {"exact": 2 / 3}, "A", counts=ObjectCounts(right=1, missed=1))
+OTHER = SampleScore("b", {"exact": 0.0}, None, counts=ObjectCounts(missed=2))
+OF_BOTH = {"exact": 0.4, "precision": 1.0, "recall": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "samples", "what"),
+    [
+        (OF_BOTH, (COUNTED, OTHER), ""),
+        (
+            {**OF_BOTH, "exact": 1 / 3},
+            (COUNTED, OTHER),
+            "the metric exact is not the one of its samples' obj",
+        ),
+        ({**OF_BOTH, "recall": 0.5}, (COUNTED, OTHER), "the metric recall is not the one"),
+        ({"exact": 0.4, "recall": 0.25}, (COUNTED, OTHER), "the metric precision is not the one"),
+        (OF_BOTH, (COUNTED, replace(OTHER, counts=None)), "objects that are counted in some samples"),
+        (
+            OF_BOTH,
+            (COUNTED, replace(OTHER, scores={"exact": 1.0})),
+            "the exact of b is not the one of its obj",
+        ),
+    ],
+)
+def test_metrics_of_objects_are_those_of_their_counts(
+    tmp_path: Path,
+    evaluate: Parameters,
+    metrics: dict[str, float],
+    samples: tuple[SampleScore, ...],
+    what: str,
+) -> None:
+    """What is counted of each image gives the metrics of the whole, or the result is not believed."""
+    result = replace(RESULT, quality=Quality("exact", metrics, samples))
+    (tmp_path / "result.json").write_text(json.dumps(encode(result)))
+    found = read_result(tmp_path, JobExit(0, 1.0), evaluate)
+    assert (found.status == Status.DONE, what in found.reason) == (not what, True)
+
+
+@pytest.mark.parametrize(("counts", "status"), [(None, Status.FAILED), (ObjectCounts(), Status.DONE)])
+def test_a_pipeline_of_every_object_counts_them(
+    tmp_path: Path, workspace: Workspace, counts: ObjectCounts | None, status: Status
+) -> None:
+    """Its quality is that of its objects, and of nothing else."""
+    plan = make_plan(workspace, load_recipe(workspace, "lp_intel_streets.json"))
+    parameters = next(p.job.parameters for p in plan.jobs if isinstance(p.job.parameters, PipelineEvaluate))
+    steps = dict.fromkeys(("total", *steps_of(parameters.pipeline.nodes)), (1,))
+    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps, objects=(0,))
+    sample = SampleScore("a", {"exact": 1.0}, None, counts=counts)
+    metrics = {"exact": 1.0} if counts is None else counts.metrics
+    result = Result(Status.DONE, quality=Quality("exact", metrics, (sample,)), measurement=measured)
+    (tmp_path / "result.json").write_text(json.dumps(encode(result)))
+    assert read_result(tmp_path, JobExit(0, 1.0), parameters).status == status
+
+
+@pytest.mark.parametrize(("objects", "status"), [((), Status.FAILED), ((3,), Status.DONE)])
+def test_a_pipeline_of_every_object_says_how_many_it_timed(
+    tmp_path: Path, workspace: Workspace, objects: tuple[int, ...], status: Status
+) -> None:
+    """A time that covers more or fewer readings says nothing without their number."""
+    plan = make_plan(workspace, load_recipe(workspace, "lp_intel_streets.json"))
+    parameters = plan.jobs[-1].job.parameters
+    assert isinstance(parameters, PipelineBenchmark)
+    steps = dict.fromkeys(("total", *steps_of(parameters.pipeline.nodes)), (1,))
+    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps, (1,), objects)
+    (tmp_path / "result.json").write_text(json.dumps(encode(Result(Status.DONE, measurement=measured))))
+    assert read_result(tmp_path, JobExit(0, 1.0), parameters).status == status
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from PIL import Image
 
 from dockyard.plan.plan import Plan
 from dockyard.run import datasets
-from dockyard.run.annotations import check_annotations
+from dockyard.run.annotations import check_annotations, check_readings
 from dockyard.run.unanswerable import unanswerable
+from shared.contract.coco import TrueObject
 from shared.contract.dataset import SPLITS, Polygons, Sample, read_labelme, read_split, refuse_overlap
 from shared.contract.errors import InputProblem
 from shared.contract.model import DataLocation, InputSpec, Network
@@ -720,6 +721,28 @@ def test_any_label_is_known_or_told(labels: list[str], known: list[str]) -> None
     assert [one.samples for one in found] == ([len(strange)] if strange else [])
     for one in found:
         assert len(f"{one.what}; {one.advice}".splitlines()) == 1
+
+
+def plates(*readings: str | None) -> list[Sample]:
+    """An image with an object for each reading."""
+    objects = tuple(TrueObject((0.0, 0.0, 9.0, 9.0), None, reading, "D") for reading in readings)
+    return [Sample("images/0.png", Path("0.png"), objects=objects)]
+
+
+def test_readings_of_many_objects() -> None:
+    """They are held against the network that reads them; what nobody could read neither counts nor costs."""
+    reader = replace(NETWORK, task=Task.TEXT_RECOGNITION, outputs=READER)
+    assert check_readings(reader, plates("ABC", "CAB"), "test") == []
+    assert check_readings(reader, plates(), "test") == []
+    (warning,) = check_readings(reader, plates("ABC", None), "test")
+    assert warning == "test: 1 of 2 objects have no reading: they neither count nor cost"
+    with pytest.raises(InputProblem, match="none of 2 objects has a reading") as caught:
+        check_readings(reader, plates(None, None), "test")
+    assert (caught.value.where, "attributes" in caught.value.advice) == ("test/annotations.json", True)
+    with pytest.raises(
+        InputProblem, match="1 of 2 readings hold symbols that the network does not have: 'X'"
+    ):
+        check_readings(reader, plates("ABC", "X"), "test")
 
 
 def test_boxes_that_are_fractions(split: Path) -> None:

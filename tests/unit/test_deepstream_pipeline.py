@@ -116,11 +116,12 @@ def test_the_picture_in_the_documents_is_of_todays_pipeline() -> None:
     assert picture(described) in (PRODUCT / "docs" / "deepstream.md").read_text(encoding="utf-8")
 
 
-def files_of(folder: Path, **changes: object) -> PipelineFiles:
-    """Make the artifacts of the licence-plate pipeline, and return them; the detector's is changed."""
+def files_of(folder: Path, model: str = "license_plate", **changes: object) -> PipelineFiles:
+    """Make the artifacts of a pipeline, and return them; the detector's is changed."""
     models = PRODUCT / "models"
+    pipeline = Pipeline.from_model_json(model, json.loads((models / model / "model.json").read_text()))
     found = []
-    for name in ("lp_detector", "lp_reader"):
+    for name in pipeline.networks:
         network = Network.from_model_json(name, json.loads((models / name / "model.json").read_text()))
         spec = network.input.in_layout("NCHW")
         if name == "lp_detector":
@@ -129,8 +130,7 @@ def files_of(folder: Path, **changes: object) -> PipelineFiles:
         place.mkdir(parents=True)
         (place / MANIFEST_FILE).write_text(json.dumps(encode(Manifest("onnx", "t", "1", spec))))
         found.append(NetworkFiles(network, f"inputs/{name}"))
-    document = json.loads((models / "license_plate" / "model.json").read_text())
-    return PipelineFiles(Pipeline.from_model_json("license_plate", document).nodes, tuple(found))
+    return PipelineFiles(pipeline.nodes, tuple(found))
 
 
 def settings_in(tmp_path: Path, release: str = "7.1", tracking: Tracking | None = None) -> Path:
@@ -174,6 +174,22 @@ def test_a_configuration_that_somebody_changed_is_checked_before_it_is_run(tmp_p
     reader.write_text(reader.read_text().replace("process-mode=2", "process-mode=1"))
     with pytest.raises(JobFailed, match="process-mode"):
         gather(settings, run, beside(tmp_path))
+
+
+def test_a_pipeline_of_every_object_tells_the_parsers_which_boxes_are_one(tmp_path: Path) -> None:
+    """nvinfer keeps what the parser leaves, and the reader is run on each of it."""
+    settings = tmp_path / "settings"
+    settings.mkdir()
+    write_files(files_of(tmp_path, "license_plate_streets"), tmp_path, settings, Made("7.1"), Tracking())
+    assert "\nscore.minimum 0.5\nobjects.nms_iou 0.5\n" in (settings / OUTPUTS_FILE).read_text()
+    detector, reader = (
+        read((settings / f"{one}.txt").read_text(), "ini", one) for one in ("detector", "reader")
+    )
+    assert detector.value("cluster-mode") == "4"
+    assert (reader.value("process-mode"), reader.value("operate-on-gie-id")) == (
+        "2",
+        detector.value("gie-unique-id"),
+    )
 
 
 def test_a_vote_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dockyard.recipe.models import check_pipeline, load_model
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem
-from shared.contract.model import Network, Pipeline, PipelineNode
+from shared.contract.model import DataLocation, Network, Pipeline, PipelineNode, follows_every
 from tests.fakes import attempt, frozen_graph
 
 GRAPH = frozen_graph(
@@ -328,6 +328,7 @@ def test_pipeline_of_any_length(put_pipeline: Callable[..., Path]) -> None:
         ([READ, FIND], "$.pipeline[0].input", "no earlier node 'find'"),
         ([{**READ, "input": "read"}], "$.pipeline[0].input", "no earlier node 'read'"),
         ([{**FIND, "crop_margin": 0}], "$.pipeline[0].crop_margin", "nothing is cropped"),
+        ([{**FIND, "objects": "all"}], "$.pipeline[0].objects", "valid: best, every"),
     ],
 )
 def test_wrong_pipeline(
@@ -357,6 +358,51 @@ def test_networks_of_a_pipeline(workspace: Workspace) -> None:
         check_pipeline(replace(pipeline, nodes=chain), networks, "p: $.pipeline")
     assert caught.value.where == "p: $.pipeline[2].input"
     assert caught.value.advice.endswith("valid: detector, image")
+
+
+def pipeline_of(workspace: Workspace, *nodes: PipelineNode) -> tuple[Pipeline, dict[str, Network]]:
+    """A pipeline `p` of these nodes, and their networks as they are published."""
+    networks = {}
+    for each in nodes:
+        found = load_model(workspace, each.network, "test")
+        assert isinstance(found, Network)
+        networks[each.network] = found
+    return Pipeline("p", "", nodes, DataLocation()), networks
+
+
+MANY = PipelineNode("find", "lp_detector_many", objects="every")
+READER = PipelineNode("read", "lp_reader", "find")
+
+
+def test_every_object_is_read_where_a_detector_of_many_is_followed_by_a_reader(workspace: Workspace) -> None:
+    pipeline, networks = pipeline_of(workspace, MANY, READER)
+    check_pipeline(pipeline, networks, "p: $.pipeline")
+    assert follows_every(pipeline.nodes)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "place", "what", "advice"),
+    [
+        (
+            [replace(MANY, network="lp_detector"), READER],
+            0,
+            "lp_detector is a detector of one box",
+            "nms_iou",
+        ),
+        ([MANY], 0, "'find', reads no text", "leave it out"),
+        ([MANY, replace(READER, network="digits")], 0, "'read', reads no text", "leave it out"),
+        ([MANY, replace(READER, objects="every")], 1, "'read' is not the first node", "leave it out"),
+        ([MANY, READER, replace(READER, name="whole", input="image")], 0, "'whole' is given 'image'", "best"),
+    ],
+)
+def test_where_not_every_object_can_be_read(
+    workspace: Workspace, nodes: list[PipelineNode], place: int, what: str, advice: str
+) -> None:
+    """It is refused with the node that says so, why, and what to do."""
+    with pytest.raises(InputProblem, match=what) as caught:
+        check_pipeline(*pipeline_of(workspace, *nodes), "p: $.pipeline")
+    assert caught.value.where == f"p: $.pipeline[{place}].objects"
+    assert advice in caught.value.advice
 
 
 names = st.text("abcdefgh/_:0123456789", min_size=1, max_size=20)

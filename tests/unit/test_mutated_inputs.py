@@ -161,7 +161,7 @@ def test_any_data_folder_is_taken_or_refused(plans: dict[str, Plan], kind: str, 
     if found is None:
         return
     for split in SPLITS:
-        for sample in read_split(root / kind / split, plan.task_of(model)):
+        for sample in read_split(root / kind / split, plan.annotated_network(model).task):
             pixels, error = attempt(UnreadableImage, read_image, sample.path)
             assert (pixels is None) != (error is None)
             if kind == "masks" and split != "calibration":

@@ -16,6 +16,7 @@ from shared.contract.outputs import (
     ClassificationOutputs,
     DetectionOutputs,
     NamedClasses,
+    ObjectsOutput,
     Outputs,
     ScoreOutput,
     SymbolsOutput,
@@ -69,6 +70,14 @@ def test_scores() -> None:
     assert lines_of(DetectionOutputs(box, column)) == [*start, "score.column 0", "score.minimum 1.0"]
 
 
+def test_a_detector_of_many_objects() -> None:
+    """How far two boxes may overlap is said; where the graph has seen to it, nothing overlaps too much."""
+    box, score = BoxOutput("b"), ScoreOutput("s", minimum=0.5)
+    for limit, said in ((0.45, "0.45"), (None, "1.0")):
+        lines = lines_of(DetectionOutputs(box, score, ObjectsOutput(limit)))
+        assert lines[-2:] == ["score.minimum 0.5", f"objects.nms_iou {said}"]
+
+
 def test_what_is_encoded() -> None:
     """What is no printable ASCII, a space or % is written byte by byte; the rest stays."""
     names = ("a b", "100%", "Ä", "\n", "", "-/:0~|\"'")
@@ -84,6 +93,12 @@ def test_what_is_encoded() -> None:
             DetectionOutputs(BoxOutput("b"), ScoreOutput("s", minimum=float("nan"))),
             "n: the minimum of the sc",
         ),
+        (DetectionOutputs(BoxOutput("b", strides=(8, 16))), "do not know model.json's outputs.box.strides"),
+        (
+            DetectionOutputs(BoxOutput("b"), ScoreOutput("s", activation="sigmoid")),
+            "do not know model.json's outputs.score.activation",
+        ),
+        (DetectionOutputs(BoxOutput("b"), None, ObjectsOutput(0.5)), "outputs.objects without a score"),
         (DetectionOutputs(BoxOutput("b", first=1 << 21)), "n: the first column of the box is 2097152"),
         (TextOutputs(SymbolsOutput(("s",), "AB", blank=3)), "n: the class of the blank is 3, and 0 to 2"),
         (TextOutputs(SymbolsOutput((), "AB")), r"n: there are 0 of 'symbols.tensor', and 1 to 1024"),

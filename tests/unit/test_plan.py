@@ -430,7 +430,7 @@ def test_pipeline_is_measured_after_its_networks(pipeline_plan: Plan) -> None:
     assert files.nodes == pipeline_plan.pipeline.nodes
     assert [each.network.name for each in files.artifacts] == ["finder", "reader"]
     assert pipeline_plan.splits_of("both") == ("test",)
-    assert pipeline_plan.task_of("both") == Task.CLASSIFICATION
+    assert pipeline_plan.annotated_network("both").task == Task.CLASSIFICATION
 
 
 def test_pipeline_is_judged_once(workspace: Workspace) -> None:

@@ -29,7 +29,7 @@ from dockyard.report.terminal import print_summary, summary
 from dockyard.report.write import write_report
 from dockyard.workflow import BuildResult, summarize
 from shared.contract.errors import EnvironmentProblem, JobFailed
-from shared.contract.measurement import Scope
+from shared.contract.measurement import ObjectCounts, Quality, SampleScore, Scope, sum_of_counts
 from shared.contract.record import Record, RecordStatus, Round
 from shared.contract.result import Notes, Table
 from tests.builders import (
@@ -261,6 +261,35 @@ def test_steps_are_those_of_the_records(tmp_path: Path) -> None:
     assert cells(text, "reference")[1] == ["reference", "1.00", "0.50", "2.50", "-", "250.0"]
     assert cells(text, "int8")[1] == ["int8", "1.00", "-", "1.00", "2.00", "250.0"]
     assert "Mean milliseconds of each step:" in text
+
+
+def counted(variant: str, *images: ObjectCounts) -> Record:
+    """A record of a pipeline that reads every object, with what became of those of each image."""
+    samples = tuple(
+        SampleScore(f"images/{number}.png", {"exact": one.exact}, counts=one)
+        for number, one in enumerate(images)
+    )
+    timed = replace(latency(*[1_000_000] * 3, reader=[1_000_000] * 3), objects=(0, 2, 4))
+    found = Quality("exact", sum_of_counts(images).metrics, samples)
+    rounds = tuple(Round(number, timed) for number in (1, 2, 3))
+    return record(variant, scope=Scope.PIPELINE, rounds=rounds, quality=found)
+
+
+def test_objects_that_were_counted(tmp_path: Path) -> None:
+    """What became of the objects stands in a table, the three shares beside the speed, the help below."""
+    whole = [ObjectCounts(right=2), ObjectCounts(right=1), ObjectCounts()]
+    lost = [ObjectCounts(right=1, misread=1), ObjectCounts(missed=1), ObjectCounts(invented=1)]
+    text = report(tmp_path, counted("reference", *whole), counted("int8", *lost))
+    (head,) = [row for row in cells(text, "variant") if "misread" in row]
+    assert head[1:5] == ["right", "misread", "missed", "invented"]
+    assert cells(text, "int8")[-1] == ["int8", "1", "1", "1", "1", "2.00 (0 to 4)"]
+    assert {"exact", "precision", "recall"} <= set(cells(text, "variant")[0])
+    assert "right on one side only: images/0.png, images/1.png, images/2.png" in text
+    assert "Precision is the share of those found that are right" in text
+    _, int8 = csv_rows(tmp_path)
+    assert (int8["metric"], int8["flipped"]) == ("exact", "3")
+    assert float(int8["drop"]) == pytest.approx(1 - 2 / 6, abs=1e-5)
+    assert "Precision is" not in report(tmp_path, record("reference"), record("int8"))
 
 
 def noting(*tables: Table, remarks: Sequence[str] = ()) -> Record:

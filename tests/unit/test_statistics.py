@@ -17,6 +17,7 @@ from dockyard.judge.measurements import (
 from dockyard.judge.statistics import (
     FEW_SAMPLES,
     Interval,
+    drop_of_objects,
     drop_with_interval,
     flips,
     interval_over_rounds,
@@ -26,6 +27,7 @@ from dockyard.judge.statistics import (
     summarize,
     unseen_share,
 )
+from shared.contract.measurement import ObjectCounts, sum_of_counts
 from shared.contract.record import Round
 from tests import builders
 from tests.builders import latency
@@ -187,6 +189,36 @@ def test_samples_that_are_needed(share: float) -> None:
     needed = samples_needed(share)
     assert unseen_share(needed) <= share * (1 + 1e-9)
     assert needed == 1 or unseen_share(needed - 1) > share
+
+
+def counts_of(right: int, true: int) -> ObjectCounts:
+    """So many of the true objects of an image are read right, and the others are missed."""
+    return ObjectCounts(right=right, missed=true - right)
+
+
+images = st.lists(
+    st.tuples(*[st.builds(ObjectCounts, *[st.integers(0, 4)] * 4)] * 2), min_size=1, max_size=20
+)
+
+
+@given(images)
+def test_interval_contains_the_drop_of_objects(pairs: list[tuple[ObjectCounts, ObjectCounts]]) -> None:
+    """The drop of objects is that of the two sides' own figures; both ways round it is the same."""
+    reference, variant = (list(side) for side in zip(*pairs, strict=True))
+    drop, low, high = bounds(drop_of_objects(reference, variant))
+    assert drop == pytest.approx(sum_of_counts(reference).exact - sum_of_counts(variant).exact)
+    assert low <= drop <= high
+    assert bounds(drop_of_objects(variant, reference)) == pytest.approx((-drop, -high, -low), abs=1e-9)
+
+
+def test_objects_of_one_image_are_drawn_together() -> None:
+    """Eight lost objects in two images say less than eight in eight: the interval is wider."""
+    whole = [counts_of(4, 4)] * FEW_SAMPLES
+    together = [counts_of(0, 4)] * 2 + [counts_of(4, 4)] * (FEW_SAMPLES - 2)
+    apart = [counts_of(3, 4)] * 8 + [counts_of(4, 4)] * (FEW_SAMPLES - 8)
+    drops = [drop_of_objects(whole, lost) for lost in (together, apart)]
+    assert drops[0].estimate == pytest.approx(drops[1].estimate)
+    assert drops[0].high - drops[0].low > 1.5 * (drops[1].high - drops[1].low)
 
 
 def test_interval_shrinks_with_the_samples() -> None:

@@ -21,8 +21,8 @@ from shared.contract.codec import decode, encode
 from shared.contract.dataset import MAX_SIDE
 from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.job import END, GO, READING_KEY
-from shared.contract.measurement import Throughput
-from shared.contract.model import Network, PipelineNode
+from shared.contract.measurement import ObjectCounts, Throughput, sum_of_counts
+from shared.contract.model import EVERY, Network, PipelineNode
 from shared.contract.result import Status
 from shared.contract.stages import (
     NetworkFiles,
@@ -97,7 +97,8 @@ def files(**changes: Any) -> StreamFiles:
     pipeline = PipelineFiles(
         NODES, (NetworkFiles(FINDER, "inputs/finder"), NetworkFiles(TELLER, "inputs/teller"))
     )
-    return StreamFiles(pipeline, "inputs/data/clip", **{"tracking": Tracking(), **changes})
+    given = {"pipeline": pipeline, "tracking": Tracking(), **changes}
+    return StreamFiles(clip="inputs/data/clip", **given)
 
 
 def with_settings(work: StreamWork, settings: StreamSettings) -> str:
@@ -130,6 +131,20 @@ def test_quality_is_of_each_frame_and_says_that_both_ways_agree(work: StreamWork
     assert result.notes.remarks == ("parity: in all 30 frames it read what the sequential pipeline reads",)
     assert isinstance(result.measurement, Throughput)
     assert result.measurement.frames == FRAMES
+
+
+def test_a_pipeline_of_every_object_counts_those_of_all_frames(work: StreamWork) -> None:
+    """27 frames have what was found, and 9 of them an object more: 27 right of 30 found and 36 true."""
+    clip = find_clip(work.folder / "inputs/data/clip")
+    seen, missed = TrueObject((4, 6, 24, 18), "AB"), TrueObject((40, 30, 60, 40), "BA")
+    true = [TrueFrame(n, (seen, missed) if n < 9 else (seen,)) for n in range(FRAMES - 3)]
+    write_truth(clip.video.with_name("clip.truth.jsonl"), true)
+    pipeline = replace(files().pipeline, nodes=(replace(NODES[0], objects=EVERY), NODES[1]))
+    result = evaluate_stream(work, StreamEvaluate(files(pipeline=pipeline)))
+    assert result.quality is not None
+    shares = {"exact": 54 / 66, "precision": 27 / 30, "recall": 27 / 36}
+    assert result.quality.metrics == pytest.approx(shares)
+    assert sum_of_counts(result.quality.counts) == ObjectCounts(right=27, missed=9, invented=3)
 
 
 def test_without_a_truth_the_references_readings_are_true(work: StreamWork) -> None:

@@ -21,15 +21,8 @@ std::string with(const std::string& part, const std::string& line) {
     return HEAD + part + line;
 }
 
-std::vector<BadText> bad_texts() {
+std::vector<BadText> bad_boxes() {
     return {
-        {"", "line 1: the first line is not"},
-        {"outputs 1\n", "line 1: the first line is not"},
-        {"dockyard-outputs 2\n", "line 1: version '2'"},
-        {HEAD, "line 1: there is no network"},
-        {with("", "task detection\n"), "line 2: 'task' stands before"},
-        {with("", "network a\n"), "line 2: the network 'a' lacks 'task'"},
-        {with("", "network a\ntask segmentation\n"), "line 3: 'task' is none of detection, text-recognition"},
         {with(BOX, "x 1\n"), "line 8: 'x' is no key of this network's task"},
         {with(BOX, "class red\n"), "line 8: 'class' is no key"},
         {with(BOX, "box.form xyxy\n"), "line 8: 'box.form' stands twice"},
@@ -44,12 +37,29 @@ std::vector<BadText> bad_texts() {
         {with(BOX, "score.tensor s\nscore.minimum 0x1\n"), "line 9: 'score.minimum' is no decimal"},
         {with(BOX, "score.tensor s\nscore.minimum 0,4\n"), "line 9: 'score.minimum' is no decimal"},
         {with(BOX, "score.tensor \nscore.minimum 1\n"), "line 8: 'score.tensor' is empty"},
+        {with(BOX, "objects.nms_iou 0.5\n"), "line 8: 'objects.nms_iou' is no key"},
+        {with(BOX, "score.column 1\nscore.minimum 1\nobjects.nms_iou 1.5\n"),
+         "line 10: 'objects.nms_iou' is not"},
+        {with(BOX, "score.column 1\nscore.minimum 1\nobjects.nms_iou x\n"),
+         "line 10: 'objects.nms_iou' is no"},
         {with(BOX, "score.tensor"), "line 8: the last line does not end"},
         {with(BOX, "\n"), "line 8: the line is no key"},
         {with(BOX, "score.tensor\n"), "line 8: the line is no key"},
         {with(BOX, " x\n"), "line 8: the line is no key"},
         {with(BOX, BOX), "line 8: the network's name stands twice"},
         {with(BOX, "score.tensor " + std::string(5000, 's') + "\n"), "line 8: the line is longer"},
+    };
+}
+
+std::vector<BadText> bad_texts() {
+    return {
+        {"", "line 1: the first line is not"},
+        {"outputs 1\n", "line 1: the first line is not"},
+        {"dockyard-outputs 2\n", "line 1: version '2'"},
+        {HEAD, "line 1: there is no network"},
+        {with("", "task detection\n"), "line 2: 'task' stands before"},
+        {with("", "network a\n"), "line 2: the network 'a' lacks 'task'"},
+        {with("", "network a\ntask segmentation\n"), "line 3: 'task' is none of detection, text-recognition"},
         {with(CLASS, ""), "line 2: the network 'c' lacks 'class'"},
         {with(CLASS, "class a b\n"), "line 5: a character that is no printable ASCII"},
         {with(CLASS, "class \xC3\x84\n"), "line 5: a character that is no printable ASCII"},
@@ -89,7 +99,10 @@ std::string told_of(const std::string& text) {
 } // namespace
 
 void check_texts(Expectations& is) {
-    for (const BadText& bad : bad_texts()) {
+    std::vector<BadText> texts = bad_texts();
+    const std::vector<BadText> boxes = bad_boxes();
+    texts.insert(texts.end(), boxes.begin(), boxes.end());
+    for (const BadText& bad : texts) {
         const std::string told = told_of(bad.text);
         is.expect(told.find(bad.told) != std::string::npos, "'" + told + "' has: " + bad.told);
     }

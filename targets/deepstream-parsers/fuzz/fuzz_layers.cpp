@@ -18,7 +18,7 @@ namespace {
 const char* const OUTPUTS =
     "dockyard-outputs 1\n"
     "network a\ntask detection\nbox.tensor box\nbox.form xyxy\nbox.unit relative\nbox.first 0\n"
-    "score.tensor score\nscore.minimum 0.4\n"
+    "score.tensor score\nscore.minimum 0.4\nobjects.nms_iou 0.3\n"
     "network b\ntask detection\nbox.tensor rows\nbox.form cxcywh\nbox.unit pixels\nbox.first 1\n"
     "score.column 0\nscore.minimum -1e9\n"
     "network c\ntask detection\nbox.tensor one\nbox.form xywh\nbox.unit pixels\nbox.first 0\n"

@@ -16,12 +16,11 @@ bool is_finite(const Box& box) {
     return std::isfinite(box.x0) && std::isfinite(box.y0) && std::isfinite(box.x1) && std::isfinite(box.y1);
 }
 
-double iou(const Box& a, const Box& b) {
+bool overlaps(const Box& a, const Box& b, double limit) {
     const double width = std::min(a.x1, b.x1) - std::max(a.x0, b.x0);
     const double height = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
     const double intersection = std::max(0.0, width) * std::max(0.0, height);
-    const double areas = area(a) + area(b);
-    return areas > intersection ? intersection / (areas - intersection) : 0.0;
+    return intersection > limit * (area(a) + area(b) - intersection);
 }
 
 } // namespace dockyard

@@ -12,7 +12,7 @@ struct Box {
 
 bool is_finite(const Box& box);
 
-/// Returns the intersection over the union of two boxes; 0 where the union is empty.
-double iou(const Box& a, const Box& b);
+/// Tells whether the intersection of two boxes is more than a share of their union.
+bool overlaps(const Box& a, const Box& b, double limit);
 
 } // namespace dockyard

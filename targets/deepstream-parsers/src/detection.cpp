@@ -11,8 +11,8 @@
 namespace dockyard {
 namespace {
 
-const std::size_t MOST_BOXES = 100; ///< of a frame that are looked at
-const double SAME_OBJECT = 0.5;     ///< the IoU above which two boxes are of one object
+const std::size_t MOST_BOXES = 100;       ///< of a frame
+const std::size_t MOST_CANDIDATES = 3000; ///< among which those of one object are told from others
 const double NO_MINIMUM = -std::numeric_limits<double>::infinity();
 
 /// One row of the box tensor, and its score.
@@ -65,11 +65,11 @@ std::vector<Candidate> candidates(const Detection& outputs, const Tensor& boxes,
     const double least = least_score(outputs.minimum, params);
     for (std::size_t row = 0; row < boxes.rows(); ++row) {
         const double score = is_column ? scores.at(row, outputs.score_column) : scores.at(row);
-        if (score >= least) {
+        if (score >= least && (std::isfinite(score) || !outputs.finds_many)) {
             found.push_back({row, score});
         }
     }
-    const std::size_t most = std::min(found.size(), MOST_BOXES);
+    const std::size_t most = std::min(found.size(), outputs.finds_many ? MOST_CANDIDATES : MOST_BOXES);
     const auto is_surer = [](const Candidate& a, const Candidate& b) {
         return a.score > b.score || (a.score == b.score && a.row < b.row);
     };
@@ -128,7 +128,10 @@ Objects found_objects(const Detection& outputs, const Layers& layers, const NvDs
     std::vector<Box> surer;
     for (const Candidate& candidate : candidates(outputs, rows, layers, params)) {
         const Box box = box_of(outputs, rows, candidate.row, input);
-        const auto is_same = [&box](const Box& other) { return iou(box, other) > SAME_OBJECT; };
+        if (surer.size() == MOST_BOXES) {
+            break;
+        }
+        const auto is_same = [&](const Box& other) { return overlaps(other, box, outputs.nms_iou); };
         if (!is_finite(box) || std::any_of(surer.begin(), surer.end(), is_same)) {
             continue;
         }

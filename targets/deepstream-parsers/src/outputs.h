@@ -25,6 +25,8 @@ struct Detection {
     std::string score_tensor;     ///< of ScorePlace::tensor
     std::size_t score_column = 0; ///< of ScorePlace::column
     double minimum = 0;           ///< a score below it is no object
+    bool finds_many = false;      ///< every object of a frame is to be found
+    double nms_iou = 0.5;         ///< of two boxes that overlap by more, the surer one counts
 };
 
 /// A tensor of class scores, and the classes' names in their order.

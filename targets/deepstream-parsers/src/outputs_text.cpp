@@ -26,6 +26,14 @@ std::size_t word_of(const Line& line, const std::vector<std::string>& words) {
     return static_cast<std::size_t>(found - words.begin());
 }
 
+double share(const Line& line) {
+    const double number = decimal_number(line);
+    if (number < 0 || number > 1) {
+        refuse(line.number, "'" + line.key + "' is not from 0 to 1");
+    }
+    return number;
+}
+
 Detection detection_of(Fields& fields) {
     Detection found;
     found.box_tensor = fields.name("box.tensor");
@@ -42,6 +50,10 @@ Detection detection_of(Fields& fields) {
     }
     if (found.score != ScorePlace::none) {
         found.minimum = decimal_number(fields.one("score.minimum"));
+    }
+    found.finds_many = found.score != ScorePlace::none && fields.has("objects.nms_iou");
+    if (found.finds_many) {
+        found.nms_iou = share(fields.one("objects.nms_iou"));
     }
     return found;
 }
