@@ -57,7 +57,9 @@ def benchmark_network(
     after = (lambda: None) if kernel is None else (lambda: quickest.append(_quickest_ns(kernel)))
     bursts = take_bursts(call, parameters.burst_s, words, after)
     yardstick = None if kernel is None else Yardstick(kernel.precision, kernel.operations, tuple(quickest))
-    latency = Latency(Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls, yardstick)
+    latency = Latency(
+        Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls, yardstick=yardstick
+    )
     return latency, notes_on_rest(len(bursts.calls), bursts.restless)
 
 
@@ -92,7 +94,9 @@ def benchmark_pipeline(
     _warm_up(own, parameters.warmup, parameters.burst_s)
     objects.clear()
     bursts = take_bursts(own, parameters.burst_s, words)
-    latency = Latency(Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls, tuple(objects))
+    latency = Latency(
+        Scope.PIPELINE, TimingProtocol.DATASET, bursts.samples_ns, bursts.calls, objects=tuple(objects)
+    )
     return latency, notes_on_rest(len(bursts.calls), bursts.restless)
 
 

@@ -210,7 +210,7 @@ def test_a_pipeline_of_every_object_says_how_many_it_timed(
     parameters = plan.jobs[-1].job.parameters
     assert isinstance(parameters, PipelineBenchmark)
     steps = dict.fromkeys(("total", *steps_of(parameters.pipeline.nodes)), (1,))
-    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps, (1,), objects)
+    measured = Latency(Scope.PIPELINE, TimingProtocol.DATASET, steps, (1,), objects=objects)
     (tmp_path / "result.json").write_text(json.dumps(encode(Result(Status.DONE, measurement=measured))))
     assert read_result(tmp_path, JobExit(0, 1.0), parameters).status == status
 
