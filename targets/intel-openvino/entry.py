@@ -97,6 +97,7 @@ CAPABILITIES = Capabilities(
     loader=LOADERS.loader,
     parallel_loader=LOADERS.parallel_loader,
     converter=OPENVINO,
+    leaves_batch_open=True,
     optimizer=OPENVINO,
     kernel_maker=ProductOfMatrices(),
     error_summary=error_summary,

@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 import openvino as ov
 import openvino.tools.mo.convert_impl
 from artifact import name_outputs
-from conversion_options import mo_parameters
+from constants import freeze
+from conversion_options import mo_parameters, model_file
 from openvino.frontend import FrontEndManager
 from openvino.preprocess import PrePostProcessor
 from openvino.tools.mo import convert_model
@@ -29,9 +30,13 @@ def convert(network: Network, graph: Path, options: Options) -> Tuple[Any, Dict[
     Raises:
         ValueError: the graph has no tensor of that name.
     """
-    name, *outputs = _known(graph, [network.input.name, *network.tensors])
-    parameters = mo_parameters(graph, replace(network.input, name=name), outputs, options)
+    file = model_file(graph)
+    names = _known(file, [network.input.name, *network.constants, *network.tensors])
+    inputs = 1 + len(network.constants)
+    outputs, beside = names[inputs:], names[1:inputs]
+    parameters = mo_parameters(file, replace(network.input, name=names[0]), outputs, options, beside)
     model = convert_model(**parameters)
+    freeze(model, network.constants)
     ports = {name: port for port in model.outputs for name in port.get_names()}
     results = [ports[name].get_node().input_value(0) for name in outputs]
     model = ov.Model(results, model.get_parameters(), network.name)
@@ -40,7 +45,7 @@ def convert(network: Network, graph: Path, options: Options) -> Tuple[Any, Dict[
         steps = PrePostProcessor(model)
         steps.input().tensor().set_element_type(ov.Type.u8)
         model = steps.build()
-    return model, {**parameters, "input_model": graph.name}
+    return model, {**parameters, "input_model": file.name}
 
 
 def _known(graph: Path, names: Sequence[str]) -> List[str]:

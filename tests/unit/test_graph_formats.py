@@ -149,8 +149,8 @@ def test_checksum_differs(put: Put, file: str) -> None:
     ("file", "source", "message"),
     [
         ("digits.pb", "digits", "a folder, with the ending of a file"),
-        ("digits.onnx", "digits", "a folder, with the ending of a file"),
-        ("digits.h5", "digits.keras", "no ending of a graph's file"),
+        ("digits.onnx", "digits", "a folder with 0 files *.onnx"),
+        ("digits.h5", "digits.keras", "save it in Keras's own"),
         ("digits.pb", "digits.onnx", "no graph"),
         ("digits.onnx", "custom.pb", "no ONNX model"),
         ("digits.onnx", "digits.tflite", "not a protobuf"),
