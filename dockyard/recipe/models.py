@@ -113,9 +113,13 @@ def _check_normalization(spec: InputSpec, where: str) -> None:
 def _outline_of(workspace: Workspace, network: Network, folder: Path, where: str) -> GraphOutline:
     """Return the outline of a network's graph; its file (or folder), format and checksum are checked."""
     path = folder / network.graph
-    if folder.resolve() not in path.resolve().parents:
+    try:
+        is_inside, is_there = folder.resolve() in path.resolve().parents, path.exists()
+    except (OSError, ValueError):  # no file can have that name
+        is_inside, is_there = True, False
+    if not is_inside:
         raise InputProblem(f"the path '{network.graph}' leaves the model's folder", f"{where}: $.graph.file")
-    if not path.exists():
+    if not is_there:
         advice = f"put it in {workspace.display_path(folder)}/"
         raise InputProblem(f"there is no graph '{network.graph}'", f"{where}: $.graph.file", advice)
     outline = read_outline(path, network.format, workspace.display_path(path))

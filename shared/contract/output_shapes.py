@@ -60,9 +60,9 @@ def _is_laid_out(network: Network, shape: Shape, layout: str) -> bool:
 def _boxes(outputs: DetectionOutputs, shapes: Mapping[str, Shape]) -> Optional[Mismatch]:
     """Return what boxes lack: columns that model.json reads, or a score for each."""
     box, score = outputs.box, outputs.score
-    shape = shapes.get(box.tensor)
-    if not shape:
+    if box.tensor not in shapes:
         return None
+    shape = tuple(shapes[box.tensor]) or (0,)
     columns, key = box.first + BOX_NUMBERS, "box.first"
     if score is not None and score.column is not None and score.column >= columns:
         columns, key = score.column + 1, "score.column"
