@@ -182,8 +182,9 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         if converted in done:
             conversions[network] = done[converted]
             before = (done[need] for need in done[converted].planned.needs if need in done)
-            converting = (outcome for outcome in before if outcome.planned.job.stage == CONVERT)
-            to_onnx |= {network: outcome for outcome in converting}
+            for outcome in before:
+                if outcome.planned.job.stage == CONVERT:
+                    to_onnx[network] = outcome
         steps = (optimize_id(network, own_variant), compile_id(network, own_variant))
         found = tuple(done[step] for step in steps if step in done)
         if found:

@@ -8,7 +8,7 @@ Sizes = Tuple[int, ...]
 
 
 def sizes_of(value: Any) -> Sizes:
-    """Return the sizes of a number or a list of lists of numbers. Raises ValueError: lists of unequal length."""
+    """Return the sizes of a number or a list of lists of them. Raises ValueError: lists of unequal length."""
     if not isinstance(value, (list, tuple)):
         return ()
     inner = {sizes_of(item) for item in value}
@@ -18,7 +18,7 @@ def sizes_of(value: Any) -> Sizes:
 
 
 def fed_sizes(value: Any, shape: Optional[Sequence[Optional[int]]]) -> Sizes:
-    """Return the sizes of what an input is fed: those of the graph, where it leaves one open the value's, or 1.
+    """Return the sizes of what an input is fed: the graph's; where it leaves one open the value's, or 1.
 
     A number stands for as many as the input has.
 

@@ -35,7 +35,8 @@ def _mask(network: Network, mask: MaskOutput, shape: Shape) -> Optional[Mismatch
     """Return what is wrong with a mask's axes: there are others than four, or they are in another order."""
     if len(shape) != 4:
         return Mismatch(
-            f"the output '{mask.tensor}' has the shape {list(shape)}, and a mask has four axes, one of channels",
+            f"the output '{mask.tensor}' has the shape {list(shape)}, and a mask has four axes,"
+            " one of channels",
             "mask.tensor",
             "name the tensor before it that still has a channel for each class, or one of probabilities",
         )

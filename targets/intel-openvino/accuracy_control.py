@@ -176,9 +176,7 @@ class Quantization:
 
 def plain_notes(done: Quantization) -> Notes:
     """Return the notes of a quantization that looks at no accuracy."""
-    return Notes(
-        calibration_images=done.images, details=_details(done), quantized_operations=done.quantized
-    )
+    return Notes(calibration_images=done.images, details=_details(done), quantized_operations=done.quantized)
 
 
 def accuracy_notes(done: Quantization, history: History, types: Mapping[str, str]) -> Notes:

@@ -13,6 +13,7 @@ from folding import fold
 from openvino import opset13
 from openvino._offline_transformations import apply_moc_transformations
 from openvino.frontend import FrontEndManager
+from real_ends import with_real_ends
 
 from shared.contract.model import Network
 from shared.harness.toolchain import Options
@@ -44,6 +45,7 @@ def convert(network: Network, graph: Path, options: Options) -> Any:
         source.extract_subgraph(places[:inputs], places[inputs:])
         model = frontend.convert(source)
         freeze(model, network.constants)
+    with_real_ends(model, network.input.dtype)
     name_outputs(model.outputs, network.tensors)
     batch, *sizes = network.input.shape
     model.reshape([-1 if options.get("open_batch") else batch, *sizes])

@@ -10,7 +10,7 @@ from shared.contract.model import InputSpec
 
 
 def model_file(graph: Path) -> Path:
-    """Return what a frontend reads: the graph itself; of a folder with an ONNX model and its weights the model."""
+    """Return what a frontend reads: the graph; of a folder with an ONNX model and its weights the model."""
     is_folder = graph.suffix == ".onnx" and graph.is_dir()
     return next(graph.glob("*.onnx")) if is_folder else graph
 

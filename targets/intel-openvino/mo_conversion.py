@@ -14,6 +14,7 @@ from conversion_options import mo_parameters, model_file
 from openvino.frontend import FrontEndManager
 from openvino.preprocess import PrePostProcessor
 from openvino.tools.mo import convert_model
+from real_ends import with_real_ends
 
 from shared.contract.model import Network
 from shared.harness.toolchain import Options
@@ -40,6 +41,7 @@ def convert(network: Network, graph: Path, options: Options) -> Tuple[Any, Dict[
     ports = {name: port for port in model.outputs for name in port.get_names()}
     results = [ports[name].get_node().input_value(0) for name in outputs]
     model = ov.Model(results, model.get_parameters(), network.name)
+    with_real_ends(model, network.input.dtype)
     name_outputs(model.outputs, network.tensors)
     if options.get("input_dtype") == "uint8":
         steps = PrePostProcessor(model)
@@ -57,7 +59,8 @@ def _known(graph: Path, names: Sequence[str]) -> List[str]:
     source = frontend.load(str(graph))
     found = []
     for name in names:
-        spellings = (name, f"{name}:0")
+        # One that says which output it is has no other spelling.
+        spellings = (name,) if ":" in name else (name, f"{name}:0")
         known = [tensor for tensor in spellings if source.get_place_by_tensor_name(tensor) is not None]
         if not known:
             places = (*source.get_inputs(), *source.get_outputs())

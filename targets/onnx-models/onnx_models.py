@@ -68,7 +68,7 @@ def _freeze(graph: Any, constants: Mapping[str, Any]) -> None:
 
 
 def _bind_shape(graph: Any, network: Network) -> None:
-    """Give the input the network's shape where the graph leaves it open, and forget what followed from that."""
+    """Give the input the network's shape where the graph leaves it open; forget what followed from that."""
     shape = graph.input[0].type.tensor_type.shape
     if [size.dim_value for size in shape.dim] == list(network.input.shape):
         return
@@ -93,4 +93,3 @@ def _feed_float32(graph: Any) -> None:
                 node.input[place] = half
     kind.elem_type = TensorProto.FLOAT
     graph.node.insert(0, helper.make_node("Cast", [value.name], [half], half, to=TensorProto.FLOAT16))
-

@@ -361,7 +361,7 @@ WRONG = {**SAME, "digit": SAME["digit"] + 1}
 
 
 def test_a_conversion_that_is_right_with_the_batch_left_open(folder: Path) -> None:
-    """Where a batch of 1 comes out wrong and an open one right, the open one is taken, and the notes say so."""
+    """Where a batch of 1 comes out wrong and an open one right, that is taken, and the notes say so."""
     toolchain = BatchToolchain(WRONG, SAME)
     result = run(folder, CONVERT, toolchain.capabilities(leaves_batch_open=True))
     assert result.status == Status.DONE
@@ -369,8 +369,8 @@ def test_a_conversion_that_is_right_with_the_batch_left_open(folder: Path) -> No
     assert toolchain.options == {"layout": "NHWC", OPEN_BATCH: True}
     assert result.notes.remarks == (
         *NOTES.remarks,
-        "converted with the batch left open: for a batch of 1 the converted graph disagrees with the reference "
-        "(output 'digit' differs by 0.5 of its largest value (limit 0.001))",
+        "converted with the batch left open: for a batch of 1 the converted graph disagrees with the"
+        " reference (output 'digit' differs by 0.5 of its largest value (limit 0.001))",
     )
     assert [file.path for file in result.artifact.files] == [MANIFEST_FILE, "model.bin", "opened.bin"]
 
@@ -378,7 +378,7 @@ def test_a_conversion_that_is_right_with_the_batch_left_open(folder: Path) -> No
 @pytest.mark.parametrize(
     ("opened", "is_known", "told"),
     [
-        ({**SAME, "digit": SAME["digit"] + 2}, True, "; with the batch left open too: output 'digit' differs by 1"),
+        ({**SAME, "digit": SAME["digit"] + 2}, True, "left open too: output 'digit' differs by 1"),
         (ValueError("not in batches"), True, "; with the batch left open it fails: not in batches"),
         (SAME, False, "(limit 0.001)"),
     ],

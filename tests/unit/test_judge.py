@@ -59,10 +59,11 @@ def test_too_lossy(wrong: int, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "verdict"), [((0,), "no gain"), ((0, 0), "no gain"), ((0, 7), "recommended"), ((7,), "recommended")]
+    ("counts", "verdict"),
+    [((0,), "no gain"), ((0, 0), "no gain"), ((0, 7), "recommended"), ((7,), "recommended")],
 )
 def test_a_method_that_quantized_nothing(counts: tuple[int, ...], verdict: str) -> None:
-    """What a method that quantizes left in floating point is no 8-bit network, however fast and good it is."""
+    """What a method that quantizes left in floating point is no 8-bit network, however fast it is."""
     notes = {f"net{number}": Notes(quantized_operations=count) for number, count in enumerate(counts)}
     one = only(record(notes=notes))
     assert one.verdict.value == verdict

@@ -1,4 +1,4 @@
-"""Whatever model.json or its graph has wrong is refused in a line or two, never with an error of the program."""
+"""Whatever model.json or its graph has wrong is refused in a line or two, never with another error."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ values = scalars | st.lists(scalars, max_size=4) | st.dictionaries(texts, scalar
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the place of everything in a document."""
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
+    items: dict[Any, Any] = {}
+    if isinstance(value, (dict, list)):
+        items = value if isinstance(value, dict) else dict(enumerate(value))
+    for key, inner in items.items():
         yield (*place, key)
         yield from places(inner, (*place, key))
 

@@ -85,13 +85,13 @@ sizes = st.lists(st.integers(-1, 70), max_size=5).map(tuple)
 
 
 @given(sizes, st.sampled_from([NHWC, NCHW]), st.sampled_from([SOFTMAX, SIGMOID]))
-def test_any_shape_of_a_mask_is_read_or_told(shape: tuple[int, ...], spec: InputSpec, mask: MaskOutput) -> None:
+def test_any_shape_of_a_mask(shape: tuple[int, ...], spec: InputSpec, mask: MaskOutput) -> None:
     """Whatever the sizes, there is a sentence or nothing, never another error."""
     assert isinstance(told(SegmentationOutputs(mask), {"mask": shape}, spec), str)
 
 
 @given(sizes, sizes, st.integers(0, 9))
-def test_any_shape_of_boxes_is_read_or_told(box: tuple[int, ...], score: tuple[int, ...], column: int) -> None:
+def test_any_shape_of_boxes(box: tuple[int, ...], score: tuple[int, ...], column: int) -> None:
     """Whatever the sizes, there is a sentence or nothing, never another error."""
     for found in (ScoreOutput("s"), ScoreOutput(column=column)):
         outputs = DetectionOutputs(BoxOutput("b", first=column), found)

@@ -42,7 +42,7 @@ def fed_type(network: Network, outline: GraphOutline, stated: str | None, where:
         raise InputProblem(
             f"the input '{name}' is {own} in the graph; an image is fed as float32, float16 or uint8",
             f"{where}: $.input.name",
-            "export the graph with one of these, or cut it behind its first cast (a recipe's conversion.input)",
+            "export the graph with one of these, or cut it behind its first cast (conversion.input)",
         )
     if stated not in (None, own):
         raise InputProblem(

@@ -60,7 +60,14 @@ TYPES = {
 }
 """Of TensorProto.DataType."""
 
-QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "ConvInteger", "MatMulInteger")
+QUANTIZED = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantize",
+    "QLinear",
+    "ConvInteger",
+    "MatMulInteger",
+)
 """What the names of ONNX's operators on 8-bit numbers begin with."""
 
 
@@ -89,7 +96,7 @@ def read_onnx(path: Path) -> GraphOutline:
 
 
 def _model_file(folder: Path) -> Path:
-    """Return the one model in a folder. Raises ValueError: there is none or another one, or there are links."""
+    """Return the one model in a folder. Raises ValueError: there is none or another, or there are links."""
     link = next((file for file in sorted(folder.rglob("*")) if file.is_symlink()), None)
     if link is not None:
         raise ValueError(f"the link {link.relative_to(folder)}, which may lead out of the folder")
@@ -125,9 +132,7 @@ def _outline(graph: Message) -> GraphOutline:
     for node in graph.node:
         read = tuple(tensor_name(name) for name in _read_by(node))
         sources |= {tensor_name(name): read for name in node.output if name}
-    return GraphOutline(
-        inputs, outputs, frozenset(sources), types, sources, quantized=_quantized(graph.node)
-    )
+    return GraphOutline(inputs, outputs, frozenset(sources), types, sources, quantized=_quantized(graph.node))
 
 
 def _read_by(node: Message) -> Iterator[str]:

@@ -92,7 +92,7 @@ def check_names(network: Network, outline: GraphOutline, where: str) -> None:
         where: model.json's path in messages.
 
     Raises:
-        InputProblem: naming the nearest tensor and the list, both shapes, or what an output cannot be read as.
+        InputProblem: naming the nearest tensor and the list, both shapes, or why an output cannot be read.
     """
     name = network.input.name
     if name not in outline.inner.union(outline.inputs):
