@@ -57,7 +57,7 @@ def quantize(
     types = operation_types(model)
     images = min(options["subset_size"], data.size("calibration"))
     quantized = start if start is not None else _calibrated(model, spec, options, data, images)
-    if method != PLAIN and quantized_operations(quantized) > 0:
+    if method != PLAIN:
         shrink(quantized)  # as an artifact of `int8` is: either start gives the same
         quantized = restore_accuracy(network, model, quantized, spec, options, data, messages)
     done = Quantization(

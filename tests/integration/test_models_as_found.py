@@ -159,7 +159,7 @@ def outcome(executor: VenvExecutor, planned: PlannedJob, folder: Path) -> Outcom
 def test_it_ships_with_one_input(
     run: Run, graph: str, optimizations: list[Any], said: dict[str, Any]
 ) -> None:
-    """Whatever the graph takes, the reference and what each toolchain makes of it are right on every image."""
+    """Whatever a graph takes, the reference and what each toolchain makes of it are right on every image."""
     for job_id, found in run(graph, optimizations, **said).items():
         assert found.status == Status.DONE, f"{job_id}: {found.reason}"
         assert found.result is not None
@@ -169,7 +169,7 @@ def test_it_ships_with_one_input(
 
 
 def test_a_toolchain_that_reads_8_bits_wrong(run: Run) -> None:
-    """What a toolchain gets wrong in a quantized graph (OpenVINO of 2023 its 8-bit ends) is still seen."""
+    """What a toolchain gets wrong in a quantized graph, OpenVINO of 2023 its 8-bit ends, is seen."""
     found = run("uint8.tflite", [OLD], TFLITE, input={"name": TFLITE_FEED})
     last = list(found.values())[-1]
     assert (last.status, last.planned.job.stage.name) == (Status.FAILED, "convert")
