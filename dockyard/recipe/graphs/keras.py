@@ -73,10 +73,13 @@ def _outline(config: Any) -> GraphOutline:
 
 
 def _type(name: str, dtype: Any) -> dict[str, str]:
-    """Return an input's type by its name: a config has it as such, or as the policy of that name."""
+    """Return an input's type by its name, which a config has as such or as a policy's name.
+
+    A policy of mixed types (`mixed_float16`) does not tell.
+    """
     if isinstance(dtype, dict):
         dtype = dtype["config"]["name"]
-    return {} if dtype is None else {name: str(dtype)}
+    return {} if dtype is None or str(dtype).startswith("mixed_") else {name: str(dtype)}
 
 
 def _layer_names(entries: Any) -> list[str]:
