@@ -82,7 +82,7 @@ def _as_taken(image: Array, detail: Mapping[str, Any]) -> Array:
         return np.asarray(image, kind)
     scale, zero = detail["quantization"]
     limits = np.iinfo(kind)
-    return np.clip(np.rint(image / scale + zero), limits.min, limits.max).astype(kind)
+    return np.asarray(np.clip(np.rint(image / scale + zero), limits.min, limits.max), kind)
 
 
 def _as_real(tensor: Array, detail: Mapping[str, Any]) -> Array:

@@ -84,13 +84,12 @@ def model(workspace: Workspace) -> Path:
     return folder
 
 
-def check(workspace: Workspace, recipe: Recipe) -> None:
-    """Check that a plan is made of the model, or that it is refused with its file."""
+def is_planned_or_refused(workspace: Workspace, recipe: Recipe) -> bool:
+    """Tell whether a plan is made of the model, or it is refused with its file in a line or two."""
     both = (Optimization("baseline"), Optimization("baseline", target="onnxruntime"))
     tried = replace(recipe, model="tried", optimizations=both)
     _, problem = attempt(InputProblem, make_plan, workspace, tried)
-    assert problem is None or len(str(problem).splitlines()) <= 2
-    assert problem is None or problem.where
+    return problem is None or (len(str(problem).splitlines()) <= 2 and bool(problem.where))
 
 
 @given(documents(), st.sampled_from(sorted(GRAPHS)), st.booleans())
@@ -101,7 +100,7 @@ def test_any_model_json_is_planned_or_refused(
     if is_whole and isinstance(document.get("graph"), dict):
         document["graph"] = {"file": graph, "sha256": content_hash(model / graph)}
     (model / "model.json").write_text(json.dumps(document))
-    check(workspace, digits)
+    assert is_planned_or_refused(workspace, digits)
 
 
 @st.composite
@@ -130,4 +129,4 @@ def test_any_damage_of_a_graph_is_planned_or_refused(
         document["input"] |= {"layout": "NCHW", "shape": [1, 1, 32, 32]}
     document["graph"] = {"file": name, "sha256": content_hash(model / name)}
     (model / "model.json").write_text(json.dumps(document))
-    check(workspace, digits)
+    assert is_planned_or_refused(workspace, digits)

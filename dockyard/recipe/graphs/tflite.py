@@ -44,12 +44,10 @@ def read_tflite(path: Path) -> GraphOutline:
         tensors = graph.tables(SUBGRAPH_TENSORS)
         taken = [tensors[index] for index in graph.numbers(SUBGRAPH_INPUTS)]
         given = [tensors[index] for index in graph.numbers(SUBGRAPH_OUTPUTS)]
-        return GraphOutline(
-            inputs={_name(tensor): _shape(tensor) for tensor in taken},
-            outputs={_name(tensor): _shape(tensor) for tensor in given},
-            types={_name(tensor): _fed_type(tensor) for tensor in taken},
-            quantized=_quantized(tensors),
-        )
+        inputs = {_name(tensor): _shape(tensor) for tensor in taken}
+        outputs = {_name(tensor): _shape(tensor) for tensor in given}
+        types = {_name(tensor): _fed_type(tensor) for tensor in taken}
+        return GraphOutline(inputs, outputs, types=types, quantized=_quantized(tensors))
     except (ValueError, IndexError):
         raise ValueError("a TFLite flatbuffer that is damaged") from None
 
