@@ -21,7 +21,7 @@ HALF = "/as_float16"
 
 
 def tensor_of(name: str) -> str:
-    """Return a tensor's name as TensorFlow has it, of one that may be a node's and so stand for its first."""
+    """Return a tensor's name as TensorFlow has it; a node's stands for its first output."""
     return name if ":" in name else f"{name}:0"
 
 
