@@ -84,4 +84,10 @@ def _accuracy_aware(
     found = Search(prediction, graph, whole, options).run(options["max_drop"], target)
     whole.unlink()
     details = {"left_out": list(found.left_out), "graphs_tried": found.tried}
-    return Notes((found.remark,), found.tables, notes.calibration_images, details, found.operations)
+    return Notes(
+        (found.remark,),
+        found.tables,
+        notes.calibration_images,
+        details,
+        quantized_operations=found.operations,
+    )
