@@ -202,6 +202,8 @@ def _warnings(plan: Plan, work: Work) -> Iterator[str]:
         used = _method_notes(work, network).calibration_images
         if used is not None and used < least:
             yield f"{network} was calibrated with {used} images; statistics of fewer than {least} may mislead"
+        if _method_notes(work, network).quantized_operations == 0:
+            yield f"nothing of {network} was quantized: no convolution or matrix product was found in it"
     if work.variant == REFERENCE_VARIANT and work.quality is not None:
         yield from _doubts_of_few(len(work.quality.samples), plan.recipe.requirements.max_drop)
 
@@ -239,16 +241,19 @@ def _notes(work: Work) -> Iterator[tuple[str, Notes]]:
     for network in work.made:
         converted = work.conversions.get(network)
         before = converted.result.notes if converted and converted.result else Notes()
+        to_onnx = work.to_onnx.get(network)
+        first = to_onnx.result.notes if to_onnx and to_onnx.result else Notes()
         own = _method_notes(work, network)
         details = {"conversion": before.details} if before.details else {}
         yield (
             network,
             Notes(
-                remarks=before.remarks + own.remarks,
+                remarks=first.remarks + before.remarks + own.remarks,
                 tables=before.tables + own.tables,
                 calibration_images=own.calibration_images,
                 work=before.work,
                 details={**details, **own.details},
+                quantized_operations=own.quantized_operations,
             ),
         )
     if work.configured is not None and work.configured.result is not None:
@@ -265,5 +270,10 @@ def _method_notes(work: Work, network: str) -> Notes:
             tables=whole.tables + own.tables,
             calibration_images=whole.calibration_images or own.calibration_images,
             details={**whole.details, **own.details},
+            quantized_operations=_first_known(whole.quantized_operations, own.quantized_operations),
         )
     return whole
+
+
+def _first_known(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one

@@ -161,12 +161,21 @@ def _why_incomparable(record: Record, reference: Record) -> str:
     return ""
 
 
+def _quantized_nothing(record: Record) -> bool:
+    """Tell whether a method that quantizes found nothing to quantize in any network."""
+    counts = [notes.quantized_operations for notes in record.notes.values()]
+    known = [count for count in counts if count is not None]
+    return bool(known) and not any(known)
+
+
 def _decided(one: Assessment) -> Assessment:
     """Return a variant that has all figures with its verdict.
 
     Which of those that meet is recommended comes later.
     """
     assert one.drop is not None
+    if _quantized_nothing(one.record):
+        return replace(one, verdict=Verdict.NO_GAIN, reason="it quantized nothing: it is no 8-bit network")
     if one.drop.estimate > required_of(one).max_drop:
         return replace(one, verdict=Verdict.TOO_LOSSY)
     questions = list(questions_of_speed(one))

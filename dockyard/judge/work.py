@@ -14,7 +14,7 @@ from shared.contract.measurement import Latency, Quality, Throughput
 from shared.contract.recipe import Optimization
 from shared.contract.record import PreparedArtifact, RecordedArtifact, Round
 from shared.contract.result import OutputDifference, Result, Status
-from shared.contract.stages import CLOCKED, EVALUATE
+from shared.contract.stages import CLOCKED, CONVERT, EVALUATE
 
 NO_RESULT = Result(Status.FAILED)
 """What is taken from an outcome that has no result."""
@@ -27,6 +27,7 @@ class Work:
     Attributes:
         optimizations: the optimization of each network; none for the reference.
         conversions: outcomes of each network's `convert`, where there are any.
+        to_onnx: what each of those converts, where the reference made ONNX of the graph first.
         made: outcomes of each network's `optimize`, and of its `compile` where there is one.
         own: outcomes of the model's and variant's own jobs, in the order they came.
         evaluated: None where it did not come so far.
@@ -41,6 +42,7 @@ class Work:
     is_stream: bool
     optimizations: Mapping[str, Optimization]
     conversions: Mapping[str, Outcome]
+    to_onnx: Mapping[str, Outcome]
     made: Mapping[str, tuple[Outcome, ...]]
     own: tuple[Outcome, ...]
     evaluated: Outcome | None
@@ -170,6 +172,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
     """Return what was done for a variant of a model, by the outcomes of all jobs, by job id."""
     optimizations: dict[str, Optimization] = {}
     conversions: dict[str, Outcome] = {}
+    to_onnx: dict[str, Outcome] = {}
     made: dict[str, tuple[Outcome, ...]] = {}
     for network, own_variant in plan.network_variants(model, variant).items():
         if own_variant == REFERENCE_VARIANT:
@@ -178,6 +181,10 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         converted = convert_id(network, optimization.target, optimization.toolchain)
         if converted in done:
             conversions[network] = done[converted]
+            before = (done[need] for need in done[converted].planned.needs if need in done)
+            for outcome in before:
+                if outcome.planned.job.stage == CONVERT:
+                    to_onnx[network] = outcome
         steps = (optimize_id(network, own_variant), compile_id(network, own_variant))
         found = tuple(done[step] for step in steps if step in done)
         if found:
@@ -190,6 +197,7 @@ def work_on(plan: Plan, model: str, variant: str, done: Mapping[str, Outcome]) -
         is_stream=plan.reads_clip(model),
         optimizations=optimizations,
         conversions=conversions,
+        to_onnx=to_onnx,
         made=made,
         own=own,
         evaluated=done.get(evaluate_id(model, variant)),

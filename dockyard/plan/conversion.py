@@ -24,14 +24,15 @@ def conversion_options(network: Network, conversion: Mapping[str, Any], where: s
         InputProblem: there are no channels to reverse.
     """
     fold = conversion.get("fold_preprocessing", False)
+    takes_pixels = network.input.dtype == "uint8"
     options = {key: value for key, value in conversion.items() if key not in APPLIED_BEFORE}
-    if fold or "mean" in conversion or "scale" in conversion:
+    if (fold and not takes_pixels) or "mean" in conversion or "scale" in conversion:
         options["mean"] = list(network.input.mean)
         options["scale"] = list(network.input.scale)
     if conversion.get("reverse_channels", fold and network.input.channels == "RGB"):
         if network.input.channels == "GRAY":
             raise InputProblem("a grey image has no channels to reverse", f"{where}.reverse_channels")
         options["reverse_channels"] = True
-    if fold:
+    if fold and not takes_pixels:
         options["input_dtype"] = "uint8"
     return options

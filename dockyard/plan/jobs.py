@@ -18,6 +18,7 @@ from dockyard.plan.plan import (
 )
 from dockyard.plan.resolve import method_of
 from dockyard.recipe.targets import (
+    COARSE_TOLERANCE,
     CONVERSION_TOLERANCE,
     REFERENCE_TARGET,
     OnnxWish,
@@ -296,6 +297,15 @@ def _reference_outputs(network: str) -> OutputInput:
     return OutputInput(evaluate_id(network, REFERENCE_VARIANT), REFERENCE_OUTPUTS)
 
 
+def _tolerance(network: Network, limit: float) -> Tolerance:
+    """Return how far a network's outputs may be from the reference's.
+
+    Args:
+        limit: for a network that computes in float32.
+    """
+    return Tolerance(f"inputs/{REFERENCE_INPUT}", max(limit, COARSE_TOLERANCE.get(network.arithmetic, limit)))
+
+
 def _files(network: Network) -> NetworkFiles:
     return NetworkFiles(network, f"inputs/{network.name}")
 
@@ -324,7 +334,7 @@ def _onnx_wish(plan: Plan, network: Network, target: str, toolchain: str) -> Onn
 
 def _convert_to_onnx(plan: Plan, network: Network, wish: OnnxWish) -> PlannedJob:
     """Return the job of the reference that makes ONNX of a format that a target does not read."""
-    tolerance = Tolerance(f"inputs/{REFERENCE_INPUT}", CONVERSION_TOLERANCE)
+    tolerance = _tolerance(network, CONVERSION_TOLERANCE)
     asked = {"opset": wish.opset, "layout": wish.layout}
     options = {key: value for key, value in asked.items() if value is not None}
     parameters = Convert(_files(network), tolerance, options)
@@ -350,8 +360,9 @@ def _convert(plan: Plan, network: Network, target: str, toolchain: str) -> Plann
         wish = _onnx_wish(plan, network, target, toolchain)
         source = OutputInput(_to_onnx_id(network.name, wish))
         spec = network.input.in_layout(wish.layout or network.input.layout)
-        taken = replace(network, graph=ONNX_GRAPH, input=spec)
-    tolerance = Tolerance(f"inputs/{REFERENCE_INPUT}", plan.targets[target].toolchains[toolchain].tolerance)
+        # What the reference made has its constants in it.
+        taken = replace(network, graph=ONNX_GRAPH, input=spec, constants={})
+    tolerance = _tolerance(network, plan.targets[target].toolchains[toolchain].tolerance)
     given = plan.conversions[network.name] if target == plan.target.name else {}
     options = {key: value for key, value in given.items() if key != OPSET}
     preparation = plan.targets[target].toolchains[toolchain].preparation
@@ -440,7 +451,7 @@ def _evaluate(plan: Plan, network: Network, variant: str) -> PlannedJob:
     tolerance = None
     if method.tolerance is not None:
         inputs[REFERENCE_INPUT] = _reference_outputs(network.name)
-        tolerance = Tolerance(f"inputs/{REFERENCE_INPUT}", method.tolerance)
+        tolerance = _tolerance(network, method.tolerance)
     samples = plan.recipe.measure.samples or None
     parameters = Evaluate(_files(network), "inputs/data/test", samples, tolerance)
     return PlannedJob(

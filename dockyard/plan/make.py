@@ -78,7 +78,7 @@ def _resolve(workspace: Workspace, recipe: Recipe, only: str | None) -> Plan:
     reference = load_target(workspace, REFERENCE_TARGET, where)
     check_formats(recipe, networks, targets, reference)
     check_opsets(recipe, networks, target, conversions)
-    optimizations = resolve_optimizations(recipe, targets, toolchain)
+    optimizations = resolve_optimizations(recipe, targets, toolchain, networks.values())
     if only is not None:
         if only not in optimizations:
             raise InputProblem(

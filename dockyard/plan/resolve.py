@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dockyard.recipe import documents
-from dockyard.recipe.models import check_network, check_pipeline, load_model
+from dockyard.recipe.models import check_pipeline, checked_network, load_model
 from dockyard.recipe.targets import REFERENCE_TARGET, JsonSchema, Method, Target, load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem, nearest
@@ -102,12 +102,12 @@ def resolve_conversions(
 def adapt(workspace: Workspace, network: Network, conversion: Mapping[str, Any], where: str) -> Network:
     """Return a network as its conversion has it run, checked against its graph. Raises InputProblem."""
     adapted = network.adapted(conversion)
-    if adapted != network:
-        try:
-            check_network(workspace, adapted, workspace.model(network.name))
-        except InputProblem as problem:
-            raise InputProblem(problem.what, where, problem.advice) from None
-    return adapted
+    if adapted == network:
+        return network
+    try:
+        return checked_network(workspace, adapted, workspace.model(network.name))
+    except InputProblem as problem:
+        raise InputProblem(problem.what, where, problem.advice) from None
 
 
 def check_formats(
@@ -165,29 +165,44 @@ def check_stream(recipe: Recipe, model: Model, networks: Mapping[str, Network]) 
         raise InputProblem(f"{model.name} has no video of its own", where, advice)
 
 
-def resolve_optimizations(recipe: Recipe, targets: Targets, own_toolchain: str) -> dict[str, Optimization]:
+def resolve_optimizations(
+    recipe: Recipe, targets: Targets, own_toolchain: str, networks: Iterable[Network]
+) -> dict[str, Optimization]:
     """Return the recipe's optimizations, or a search's candidates, by variant; targets are filled in.
 
     Raises:
-        InputProblem: no such method, toolchain or option; a tracker in a recipe that tunes nothing.
+        InputProblem: no such method, toolchain or option; a method that quantizes what is quantized; a
+            tracker in a recipe that tunes nothing.
     """
+    quantized = [network.name for network in networks if network.is_quantized]
     wanted: Sequence[Optimization] = recipe.optimizations
     if recipe.search is not None:
-        wanted = _candidates(targets[recipe.target], own_toolchain)
+        wanted = _candidates(targets[recipe.target], own_toolchain, quantizing=not quantized)
     found: dict[str, Optimization] = {}
     for number, optimization in enumerate(wanted):
         resolved = _resolve_optimization(
             recipe, targets, own_toolchain, optimization, f"$.optimizations[{number}]"
         )
+        if quantized and method_of(targets, resolved).quantizes:
+            raise InputProblem(
+                f"{quantized[0]} is quantized already, which {resolved.method} would do again",
+                f"{recipe.file}: $.optimizations[{number}]",
+                "leave the method out, or give the model as it was before it was quantized",
+            )
         found[_variant_name(recipe, targets, own_toolchain, resolved, found)] = resolved
     if recipe.tracker is not None:
         _check_tracker(recipe, targets, found)
     return found
 
 
-def _candidates(target: Target, toolchain: str) -> list[Optimization]:
-    """Return what a search tries: every method of the toolchain with each of its sets of options."""
-    methods = [target.methods[name] for name in target.methods_of(toolchain)]
+def _candidates(target: Target, toolchain: str, quantizing: bool) -> list[Optimization]:
+    """Return what a search tries: every method of the toolchain with each of its sets of options.
+
+    Args:
+        quantizing: with those that quantize.
+    """
+    named = (target.methods[name] for name in target.methods_of(toolchain))
+    methods = [method for method in named if quantizing or not method.quantizes]
     pairs = [(method.name, options) for method in methods for options in method.search.get(toolchain, ())]
     return [Optimization(name, options) for name, options in pairs]
 

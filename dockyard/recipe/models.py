@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dockyard.recipe import documents
 from dockyard.recipe.anchors import with_anchors
+from dockyard.recipe.graphs import GraphOutline
+from dockyard.recipe.graphs.feeds import arithmetic_of, check_constants, fed_type
 from dockyard.recipe.graphs.outline import check_names, read_outline
 from dockyard.recipe.hashing import content_hash
 from dockyard.recipe.workspace import PRODUCT, Workspace
@@ -60,17 +63,22 @@ def load_model(workspace: Workspace, name: str, where: str) -> Model:
         _check_nodes(document["pipeline"], f"{place}: $.pipeline")
         return Pipeline.from_model_json(name, document)
     network = with_anchors(Network.from_model_json(name, document), folder, place)
-    check_network(workspace, network, folder)
-    return network
+    return checked_network(workspace, network, folder, document["input"].get("dtype"))
 
 
-def check_network(workspace: Workspace, network: Network, folder: Path) -> None:
+def checked_network(
+    workspace: Workspace, network: Network, folder: Path, dtype: str | None = None
+) -> Network:
     """Check what model.json says of a network, as far as a schema cannot, and its graph against it.
 
     Args:
         workspace: the one it lies in; messages name paths below it.
         network: as model.json has it, or as a recipe's conversion has it run.
         folder: the model's folder.
+        dtype: what model.json says of the input's type; None where it leaves that to the graph.
+
+    Returns:
+        The network with what only its graph tells: what its image is fed as, what it computes in.
 
     Raises:
         InputProblem: with the place and the nearest valid name.
@@ -86,7 +94,12 @@ def check_network(workspace: Workspace, network: Network, folder: Path) -> None:
             )
     if isinstance(network.outputs, DetectionOutputs):
         _check_boxes(network.outputs, f"{where}: $.outputs")
-    _check_graph(workspace, network, folder, where)
+    outline = _outline_of(workspace, network, folder, where)
+    check_names(network, outline, where)
+    check_constants(network, outline, where)
+    spec = replace(network.input, dtype=fed_type(network, outline, dtype, where))
+    _check_normalization(spec, where)
+    return replace(network, input=spec, arithmetic=arithmetic_of(network, outline))
 
 
 def _check_boxes(outputs: DetectionOutputs, where: str) -> None:
@@ -130,12 +143,27 @@ def _check_input(spec: InputSpec, where: str) -> None:
             raise InputProblem(what, f"{where}: $.input.{key}", "give one value, or one for each channel")
 
 
-def _check_graph(workspace: Workspace, network: Network, folder: Path, where: str) -> None:
-    """Check the file of a network's graph (of a SavedModel the folder), its format, checksum and tensors."""
+def _check_normalization(spec: InputSpec, where: str) -> None:
+    """Refuse mean and scale of a graph that takes pixels as they are: they would not be applied."""
+    for key, values, none in (("mean", spec.mean, 0.0), ("scale", spec.scale, 1.0)):
+        if spec.dtype == "uint8" and set(values) != {none}:
+            raise InputProblem(
+                f"the input '{spec.name}' is uint8, which takes the pixels as they are, without {key}",
+                f"{where}: $.input.{key}",
+                "leave mean and scale out: such a graph normalizes by itself",
+            )
+
+
+def _outline_of(workspace: Workspace, network: Network, folder: Path, where: str) -> GraphOutline:
+    """Return the outline of a network's graph; its file (or folder), format and checksum are checked."""
     path = folder / network.graph
-    if folder.resolve() not in path.resolve().parents:
+    try:
+        is_inside, is_there = folder.resolve() in path.resolve().parents, path.exists()
+    except (OSError, ValueError):  # no file can have that name
+        is_inside, is_there = True, False
+    if not is_inside:
         raise InputProblem(f"the path '{network.graph}' leaves the model's folder", f"{where}: $.graph.file")
-    if not path.exists():
+    if not is_there:
         advice = f"put it in {workspace.display_path(folder)}/"
         raise InputProblem(f"there is no graph '{network.graph}'", f"{where}: $.graph.file", advice)
     outline = read_outline(path, network.format, workspace.display_path(path))
@@ -146,7 +174,7 @@ def _check_graph(workspace: Workspace, network: Network, folder: Path, where: st
             f"{where}: $.graph.sha256",
             "restore the graph, or write the new checksum after having looked at why it changed",
         )
-    check_names(network, outline, where)
+    return outline
 
 
 def _check_nodes(entries: Sequence[Mapping[str, Any]], where: str) -> None:

@@ -10,12 +10,19 @@ from typing import Any
 from dockyard.recipe import documents
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from shared.contract.errors import InputProblem, nearest
+from shared.contract.model import EIGHT_BITS, FLOAT16
 
 REFERENCE_TARGET = "tensorflow"
 """The target that everything is compared with."""
 
 CONVERSION_TOLERANCE = 1e-3
 """Largest difference of a converted float32 graph from the reference, over the output's largest value."""
+
+COARSE_TOLERANCE: Mapping[str, float] = {FLOAT16: 1e-2, EIGHT_BITS: 0.5}
+"""The same, and of full precision's methods too, for a graph that came in another arithmetic. Half precision
+has 11 bits, of which a chain of sums loses a few. In 8 bits a step of rounding that another runtime takes the
+other way turns a close decision over, and what that costs is for its quality to say; half of an output's
+largest value is more than rounding explains."""
 
 JsonSchema = Mapping[str, Any]
 
@@ -101,6 +108,7 @@ class Method:
 
     Attributes:
         data: the splits that it may see.
+        quantizes: it makes 8-bit numbers of real ones, and has nothing to do on a graph that has them.
         tunes: its job goes on from the model's tuning databases, and what it leaves of them is kept.
         is_accuracy_aware: it takes the allowed drop as `max_drop`, the recipe's requirement by default.
         tolerance: largest difference from the reference's outputs over their largest value; None for any.
@@ -113,6 +121,7 @@ class Method:
     name: str
     description: str
     data: tuple[str, ...] = ()
+    quantizes: bool = False
     tunes: bool = False
     is_accuracy_aware: bool = False
     tolerance: float | None = None
@@ -300,6 +309,7 @@ def _method(name: str, entry: Mapping[str, Any]) -> Method:
         name,
         entry["description"],
         tuple(entry.get("data", ())),
+        entry.get("quantizes", False),
         entry.get("tunes", False),
         entry.get("accuracy_aware", False),
         entry.get("tolerance"),

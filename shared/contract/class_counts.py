@@ -53,6 +53,15 @@ class Mismatch:
     advice: str
 
 
+NAME_ALL = "give every class its name, in the order of the classes"
+
+ADVICE = {
+    "mask.kind": 'write "kind": "softmax" for a channel a class, and the class that counts as "foreground"',
+    "mask.foreground": 'write "kind": "sigmoid" for one channel of probabilities, or correct "foreground"',
+}
+"""By key, where it is no name that is missing."""
+
+
 def class_counts(network: Network) -> Tuple[ClassCount, ...]:
     """Return the numbers of classes that a network's model.json implies; for boxes there are none."""
     outputs = network.outputs
@@ -93,5 +102,5 @@ def mismatch(network: Network, shapes: Mapping[str, Sequence[int]]) -> Optional[
         if classes is not None and not count.fits(classes):
             wanted = f"{count.least}" if count.most is not None else f"{count.least} or more"
             what = f"the output '{count.tensor}' has {classes} class(es), outputs.{count.key} is for {wanted}"
-            return Mismatch(what, count.key, "give every class its name, in the order of the classes")
+            return Mismatch(what, count.key, ADVICE.get(count.key, NAME_ALL))
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
@@ -11,6 +11,12 @@ from .outputs import OUTPUTS, Outputs, Task, renamed, tensors_of
 
 FORMATS = {".pb": "frozen graph", ".keras": "Keras", ".onnx": "ONNX", ".tflite": "TFLite"}
 """The format of a graph by its file's ending; a folder is a SavedModel."""
+
+FED_TYPES = {"float32": "float32", "float16": "float32", "scaled int8": "float32", "uint8": "uint8"}
+"""What an input is fed, by the type that the graph has for it."""
+
+FLOAT32, FLOAT16, EIGHT_BITS = "float32", "float16", "8 bits"
+"""What graphs compute in, the coarsest that one has."""
 
 IMAGE = "image"
 """The input of a pipeline's node that takes the whole image."""
@@ -34,7 +40,8 @@ class InputSpec:
         placed: where a letterbox has the image, in the `centre` or in the top left `corner`, as YOLOX has it.
         interpolation: `area` averages where the image shrinks in both directions (slower, no aliasing);
             `linear`.
-        dtype: `float32`, or `uint8` for a network that takes the pixels as they are.
+        dtype: what it is fed: `float32`, or `uint8` for a network that takes the pixels as they are. A graph
+            whose own type is another kind of real number gets it from float32, by a first step of its own.
         background: `black` or `white`, what an image is laid over where it is transparent; of a pipeline the
             first network's counts.
     """
@@ -86,6 +93,9 @@ class Network:
         graph: the file or folder of the graph, relative to the model's folder.
         sha256: the file's, or one over the folder's files.
         expect: the least that the main metric has on the model's own data, 0 to 1; None where nobody said.
+        constants: what the graph's inputs beside the image are fed, always: a number, a bool or lists of
+            them. They become part of what is converted.
+        arithmetic: what the graph computes in as it came, `FLOAT32`, `FLOAT16` or `EIGHT_BITS`; read from it.
     """
 
     name: str
@@ -97,6 +107,12 @@ class Network:
     outputs: Outputs
     data: DataLocation
     expect: Optional[float] = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    arithmetic: str = FLOAT32
+
+    @property
+    def is_quantized(self) -> bool:
+        return self.arithmetic == EIGHT_BITS
 
     @property
     def format(self) -> str:
@@ -119,24 +135,27 @@ class Network:
             if key in conversion:
                 changes[key] = tuple(conversion[key])
         if "input" in conversion:
-            changes["name"] = conversion["input"]
+            # What the graph's own input takes says nothing of a tensor within it.
+            changes.update(name=conversion["input"], dtype="float32")
         outputs = renamed(self.outputs, conversion.get("outputs", {}))
         return replace(self, input=replace(self.input, **changes), outputs=outputs)
 
     @staticmethod
     def from_model_json(name: str, document: Mapping[str, Any]) -> Network:
-        """Build a network from a model.json that the schema has accepted."""
+        """Build a network from a model.json that the schema has accepted; its graph is not looked at."""
         task, expect = Task(document["task"]), document.get("expect")
+        spec = decode(InputSpec, document["input"], "$.input")
         return Network(
             name=name,
             task=task,
             description=document.get("description", ""),
             graph=document["graph"]["file"],
             sha256=document["graph"]["sha256"],
-            input=decode(InputSpec, document["input"], "$.input"),
+            input=replace(spec, dtype=FED_TYPES[spec.dtype]),
             outputs=decode(OUTPUTS[task], document["outputs"], "$.outputs"),
             data=decode(DataLocation, document["data"], "$.data"),
             expect=None if expect is None else float(expect),
+            constants=document.get("constants", {}),
         )
 
 

@@ -60,6 +60,8 @@ class Notes:
         calibration_images: how many were used, where the method calibrates.
         details: kept in the record, not shown.
         work: of a conversion, what the converted network has to do.
+        quantized_operations: how many a method that quantizes found, those that it put back to floating point
+            later too; with none it made no 8-bit network.
     """
 
     remarks: Tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class Notes:
     calibration_images: Optional[int] = None
     details: Mapping[str, Any] = field(default_factory=dict)
     work: Optional[NetworkWork] = None
+    quantized_operations: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from shared.contract.class_counts import mismatch
 from shared.contract.dataset import Sample, read_split
 from shared.contract.errors import JobFailed
 from shared.contract.measurement import MaskPicture, Quality, SampleScore
 from shared.contract.model import Network
+from shared.contract.output_shapes import unreadable
 from shared.harness.mask_scoring import picture, pictured
 from shared.harness.progress import track
 from shared.harness.reference import Kept
@@ -60,7 +60,7 @@ def evaluate(
     Raises:
         InputProblem: a split that cannot be read.
         UnreadableImage: an image or a mask that cannot be decoded.
-        JobFailed: an output with another number of classes than model.json has names for.
+        JobFailed: an output of another shape, or number of classes, than model.json reads.
     """
     chosen = read_split(split, network.task, network.outputs)[:samples]
     scores: List[SampleScore] = []
@@ -77,7 +77,7 @@ def evaluate(
         tensors = session.run(image)
         times.append(perf_counter_ns() - start)
         if number == 0:
-            _refuse_mismatch(network, tensors)
+            _refuse_unreadable(network, tensors)
         if len(kept) < KEPT_SAMPLES:
             kept.append(Kept(pixels, {name: np.array(tensor) for name, tensor in tensors.items()}))
         outputs_change = outputs_change or not _same(tensors, kept[0].outputs)
@@ -93,9 +93,9 @@ def evaluate(
     )
 
 
-def _refuse_mismatch(network: Network, tensors: Tensors) -> None:
-    """Refuse outputs whose classes are not model.json's: answers would have no name, or a wrong one."""
-    wrong = mismatch(network, {name: np.shape(tensor) for name, tensor in tensors.items()})
+def _refuse_unreadable(network: Network, tensors: Tensors) -> None:
+    """Refuse outputs that are not as model.json has them: answers would have no name, or be wrong."""
+    wrong = unreadable(network, {name: np.shape(tensor) for name, tensor in tensors.items()})
     if wrong is not None:
         raise JobFailed(wrong.what, "", wrong.advice)
 

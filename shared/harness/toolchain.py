@@ -24,6 +24,9 @@ Options = Mapping[str, Any]
 KERNEL_SIDE = 384
 """Of a kernel's matrices: large enough for a CPU's best, small enough for its nearest caches."""
 
+OPEN_BATCH = "open_batch"
+"""The option of a conversion that leaves the batch open in place of 1 (`Capabilities.leaves_batch_open`)."""
+
 LONGEST_REASON = 500
 """Characters of a tool's message that are kept."""
 
@@ -90,12 +93,16 @@ class Converter(Protocol):
 
         Args:
             network: its input and outputs may be cut at any tensors of the graph.
-            graph: a frozen graph (.pb), .onnx, .tflite, .keras or a SavedModel's folder.
+                `constants` are what the graph's inputs beside it are fed: they become part of what is
+                converted, which has one input.
+            graph: a frozen graph (.pb), .onnx, .tflite, .keras, a SavedModel's folder, or a folder with the
+                ending .onnx that has an ONNX model and the files of its weights.
             options: of the conversion; what target.json offers a recipe, and as it is asked of the toolchain:
                 `mean` and `scale` (both, one value a channel) and `reverse_channels`, to be folded into the
                 network; `input_dtype` `uint8` (it takes pixels as they are); `layout` of the converted input;
                 `data_type` of the weights (`float32`, `float16`). The reference, which makes ONNX for other
-                targets, is asked for `layout` and `opset`.
+                targets, is asked for `layout` and `opset`. Where the target leaves batches open,
+                `open_batch`: the batch of the converted input is not 1 but open.
 
         Returns:
             The product; its input says what is left to be done outside the network.
@@ -223,6 +230,8 @@ class Capabilities:
         parallel_loader: where the toolchain shares what it has loaded between threads; without one it is
             loaded for each of them.
         streamer: where the toolchain runs whole pipelines; without one they are run by ours.
+        leaves_batch_open: its converter knows `open_batch`, which is tried where what it made for a batch of
+            1 disagrees with the reference.
         predictor: loads an artifact where its device is not at hand, in a runtime that computes about the
             same: what comes out is a prediction of its quality, never its quality.
         kernel_maker: where the toolchain can say what the machine would give at its best.
@@ -234,6 +243,7 @@ class Capabilities:
     parallel_loader: Optional[ParallelLoader] = None
     streamer: Optional[Streamer] = None
     converter: Optional[Converter] = None
+    leaves_batch_open: bool = False
     optimizer: Optional[Optimizer] = None
     compiler: Optional[Compiler] = None
     tuner: Optional[Tuner] = None

@@ -176,7 +176,7 @@ class Quantization:
 
 def plain_notes(done: Quantization) -> Notes:
     """Return the notes of a quantization that looks at no accuracy."""
-    return Notes(calibration_images=done.images, details=_details(done, done.quantized))
+    return Notes(calibration_images=done.images, details=_details(done), quantized_operations=done.quantized)
 
 
 def accuracy_notes(done: Quantization, history: History, types: Mapping[str, str]) -> Notes:
@@ -200,7 +200,8 @@ def accuracy_notes(done: Quantization, history: History, types: Mapping[str, str
         remarks=tuple(remarks),
         tables=(_reverted_table(done, reverted, types),) if reverted else (),
         calibration_images=done.images,
-        details={**_details(done, before), **accuracy},
+        details={**_details(done), **accuracy},
+        quantized_operations=before,
     )
 
 
@@ -223,5 +224,5 @@ def _reverted_table(
     return Table(f"Operations of {done.network} put back to floating point", columns, tuple(rows))
 
 
-def _details(done: Quantization, quantized: int) -> Dict[str, Any]:
-    return {"tool": done.tool, "quantized_operations": quantized, "log": list(done.lines[-KEPT_LINES:])}
+def _details(done: Quantization) -> Dict[str, Any]:
+    return {"tool": done.tool, "log": list(done.lines[-KEPT_LINES:])}

@@ -7,10 +7,13 @@ from typing import Any, Dict, Iterable
 
 import openvino as ov
 from artifact import name_outputs
+from constants import freeze
+from conversion_options import model_file
 from folding import fold
 from openvino import opset13
 from openvino._offline_transformations import apply_moc_transformations
 from openvino.frontend import FrontEndManager
+from real_ends import with_real_ends
 
 from shared.contract.model import Network
 from shared.harness.toolchain import Options
@@ -25,19 +28,27 @@ def convert(network: Network, graph: Path, options: Options) -> Any:
     Raises:
         ValueError: the graph has no tensor of that name.
     """
+    file = model_file(graph)
     manager = FrontEndManager()
-    frontend = manager.load_by_model(str(graph))
+    frontend = manager.load_by_model(str(file))
     if frontend is None:
-        raise ValueError(f"OpenVINO does not know what kind of graph {graph.name} is")
-    source = frontend.load(str(graph))
+        raise ValueError(f"OpenVINO does not know what kind of graph {file.name} is")
+    source = frontend.load(str(file))
     if frontend.get_name() == "onnx":
-        model = _cut(frontend.convert(source), network)
-    else:
-        places = [_place(source, name) for name in (network.input.name, *network.tensors)]
-        source.extract_subgraph(places[:1], places[1:])
         model = frontend.convert(source)
+        freeze(model, network.constants)
+        model = _cut(model, network)
+    else:
+        names = (network.input.name, *network.constants, *network.tensors)
+        places = [_place(source, name) for name in names]
+        inputs = 1 + len(network.constants)
+        source.extract_subgraph(places[:inputs], places[inputs:])
+        model = frontend.convert(source)
+        freeze(model, network.constants)
+    with_real_ends(model, network.input.dtype)
     name_outputs(model.outputs, network.tensors)
-    model.reshape(list(network.input.shape))
+    batch, *sizes = network.input.shape
+    model.reshape([-1 if options.get("open_batch") else batch, *sizes])
     model = fold(model, network.input, options)
     apply_moc_transformations(model, cf=False, smart_reshape=True)
     return model

@@ -15,7 +15,7 @@ from errors import error_summary
 from ir_product import FORMAT, product, save
 from kernel import ProductOfMatrices
 from network_work import work_of
-from quantized_graph import shrink
+from quantized_graph import has_products, shrink
 from serving import LOADERS
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
@@ -72,6 +72,10 @@ class IntelOpenvino:
                 raise Unsupported("this CPU has no bfloat16 instructions (AVX512-BF16 or AMX)")
             save(ov.Core().read_model(source / IR_FILE), output, compress=True)
             return product(manifest.input, "bf16" if method == "bf16" else "f32", Notes())
+        float_model = ov.Core().read_model(source / IR_FILE)
+        if not has_products(float_model):
+            save(float_model, output, compress=False)
+            return product(manifest.input, "f32", Notes(quantized_operations=0))
         if HAS_MO:
             import pot_quantization
 
@@ -80,9 +84,7 @@ class IntelOpenvino:
         else:
             import nncf_quantization
 
-            core = ov.Core()
-            float_model = core.read_model(source / IR_FILE)
-            quantized = None if start is None else core.read_model(start / IR_FILE)
+            quantized = None if start is None else ov.Core().read_model(start / IR_FILE)
             model, notes = nncf_quantization.quantize(
                 network, float_model, manifest.input, method, options, data, quantized
             )
@@ -97,6 +99,7 @@ CAPABILITIES = Capabilities(
     loader=LOADERS.loader,
     parallel_loader=LOADERS.parallel_loader,
     converter=OPENVINO,
+    leaves_batch_open=True,
     optimizer=OPENVINO,
     kernel_maker=ProductOfMatrices(),
     error_summary=error_summary,

@@ -16,6 +16,7 @@ def fold(model: Any, spec: InputSpec, options: Mapping[str, Any]) -> Any:
 
     That is: 8-bit input, exchange of channels, (x - mean) / scale, layout.
     """
+    own = model.input().get_element_type()
     steps = PrePostProcessor(model)
     image = steps.input()
     image.model().set_layout(ov.Layout(spec.layout))
@@ -23,6 +24,9 @@ def fold(model: Any, spec: InputSpec, options: Mapping[str, Any]) -> Any:
     if options.get("input_dtype") == "uint8":
         image.tensor().set_element_type(ov.Type.u8)
         image.preprocess().convert_element_type(ov.Type.f32)
+    elif own == ov.Type.f16:
+        # It is fed float32: what has no half precision of its own then need not make it.
+        image.tensor().set_element_type(ov.Type.f32)
     if options.get("reverse_channels"):
         image.preprocess().reverse_channels()
     if folds_normalization(options):

@@ -48,15 +48,18 @@ MULTIPLICATIONS: Mapping[str, Callable[[Sizes, Sizes, Sizes], int]] = {
 
 
 def work_of(model: Any) -> NetworkWork:
-    """Count what a model of static shapes has to do."""
+    """Count what a model has to do; a batch that is left open counts as one."""
     operations, weights, activations = 0, 0, 0
     for node in model.get_ops():
         count = MULTIPLICATIONS.get(node.get_type_name())
         if count is None:
             continue
-        read, by = (tuple(node.input(index).get_shape()) for index in (0, 1))
-        written = tuple(node.output(0).get_shape())
+        read, by, written = map(_sizes, (node.input(0), node.input(1), node.output(0)))
         operations += 2 * count(by, read, written)
         weights += prod(by)
         activations += prod(read) + prod(written)
     return NetworkWork(operations, weights, activations)
+
+
+def _sizes(port: Any) -> Sizes:
+    return tuple(1 if size.is_dynamic else size.get_length() for size in port.get_partial_shape())

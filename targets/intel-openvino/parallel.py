@@ -89,7 +89,9 @@ def _set_batch(model: Any, batch: int) -> None:
             sizes[0] = -1
             operation.input(1).replace_source_output(opset10.constant(sizes).output(0))
     try:
-        model.reshape([batch, *list(model.input().shape)[1:]])
+        # The batch may be open.
+        others = list(model.input().get_partial_shape())[1:]
+        model.reshape([batch, *(size.get_length() for size in others)])
     except RuntimeError:
         raise Unsupported(f"the network is not for batches of {batch}") from None
 

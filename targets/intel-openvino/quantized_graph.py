@@ -36,6 +36,9 @@ _HAVE_WEIGHTS = {
 }
 """Operations whose float weights NNCF puts back itself."""
 
+_MAY_MULTIPLY = {"LSTMSequence", "GRUSequence", "TensorIterator", "Loop", "If"}
+"""Operations that multiply matrices within."""
+
 FEWEST_HALVED = 256
 """Values of a constant up to which storing it as float16 does not pay."""
 
@@ -43,6 +46,12 @@ FEWEST_HALVED = 256
 def operation_types(model: Any) -> Dict[str, str]:
     """Return the type of every operation by name."""
     return {op.get_friendly_name(): op.get_type_name() for op in model.get_ops()}
+
+
+def has_products(model: Any) -> bool:
+    """Tell whether a network has a convolution or a matrix product: without one, 8 bits gain nothing."""
+    types = {op.get_type_name() for op in model.get_ops()}
+    return bool(types & (_HAVE_WEIGHTS | _MAY_MULTIPLY))
 
 
 def quantized_operations(model: Any) -> int:

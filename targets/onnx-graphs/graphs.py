@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, List, Set
 
 import onnx
+import onnx_models
 from onnxruntime.quantization import quant_pre_process
 
 from shared.contract.model import Network
-from shared.inference.session import own_name
 
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 """Types of operations that multiply by weights, where one of their first two inputs is constant."""
@@ -23,29 +23,13 @@ def prepare(network: Network, source: Path, target: Path) -> int:
     Raises:
         ValueError: the graph has no tensor of that name.
     """
-    model = cut(network, onnx.load(source, load_external_data=False))
-    shape = model.graph.input[0].type.tensor_type.shape
-    for dimension, size in zip(shape.dim, network.input.shape):
-        dimension.dim_value = size
-    onnx.save(model, target)
+    onnx.save(onnx_models.read(network, source), target)
     # Shapes are all known, so that the symbolic inference, which needs SymPy, finds nothing more.
     quant_pre_process(target, target, skip_symbolic_shape=True)
     model = onnx.load(target)
     name_nodes(model)
     onnx.save(model, target)
     return len(model.graph.node)
-
-
-def cut(network: Network, model: Any) -> Any:
-    """Return the ONNX model between the network's input and its tensors, the outputs in their order."""
-    feeds = [value.name for value in model.graph.input]
-    results = [value.name for value in model.graph.output]
-    known = [*feeds, *(name for node in model.graph.node for name in node.output)]
-    feed = own_name(network.input.name, known)
-    wanted = [own_name(name, known) for name in network.tensors]
-    if (feeds, results) == ([feed], wanted):
-        return model
-    return onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model)).extract_model([feed], wanted)
 
 
 def name_nodes(model: Any) -> None:

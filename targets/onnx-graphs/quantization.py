@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set
@@ -54,16 +55,21 @@ def quantize(
 ) -> Notes:
     """Quantize a graph's file into another; return the notes.
 
+    A graph without operations that have weights is left as it is, and the notes say so.
+
     Args:
         spec: how an image becomes the network's input.
         options: `calibration`, `subset_size` and `ignored_scope` as target.json has them.
 
     Raises:
-        ValueError: the graph is quantized already, nothing is left to be quantized, or a node or type that is
-            to be ignored is not there.
+        ValueError: the graph is quantized already, everything that could be quantized is ignored, or a node
+            or type that is to be ignored is not there.
     """
     model = onnx.load(source)
     refuse_quantized(network, model)
+    if not weighted(model):
+        shutil.copyfile(source, target)
+        return Notes(quantized_operations=0)
     chosen = chosen_nodes(model, options.get("ignored_scope", {}), scheme.only_weighted)
     size = min(options["subset_size"], data.size("calibration"))
     quantize_static(
@@ -153,7 +159,8 @@ def notes_of(network: Network, model: Any, images: int, scheme: Scheme) -> Notes
         remarks=(f"{remark} (calibrated with {images} images)",),
         tables=(Table(title, ("operation", "type"), tuple(in_float), folded=True),) if in_float else (),
         calibration_images=images,
-        details={"operations": len(operations), "quantized_operations": quantized},
+        details={"operations": len(operations)},
+        quantized_operations=quantized,
     )
 
 

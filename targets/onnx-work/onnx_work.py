@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 import onnx
@@ -44,9 +43,9 @@ MULTIPLICATIONS: Mapping[str, Callable[[Any, Sizes, Sizes, Sizes], int]] = {
 """Of each kind of operation that multiplies, from the shapes of its weights, its input and its output."""
 
 
-def work_of(path: Path) -> NetworkWork:
-    """Count what a graph has to do; what has axes of no stated size counts as one there."""
-    graph = onnx.shape_inference.infer_shapes(onnx.load(path, load_external_data=False)).graph
+def work_of(model: Any) -> NetworkWork:
+    """Count what an ONNX model has to do; what has axes of no stated size counts as one there."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
     shapes = _shapes(graph)
     operations, weights, activations = 0, 0, 0
     for node in graph.node:

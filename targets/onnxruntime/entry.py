@@ -37,10 +37,11 @@ class OnnxRuntime:
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import graphs
+        import onnx
         import onnx_work
 
         nodes = graphs.prepare(network, graph, output / MODEL_FILE)
-        notes = Notes(work=onnx_work.work_of(output / MODEL_FILE), details={"nodes": nodes})
+        notes = Notes(work=onnx_work.work_of(onnx.load(output / MODEL_FILE)), details={"nodes": nodes})
         return Product(FORMAT, network.input, notes=notes)
 
     def optimize(

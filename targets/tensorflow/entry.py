@@ -18,7 +18,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import tensorflow as tf
 from errors import error_summary
-from graphs import read_graph
+from graphs import read_graph, tensor_of
 from kernel import ProductOfMatrices
 from sessions import OnnxSession, load_as_it_came
 
@@ -53,7 +53,9 @@ class TensorFlow:
         if network.format in ("ONNX", "TFLite"):
             advice = "give the SavedModel or the Keras file that it was made from"
             raise ValueError(f"{network.graph} cannot be converted to ONNX: {advice}")
-        feed, results = f"{network.input.name}:0", [f"{name}:0" for name in network.tensors]
+        feed, results = tensor_of(network.input.name), [tensor_of(name) for name in network.tensors]
+        batch, *sizes = network.input.shape
+        shape = [None if options.get("open_batch") else batch, *sizes]
         layout = options.get("layout", network.input.layout)
         opset = options.get("opset", OPSET)
         is_transposed = layout == "NCHW" and network.input.layout == "NHWC"
@@ -62,9 +64,9 @@ class TensorFlow:
             input_names=[feed],
             output_names=results,
             opset=opset,
-            shape_override={feed: list(network.input.shape)},
+            shape_override={feed: shape},
             inputs_as_nchw=[feed] if is_transposed else None,
-            tensors_to_rename={name: name[: -len(":0")] for name in (feed, *results)},
+            tensors_to_rename=dict(zip((feed, *results), (network.input.name, *network.tensors))),
             output_path=str(output / ONNX_FILE),
         )
         details = {"tf2onnx": tf2onnx.__version__, "opset": opset, "inputs_as_nchw": is_transposed}
@@ -84,6 +86,7 @@ CAPABILITIES = Capabilities(
     graph_loader=TENSORFLOW,
     converter=TENSORFLOW,
     kernel_maker=ProductOfMatrices(),
+    leaves_batch_open=True,
     error_summary=error_summary,
 )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
+import numpy as np
 import tensorflow as tf
-from graphs import read_graph
+from graphs import read_graph, tensor_of
 
 from shared.contract.model import InputSpec, Network
+from shared.harness.constants import constant_array
 from shared.inference.arrays import Array
 from shared.inference.session import Session, own_name
 
@@ -26,7 +28,8 @@ class GraphSession:
         session = tf.compat.v1.Session(graph=graph, config=config)
         self._names = network.tensors
         self.input = network.input
-        self._call = session.make_callable([f"{name}:0" for name in self._names], [f"{network.input.name}:0"])
+        results = [tensor_of(name) for name in self._names]
+        self._call = session.make_callable(results, [tensor_of(network.input.name)])
         self.settings: Mapping[str, Any] = {
             "runtime": "TensorFlow",
             "intra_op_threads": threads,
@@ -39,50 +42,71 @@ class GraphSession:
 
 
 class TfliteSession:
-    """TensorFlow Lite's interpreter between a graph's own input and outputs."""
+    """TensorFlow Lite's interpreter between a graph's own input and outputs, which are real numbers.
+
+    What is scaled to 8 bits in the graph is scaled here; 8-bit pixels go in as they are.
+    """
 
     def __init__(self, network: Network, path: Path, threads: int) -> None:
         self._interpreter = tf.lite.Interpreter(str(path), num_threads=threads)
         feeds = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
-        results = {detail["name"]: detail["index"] for detail in self._interpreter.get_output_details()}
-        feed = feeds[own_name(network.input.name, feeds)]
-        if tuple(feed["shape"]) != network.input.shape:
-            self._interpreter.resize_tensor_input(feed["index"], network.input.shape)
+        self._feed = feeds[own_name(network.input.name, feeds)]
+        if tuple(self._feed["shape"]) != network.input.shape:
+            self._interpreter.resize_tensor_input(self._feed["index"], network.input.shape)
         self._interpreter.allocate_tensors()
-        self._feed = feed["index"]
+        # An input's memory may hold something else after a call, so that each is given its value anew.
+        self._beside = {}
+        for name, value in network.constants.items():
+            detail = feeds[own_name(name, feeds)]
+            self._beside[detail["index"]] = constant_array(value, detail["dtype"], list(detail["shape"]))
+        results = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
         self._results = {name: results[own_name(name, results)] for name in network.tensors}
         self.input = network.input
         self.settings: Mapping[str, Any] = {"runtime": "TensorFlow Lite", "threads": threads}
 
     def run(self, image: Array) -> Dict[str, Array]:
-        self._interpreter.set_tensor(self._feed, image)
+        self._interpreter.set_tensor(self._feed["index"], _as_taken(image, self._feed))
+        for index, value in self._beside.items():
+            self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
-        return {name: self._interpreter.get_tensor(index) for name, index in self._results.items()}
+        outputs = {}
+        for name, detail in self._results.items():
+            outputs[name] = _as_real(self._interpreter.get_tensor(detail["index"]), detail)
+        return outputs
+
+
+def _as_taken(image: Array, detail: Mapping[str, Any]) -> Array:
+    """Return an image as an input takes it: in 8 bits by its scale where it is fed real numbers for those."""
+    kind = detail["dtype"]
+    if image.dtype == kind or np.issubdtype(kind, np.floating):
+        return np.asarray(image, kind)
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(kind)
+    return np.asarray(np.clip(np.rint(image / scale + zero), limits.min, limits.max), kind)
+
+
+def _as_real(tensor: Array, detail: Mapping[str, Any]) -> Array:
+    """Return an output as real numbers, where it is 8 bits with a scale."""
+    scale, zero = detail["quantization"]
+    return tensor if scale == 0 else np.asarray((tensor.astype(np.float32) - zero) * scale, np.float32)
 
 
 class OnnxSession:
     """ONNX Runtime on a graph that came as ONNX or was converted to it, between any two of its tensors."""
 
     def __init__(self, network: Network, path: Path, spec: InputSpec, threads: int) -> None:
-        import onnx
+        import onnx_models
         import onnxruntime
 
-        model = onnx.load(path, load_external_data=False)
-        feeds = [value.name for value in model.graph.input]
-        results = [value.name for value in model.graph.output]
-        inner = [name for node in model.graph.node for name in node.output]
-        tensors = [*feeds, *inner]
-        self._feed = own_name(network.input.name, tensors)
-        self._results = {name: own_name(name, tensors) for name in network.tensors}
-        if self._feed not in feeds or not set(self._results.values()) <= set(results):
-            whole = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model))
-            model = whole.extract_model([self._feed], list(self._results.values()))
+        model = onnx_models.read(network, path)
+        self._feed = model.graph.input[0].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         # Its threads would spin on after a call, on the CPUs that whatever is measured next needs.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         providers = ["CPUExecutionProvider"]
         self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+        self._names = network.tensors
         self.input = spec
         self.settings: Mapping[str, Any] = {
             "runtime": f"ONNX Runtime {onnxruntime.__version__}",
@@ -92,7 +116,7 @@ class OnnxSession:
         }
 
     def run(self, image: Array) -> Dict[str, Array]:
-        return dict(zip(self._results, self._session.run(list(self._results.values()), {self._feed: image})))
+        return dict(zip(self._names, self._session.run(None, {self._feed: image})))
 
 
 def load_as_it_came(network: Network, path: Path, threads: int) -> Session:

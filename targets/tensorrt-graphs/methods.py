@@ -77,8 +77,17 @@ def _accuracy_aware(
 ) -> Notes:
     whole = target.with_name("quantized.onnx")
     notes = with_quantizers(network, graph, spec, whole, options, data)
+    if notes.quantized_operations == 0:
+        whole.unlink()
+        return quantized(network, graph, spec, target, options, data)
     prediction = Prediction(network, spec, data, options["validation_images"])
     found = Search(prediction, graph, whole, options).run(options["max_drop"], target)
     whole.unlink()
     details = {"left_out": list(found.left_out), "graphs_tried": found.tried}
-    return Notes((found.remark,), found.tables, notes.calibration_images, details)
+    return Notes(
+        (found.remark,),
+        found.tables,
+        notes.calibration_images,
+        details,
+        quantized_operations=found.operations,
+    )

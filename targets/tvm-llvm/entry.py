@@ -44,6 +44,7 @@ class TvmLlvm:
 
     def convert(self, network: Network, graph: Path, output: Path, options: Options) -> Product:
         import cpu
+        import onnx_models
         import onnx_work
         import relax_import
         import winograd
@@ -54,7 +55,7 @@ class TvmLlvm:
         (output / PLAIN_FILE).write_text(tvm.ir.save_json(relax_import.fused(imported)))
         built_for = build(module, cpu.target_of({}, own_threads()), output, by_hand=True)
         details = {"functions": len(module.functions) - 1}
-        notes = Notes(work=onnx_work.work_of(graph), details=details)
+        notes = Notes(work=onnx_work.work_of(onnx_models.read(network, graph)), details=details)
         return Product(FORMAT, network.input, built_for=built_for, notes=notes)
 
     def optimize(

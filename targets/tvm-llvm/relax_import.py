@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnx_models
 import onnxruntime
 import tvm
 from tvm import relax
@@ -18,7 +19,6 @@ from tvm.relax.dpl import is_op, rewrite_call, wildcard
 from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 from shared.contract.model import Network
-from shared.inference.session import own_name
 
 
 def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
@@ -29,20 +29,8 @@ def import_onnx(network: Network, graph: Path) -> tvm.IRModule:
     Raises:
         ValueError: the graph has no tensor of that name.
     """
-    model = cut(network, onnx.load(str(graph), load_external_data=False))
+    model = onnx_models.read(network, graph)
     return prepare(from_onnx(folded(model), keep_params_in_input=False))
-
-
-def cut(network: Network, model: Any) -> Any:
-    """Return the ONNX model between the network's input and its tensors, the outputs in their order."""
-    feeds = [value.name for value in model.graph.input]
-    results = [value.name for value in model.graph.output]
-    known = [*feeds, *(name for node in model.graph.node for name in node.output)]
-    feed = own_name(network.input.name, known)
-    wanted = [own_name(name, known) for name in network.tensors]
-    if (feeds, results) == ([feed], wanted):
-        return model
-    return onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model)).extract_model([feed], wanted)
 
 
 def folded(model: Any) -> Any:

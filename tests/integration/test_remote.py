@@ -203,7 +203,7 @@ def board(docker_executor: DockerExecutor, tmp_path: Path) -> Iterator[Workspace
         "description": "",
         "toolchains": {"1.32": prepared},
         "sources": ["ONNX"],
-        "shares": ["onnx-graphs"],
+        "shares": ["onnx-models", "onnx-graphs"],
         "predicts": True,
         "methods": {name: {"description": "", "options": no_options} for name in ("fp32", "fp16")},
     }

@@ -27,7 +27,7 @@ from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.venv import VenvExecutor
 from dockyard.judge.record_files import read_records
 from dockyard.recipe.models import load_model
-from dockyard.recipe.targets import load_target, with_defaults
+from dockyard.recipe.targets import code_folders, load_target, with_defaults
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.run.check_result import read_result
 from dockyard.run.tuning_store import read as read_database
@@ -188,7 +188,7 @@ def script(python: Path, tmp_path: Path) -> Iterator[Script]:
         "PATH": f"{python.parent}{os.pathsep}{os.defpath}",
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(PRODUCT), str(PRODUCT / "targets" / TARGET)]),
+        "PYTHONPATH": os.pathsep.join(map(str, [PRODUCT, *code_folders(DOCKYARD, TARGET)])),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "TVM_NUM_THREADS": "2",

@@ -59,6 +59,12 @@ def test_folding_takes_the_models_values() -> None:
     assert "reverse_channels" not in conversion_options(network(channels="BGR"), fold, "r")
 
 
+def test_pixels_as_they_are_leave_only_their_order_to_fold() -> None:
+    """Of a network that takes 8-bit pixels as they are, folding exchanges the channels and nothing else."""
+    bytes_of = network(dtype="uint8", mean=(0.0,), scale=(1.0,))
+    assert conversion_options(bytes_of, {"fold_preprocessing": True}, "r") == {"reverse_channels": True}
+
+
 def test_own_values_are_folded_and_hold_for_the_reference() -> None:
     """A mean or scale of the recipe's replaces the model's for reference and variants, and is folded."""
     adapted = network().adapted({"mean": [9.0]})

@@ -149,8 +149,8 @@ def test_checksum_differs(put: Put, file: str) -> None:
     ("file", "source", "message"),
     [
         ("digits.pb", "digits", "a folder, with the ending of a file"),
-        ("digits.onnx", "digits", "a folder, with the ending of a file"),
-        ("digits.h5", "digits.keras", "no ending of a graph's file"),
+        ("digits.onnx", "digits", "a folder with 0 files *.onnx"),
+        ("digits.h5", "digits.keras", "save it in Keras's own"),
         ("digits.pb", "digits.onnx", "no graph"),
         ("digits.onnx", "custom.pb", "no ONNX model"),
         ("digits.onnx", "digits.tflite", "not a protobuf"),
@@ -312,6 +312,30 @@ def test_sequential_keras_file(tmp_path: Path) -> None:
     path.write_bytes(keras_file({"class_name": "Sequential", "config": {"layers": layers}}))
     outline = read_outline(path, "Keras", "test")
     assert (outline.inputs, outline.outputs) == ({"image": (-1, 32, 32, 1)}, {"digit": None})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "types"),
+    [
+        ("uint8", {"image": "uint8"}),
+        ({"class_name": "DTypePolicy", "config": {"name": "float16"}}, {"image": "float16"}),
+        ({"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}, {}),
+        (None, {}),
+    ],
+)
+def test_type_of_a_keras_input(tmp_path: Path, dtype: Any, types: dict[str, str]) -> None:
+    """The type of a Keras file's input is what its config says, as such or as a policy's name."""
+    layers = [dict(layer) for layer in CONFIG["config"]["layers"]]
+    layers[0]["config"] = {**layers[0]["config"], "dtype": dtype}
+    path = tmp_path / "x.keras"
+    path.write_bytes(keras_file({"class_name": "Sequential", "config": {"layers": layers}}))
+    assert read_outline(path, "Keras", "test").types == types
+
+
+def test_what_tflite_computes_in() -> None:
+    """A TFLite graph of real numbers takes float32 and is not quantized."""
+    outline = read_outline(FIXTURES / "digits.tflite", "TFLite", "test")
+    assert (outline.types, outline.quantized) == ({"serving_default_image": "float32"}, "")
 
 
 @pytest.mark.parametrize(

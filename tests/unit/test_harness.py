@@ -46,7 +46,7 @@ from shared.harness.evaluate import evaluate
 from shared.harness.progress import report, track
 from shared.harness.reference import Kept, compare, load_reference, save_reference
 from shared.harness.run_job import run_folder
-from shared.harness.toolchain import LONGEST_REASON, Capabilities, Product, first_line
+from shared.harness.toolchain import LONGEST_REASON, OPEN_BATCH, Capabilities, Product, first_line
 from shared.inference.cpu import cpu_info, unfit
 from shared.inference.image_files import read_image
 from shared.inference.preprocess import to_input
@@ -331,6 +331,75 @@ def test_conversion_to_another_shape_or_no_number(folder: Path, digit: Any) -> N
     result = run(folder, CONVERT, Toolchain({**SAME, "digit": digit}).capabilities())
     assert result.status == Status.FAILED
     assert "'digit' is missing, has another shape or is not finite" in result.reason
+
+
+class BatchToolchain(Toolchain):
+    """A toolchain whose conversions give other outputs where the batch is left open.
+
+    Args:
+        opened: those outputs, or what such a conversion raises.
+    """
+
+    def __init__(self, outputs: Any, opened: Any) -> None:
+        super().__init__(outputs)
+        self._opened = opened
+
+    def convert(self, network: Network, graph: Path, output: Path, options: Any) -> Product:
+        product = super().convert(network, graph, output, options)
+        if options.get(OPEN_BATCH):
+            if isinstance(self._opened, Exception):
+                raise self._opened
+            self._outputs = self._opened
+            (output / "opened.bin").write_text("open")
+        else:
+            (output / "folder").mkdir()
+            (output / "folder" / "fixed.bin").write_text("of batch 1")
+        return product
+
+
+WRONG = {**SAME, "digit": SAME["digit"] + 1}
+
+
+def test_a_conversion_that_is_right_with_the_batch_left_open(folder: Path) -> None:
+    """Where a batch of 1 comes out wrong and an open one right, that is taken, and the notes say so."""
+    toolchain = BatchToolchain(WRONG, SAME)
+    result = run(folder, CONVERT, toolchain.capabilities(leaves_batch_open=True))
+    assert result.status == Status.DONE
+    assert all(row.agrees for row in result.differences)
+    assert toolchain.options == {"layout": "NHWC", OPEN_BATCH: True}
+    assert result.notes.remarks == (
+        *NOTES.remarks,
+        "converted with the batch left open: for a batch of 1 the converted graph disagrees with the"
+        " reference (output 'digit' differs by 0.5 of its largest value (limit 0.001))",
+    )
+    assert [file.path for file in result.artifact.files] == [MANIFEST_FILE, "model.bin", "opened.bin"]
+
+
+@pytest.mark.parametrize(
+    ("opened", "is_known", "told"),
+    [
+        ({**SAME, "digit": SAME["digit"] + 2}, True, "left open too: output 'digit' differs by 1"),
+        (ValueError("not in batches"), True, "; with the batch left open it fails: not in batches"),
+        (SAME, False, "(limit 0.001)"),
+    ],
+    ids=["wrong too", "raises", "unknown"],
+)
+def test_a_conversion_that_stays_wrong(folder: Path, opened: Any, is_known: bool, told: str) -> None:
+    """Where an open batch is wrong too, fails or is not known to the target, the conversion has failed."""
+    toolchain = BatchToolchain(WRONG, opened)
+    result = run(folder, CONVERT, toolchain.capabilities(leaves_batch_open=is_known))
+    assert result.status == Status.FAILED
+    assert result.reason.startswith(
+        "the converted graph disagrees with the reference: output 'digit' differs by 0.5"
+    )
+    assert told in result.reason
+
+
+def test_a_conversion_that_agrees_is_made_once(folder: Path) -> None:
+    """A conversion that agrees at once is not made again."""
+    toolchain = BatchToolchain(SAME, WRONG)
+    result = run(folder, CONVERT, toolchain.capabilities(leaves_batch_open=True))
+    assert (result.status, result.notes, toolchain.options) == (Status.DONE, NOTES, {"layout": "NHWC"})
 
 
 def test_optimization_job(artifact: Path) -> None:

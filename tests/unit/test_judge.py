@@ -15,6 +15,7 @@ from dockyard.judge.verdicts import judge, requirement_met
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.measurement import Quality
 from shared.contract.record import Record, RecordedArtifact, RecordStatus
+from shared.contract.result import Notes
 from tests.builders import SHA256, artifact, bursts, failed, quality, record, requiring, rounds, streams
 
 REFERENCE = record("reference")
@@ -55,6 +56,18 @@ def test_reference_is_the_reference() -> None:
 def test_too_lossy(wrong: int, verdict: str) -> None:
     """A drop up to the allowed one meets; one above it is too lossy, however fast the variant is."""
     assert verdicts(record(quality=scored(wrong))) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [((0,), "no gain"), ((0, 0), "no gain"), ((0, 7), "recommended"), ((7,), "recommended")],
+)
+def test_a_method_that_quantized_nothing(counts: tuple[int, ...], verdict: str) -> None:
+    """What a method that quantizes left in floating point is no 8-bit network, however fast it is."""
+    notes = {f"net{number}": Notes(quantized_operations=count) for number, count in enumerate(counts)}
+    one = only(record(notes=notes))
+    assert one.verdict.value == verdict
+    assert (one.reason == "it quantized nothing: it is no 8-bit network") is (verdict == "no gain")
 
 
 def test_drop_and_flips_are_those_of_the_scores() -> None:

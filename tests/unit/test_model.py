@@ -118,6 +118,8 @@ def test_checksum_differs(models: Path) -> None:
     ("file", "message"),
     [
         ("nowhere.pb", "there is no graph"),
+        ("n" * 5000, "there is no graph"),
+        ("digits\0.pb", "there is no graph"),
         ("../digits.pb", "leaves"),
         ("/etc/passwd", "leaves"),
         (".", "leaves"),

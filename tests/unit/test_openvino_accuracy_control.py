@@ -168,7 +168,7 @@ def test_notes_of_an_accuracy_control() -> None:
     assert table.columns == ("operation", "type", "cost in exact, as the tool has it")
     assert table.rows[:2] == (("Conv_1", "Convolution", "+0.0300"), ("Conv_3", "Convolution", "+0.0100"))
     assert sorted(table.rows[2:]) == [("Add_4", "", "-"), ("head/MatMul_2", "MatMul", "-")]
-    assert (notes.calibration_images, notes.details["quantized_operations"]) == (300, 19)
+    assert (notes.calibration_images, notes.quantized_operations) == (300, 19)
     assert notes.details["passes"] == [0.9, 0.8]
     assert notes.details["steps"][2] == {"operations": ["head/MatMul_2", "Add_4"], "cost": 0.2}
 
@@ -185,5 +185,5 @@ def test_notes_of_a_plain_quantization() -> None:
     """Without accuracy control nothing is remarked; images, operations and the log's end are kept."""
     notes = plain_notes(quantization([str(number) for number in range(100)]))
     assert (notes.remarks, notes.tables, notes.calibration_images) == ((), (), 300)
-    assert notes.details["quantized_operations"] == 15
+    assert notes.quantized_operations == 15
     assert notes.details["log"] == [str(number) for number in range(100 - KEPT_LINES, 100)]

@@ -88,3 +88,14 @@ def test_mo_does_not_compress_weights_unasked() -> None:
     assert parameters["layout"] == {"image": "nhwc"}
     assert "mean_values" not in parameters
     assert "reverse_input_channels" not in parameters
+
+
+def test_inputs_beside_the_image_and_an_open_batch() -> None:
+    """mo is told of every input, or it computes with zeros; mean and scale are then of the image by name."""
+    options = {"mean": [1], "scale": [2], "open_batch": True}
+    parameters = mo_parameters(Path("net.pb"), SPEC, ["digit"], options, ["keep_prob:0"])
+    count = SPEC.channel_count
+    assert parameters["input"] == [(SPEC.name, [-1, *SPEC.shape[1:]]), "keep_prob:0"]
+    assert "input_shape" not in parameters
+    assert parameters["mean_values"] == {SPEC.name: [1.0] * count}
+    assert parameters["scale_values"] == {SPEC.name: [2.0] * count}

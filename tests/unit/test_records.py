@@ -296,6 +296,27 @@ def test_another_target_in_the_run(two_targets: Plan, second_target: str, record
     assert warned == {"reference": (few,), "tuned@shelf-cpu": (warning,)}
 
 
+def test_nothing_that_was_quantized_is_a_warning(digits_plan: Plan, records_of: RecordsOf) -> None:
+    """A method that found nothing to quantize has a warning in its record, beside the count of 0."""
+    made = changed(notes=Notes(quantized_operations=0))
+    found = records_of(digits_plan, {"digits/int8/optimize": made})["int8"]
+    assert found.notes["digits"].quantized_operations == 0
+    assert found.warnings == (
+        "nothing of digits was quantized: no convolution or matrix product was found in it",
+    )
+
+
+def test_what_is_said_of_every_conversion(two_targets: Plan, records_of: RecordsOf) -> None:
+    """A variant's notes have what was said of its conversion, and of the reference's to ONNX before that."""
+    answers = {
+        "digits/reference/convert": changed(notes=Notes(("to ONNX",))),
+        "digits/convert/shelf-cpu-2": changed(notes=Notes(("from ONNX",))),
+    }
+    found = records_of(two_targets, answers)
+    assert found["baseline@shelf-cpu"].notes["digits"].remarks == ("to ONNX", "from ONNX")
+    assert found["baseline"].notes["digits"].remarks == ()
+
+
 def test_each_target_has_its_own_conversion(two_targets: Plan, records_of: RecordsOf) -> None:
     """A conversion that fails fails the variants of its own target."""
     records = records_of(two_targets, {"digits/convert/shelf-cpu-2": not_done("no such operator")})

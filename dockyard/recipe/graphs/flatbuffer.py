@@ -32,21 +32,35 @@ class Table:
         start, count = self._vector(field)
         return tuple(_number(self.content, "i", place) for place in range(start, start + 4 * count, 4))
 
+    def table(self, field: int) -> Table | None:
+        """Return a table; None where it is absent."""
+        place = self._place(field)
+        return None if place is None else Table(self.content, place + _number(self.content, "I", place))
+
+    def byte(self, field: int) -> int:
+        """Return a number of 8 bits; 0 where it is absent, as in every schema that says nothing else."""
+        place = self._place(field)
+        return 0 if place is None else _number(self.content, "b", place)
+
     def text(self, field: int) -> str:
         """Return a string."""
         start, count = self._vector(field)
         return self.content[start : start + count].decode()
 
-    def _vector(self, field: int) -> tuple[int, int]:
-        """Return where a vector's elements begin and how many there are."""
+    def _place(self, field: int) -> int | None:
+        """Return where a field is; None where it is absent."""
         vtable = self.position - _number(self.content, "i", self.position)
         entry = 4 + 2 * field
         offset = (
             _number(self.content, "H", vtable + entry) if entry < _number(self.content, "H", vtable) else 0
         )
-        if offset == 0:
+        return None if offset == 0 else self.position + offset
+
+    def _vector(self, field: int) -> tuple[int, int]:
+        """Return where a vector's elements begin and how many there are."""
+        place = self._place(field)
+        if place is None:
             return 0, 0
-        place = self.position + offset
         place += _number(self.content, "I", place)
         count = _number(self.content, "I", place)
         if place + 4 + count > len(self.content):

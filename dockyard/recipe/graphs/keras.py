@@ -61,13 +61,25 @@ def _outline(config: Any) -> GraphOutline:
     """Return the outline that a model's config gives; what it raises where it is none is caught above."""
     layers = {str(layer["config"]["name"]): layer for layer in config["layers"]}
     inputs: dict[str, Shape] = {}
+    types: dict[str, str] = {}
     for name, layer in layers.items():
         if layer["class_name"] == "InputLayer":
             # Keras 3 says batch_shape, Keras 2 batch_input_shape.
             shape = layer["config"].get("batch_shape") or layer["config"]["batch_input_shape"]
             inputs[name] = tuple(-1 if size is None else int(size) for size in shape)
+            types |= _type(name, layer["config"].get("dtype"))
     outputs = _layer_names(config["output_layers"]) if "output_layers" in config else [list(layers)[-1]]
-    return GraphOutline(inputs, dict.fromkeys(outputs), frozenset(layers))
+    return GraphOutline(inputs, dict.fromkeys(outputs), frozenset(layers), types)
+
+
+def _type(name: str, dtype: Any) -> dict[str, str]:
+    """Return an input's type by its name, which a config has as such or as a policy's name.
+
+    A policy of mixed types (`mixed_float16`) does not tell.
+    """
+    if isinstance(dtype, dict):
+        dtype = dtype["config"]["name"]
+    return {} if dtype is None or str(dtype).startswith("mixed_") else {name: str(dtype)}
 
 
 def _layer_names(entries: Any) -> list[str]:

@@ -12,11 +12,14 @@ from dockyard.recipe.graphs.keras import read_keras
 from dockyard.recipe.graphs.onnx import read_onnx
 from dockyard.recipe.graphs.tensorflow import SIGNATURE, read_frozen_graph, read_saved_model
 from dockyard.recipe.graphs.tflite import read_tflite
-from shared.contract.class_counts import mismatch
 from shared.contract.errors import InputProblem, nearest
 from shared.contract.model import FORMATS, Network
+from shared.contract.output_shapes import unreadable
 
 SAVED_MODEL = "SavedModel"
+FOLDERS = (SAVED_MODEL, "ONNX")
+"""Formats that may be folders."""
+
 ENDINGS = ", ".join(FORMATS)
 
 
@@ -49,7 +52,8 @@ READERS: Mapping[str, Reader] = {
     ),
     "ONNX": Reader(
         read_onnx,
-        "an ONNX model in one file (onnx.save_model with save_as_external_data=False)",
+        "an ONNX model in one file (onnx.save_model with save_as_external_data=False), or a folder with the"
+        " ending .onnx, in it the model and its weights",
     ),
     "TFLite": Reader(
         read_tflite,
@@ -63,7 +67,7 @@ def read_outline(path: Path, format: str, where: str) -> GraphOutline:
     """Read the outline of a graph.
 
     Args:
-        path: a file, or a SavedModel's folder.
+        path: a file, or the folder of a SavedModel or of an ONNX model with its weights.
         format: a key of `READERS`.
         where: the path in messages.
 
@@ -72,7 +76,7 @@ def read_outline(path: Path, format: str, where: str) -> GraphOutline:
     """
     reader = READERS[format]
     try:
-        if path.is_dir() and format != SAVED_MODEL:
+        if path.is_dir() and format not in FOLDERS:
             raise ValueError(f"a folder, with the ending of a file in the format {format}")
         return reader.read(path)
     except ValueError as error:
@@ -88,7 +92,7 @@ def check_names(network: Network, outline: GraphOutline, where: str) -> None:
         where: model.json's path in messages.
 
     Raises:
-        InputProblem: naming the nearest tensor and the list, both shapes, or both numbers of classes.
+        InputProblem: naming the nearest tensor and the list, both shapes, or why an output cannot be read.
     """
     name = network.input.name
     if name not in outline.inner.union(outline.inputs):
@@ -96,10 +100,10 @@ def check_names(network: Network, outline: GraphOutline, where: str) -> None:
         raise InputProblem(what, f"{where}: $.input.name", _nearest_tensor(name, outline, outline.inputs))
     _check_shape(network, outline.inputs.get(name), f"{where}: $.input.shape")
     for tensor in network.tensors:
-        if tensor not in outline.inner.union(outline.outputs):
+        if not outline.has(tensor):
             what = f"the graph {network.graph} has no output '{tensor}'"
             raise InputProblem(what, f"{where}: $.outputs", _nearest_tensor(tensor, outline, outline.outputs))
-    wrong = mismatch(network, {name: shape for name, shape in outline.outputs.items() if shape})
+    wrong = unreadable(network, {name: shape for name, shape in outline.outputs.items() if shape})
     if wrong is not None:
         raise InputProblem(wrong.what, f"{where}: $.outputs.{wrong.key}", wrong.advice)
 
