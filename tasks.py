@@ -156,6 +156,7 @@ def stream(
         "key": "private ed25519 key (PEM) that signs the receipt",
         "base": "folder of an older delivery that is installed there: what it has is left out",
         "unmeasured": "take a variant that was prepared for a device that is not at hand; all says so",
+        "images_only": "leave out what decodes videos: some 107 MB",
         "workspace": WORKSPACE,
         "debug": DEBUG,
     }
@@ -169,6 +170,7 @@ def deliver(
     key: str = "",
     base: str = "",
     unmeasured: bool = False,
+    images_only: bool = False,
     workspace: str = "",
     debug: bool = False,
 ) -> None:
@@ -190,6 +192,7 @@ def deliver(
             display,
             Path(base) if base else None,
             unmeasured,
+            decodes_videos=not images_only,
         )
     sizes = f"image {made.image.size / 1e6:.0f} MB, {made.size / 1e6:.0f} MB packed"
     print(f"{made.folder}: {made.variant}, {sizes}; {made.image.tag} {made.image.id[:19]}")
@@ -597,5 +600,6 @@ def lint(context: Context) -> None:
             context.run(command, env={"MYPYPATH": os.pathsep.join(map(str, folders))}, pty=False)
         programs = Path(sys.executable).parent
         context.run(f"{programs}/hadolint --config docker/hadolint.yaml docker/*/Dockerfile", pty=False)
-        scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked dockyard/deliver/site/*.sh .ci/run"
+        scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked .ci/run"
+        scripts += " dockyard/deliver/site/*.sh dockyard/deliver/site/run"
         context.run(f"{programs}/shellcheck --severity=warning {scripts}", pty=False)

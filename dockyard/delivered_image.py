@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -15,7 +16,6 @@ from uuid import uuid4
 import zstandard
 
 from dockyard.deliver.bundle import Image
-from dockyard.deliver.content import IMAGES
 from dockyard.deliver.contents import ASK, Package, read_packages
 from dockyard.deliver.description import GOLDEN
 from dockyard.engines import NoImage, OnLine, images
@@ -41,41 +41,76 @@ STAGE = "delivered"
 VENDOR = "vendor"
 """Below docker/delivery/, how an image is made whose stage `runtime` is made on a vendor's."""
 
+SERVED, SMALL = "served", "small"
+"""Its stages with the files of an image: all of the target's stage `runtime`, or those that can be needed."""
+
+NOT_DELIVERED, VIDEOS = "not-delivered.txt", "videos.txt"
+"""Lists of what a small image leaves out: ours and each target's own, and what decodes videos."""
+
 DELIVERY = "/opt/dockyard/delivery"
 """In the image."""
 
 
-def build_delivered(
-    workspace: Workspace,
-    target: str,
-    toolchain: str,
-    app: Path,
-    tag: str,
-    labels: Mapping[str, str],
-    on_line: OnLine,
-) -> Image:
+@dataclass(frozen=True)
+class Content:
+    """What an image is made from.
+
+    Attributes:
+        app: what goes into it, as `content.write_content` leaves it.
+        decodes_videos: it brings PyAV.
+    """
+
+    target: str
+    toolchain: str
+    app: Path
+    tag: str
+    labels: Mapping[str, str]
+    decodes_videos: bool = True
+
+
+def can_be_small(workspace: Workspace, content: Content) -> bool:
+    """Tell whether it is known what an image can do without: not where it is made on a vendor's."""
+    return images.base_tag(workspace, content.target, content.toolchain) == PYTHON_IMAGE
+
+
+def build_delivered(workspace: Workspace, content: Content, files: str, on_line: OnLine) -> Image:
     """Build the image that is delivered.
 
     Args:
-        app: what goes into it, as `content.write_content` leaves it.
+        files: SERVED or SMALL.
 
     Raises:
         NoImage: it cannot be built.
         EnvironmentProblem: no engine answers, or its disk is full.
     """
-    images.build_image(workspace, target, toolchain, stage="runtime", on_line=on_line)
+    target, toolchain = content.target, content.toolchain
+    if images.current_image(workspace, target, toolchain, stage="runtime") is None:
+        images.build_image(workspace, target, toolchain, stage="runtime", on_line=on_line)
     with tempfile.TemporaryDirectory(prefix="dockyard-delivery-") as scratch:
-        context = Path(scratch) / "context"
-        shutil.copytree(app, context / "app")
         source = workspace.docker(images.DELIVERED)
-        if images.base_tag(workspace, target, toolchain) != PYTHON_IMAGE:
+        if not can_be_small(workspace, content):
             source = source / VENDOR
-        shutil.copyfile(source / "Dockerfile", context / "Dockerfile")
-        shutil.copyfile(source / "requirements.txt", context / "requirements.txt")
-        arguments = {"RUNTIME": images.image_tag(target, toolchain, "runtime"), "TOOLS": TOOLS_IMAGE}
-        build = ImageBuild(context, STAGE, tag, arguments, labels)
+        context = Path(scratch) / "context"
+        shutil.copytree(source, context, ignore=shutil.ignore_patterns(VENDOR))
+        shutil.copytree(content.app, context / "app")
+        (context / NOT_DELIVERED).write_text(_not_delivered(workspace, content), encoding="utf-8")
+        arguments = {
+            "RUNTIME": images.image_tag(target, toolchain, "runtime"),
+            "TOOLS": TOOLS_IMAGE,
+            "FILES": files,
+        }
+        build = ImageBuild(context, STAGE, content.tag, arguments, content.labels)
         run_build(build, HERE, workspace.display_path(source / "Dockerfile"), on_line)
-    return inspect(tag)
+    return replace(inspect(content.tag), is_one_tree=files == SMALL)
+
+
+def _not_delivered(workspace: Workspace, content: Content) -> str:
+    """Return the list of what a small image leaves out."""
+    ours, own = workspace.docker(images.DELIVERED), workspace.docker(content.target)
+    lists = [ours / NOT_DELIVERED, own / NOT_DELIVERED]
+    if not content.decodes_videos:
+        lists.append(ours / VIDEOS)
+    return "".join(path.read_text(encoding="utf-8") for path in lists if path.is_file())
 
 
 def inspect(tag: str) -> Image:
@@ -102,10 +137,11 @@ def packages_of(tag: str) -> list[Package]:
     return read_packages(answer.stdout)
 
 
-def golden_of(tag: str, folder: Path, least: float = 0.0) -> None:
-    """Have an image read the images in it, and write what came of them, with the images, into a new folder.
+def golden_of(tag: str, images_in: str, folder: Path, least: float = 0.0) -> None:
+    """Have an image read images in it, and write what came of them, with the images, into a new folder.
 
     Args:
+        images_in: their folder in the delivery.
         least: how sure each answer is at least; an image with another one is left out.
 
     Raises:
@@ -113,7 +149,7 @@ def golden_of(tag: str, folder: Path, least: float = 0.0) -> None:
     """
     docker, name = DockerCommand(any_client()), f"dockyard-golden-{uuid4().hex}"
     # What it writes lies in its own file system, where only root may write; nothing else of it is kept.
-    command = ("golden", "--images", f"{DELIVERY}/{IMAGES}", "--least", str(least))
+    command = ("golden", "--images", f"{DELIVERY}/{images_in}", "--least", str(least))
     made = docker.run("create", "--name", name, "--network", "none", "--user", "0", tag, *command)
     try:
         for step in (made, docker.run("start", "--attach", name)):

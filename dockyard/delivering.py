@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,17 @@ from dockyard.deliver.description import GOLDEN
 from dockyard.deliver.device_site import site_of
 from dockyard.deliver.receipt import public_pem, write_receipt
 from dockyard.deliver.verify import verify
-from dockyard.delivered_image import build_delivered, golden_of, packages_of, remove, save
+from dockyard.delivered_image import (
+    SERVED,
+    SMALL,
+    Content,
+    build_delivered,
+    can_be_small,
+    golden_of,
+    packages_of,
+    remove,
+    save,
+)
 from dockyard.judge.assessment import Assessment
 from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
@@ -30,13 +40,17 @@ from dockyard.run.display import Display
 from shared.contract.codec import encode
 from shared.contract.dataset import read_split
 from shared.contract.delivery import Delivery
-from shared.contract.errors import InputProblem
+from shared.contract.errors import InputProblem, JobFailed
+from shared.contract.measurement import Scope
 from shared.contract.record import PreparedArtifact, RecordedArtifact
 
 KEY = "key.pub"
 
 NOT_MEASURED = "NOT MEASURED"
 """In what ops read, of a delivery without figures."""
+
+EXPECTED = "expected.json"
+"""Of golden images: what came of them."""
 
 MEMORY_MB = 2048
 """That a container of the service may take."""
@@ -81,6 +95,7 @@ def deliver(
     display: Display,
     base: Path | None = None,
     unmeasured: bool = False,
+    decodes_videos: bool = True,
 ) -> Delivered:
     """Make the delivery of a recipe's recommended variant, or of one that is named, into a new folder.
 
@@ -89,6 +104,7 @@ def deliver(
         base: the folder of an older delivery that is installed where this one goes: what it has is left out.
         unmeasured: a variant that its device compiles will do, too, that was prepared without one. Everything
             that is told of it says so.
+        decodes_videos: it brings PyAV.
 
     Raises:
         InputProblem: nothing fit is published, its bytes are gone or have changed, the folder is there, the
@@ -100,11 +116,13 @@ def deliver(
     found = chosen(plan, variant, unmeasured)
     if key is not None:
         public_pem(key)  # one that cannot be used is told before the work
+    if found.record.scope == Scope.STREAM and not decodes_videos:
+        raise InputProblem("a stream was measured, which is of videos", "--images-only", "leave it out")
     before = Before.of(base)
     with bundle.new_folder(output) as folder, tempfile.TemporaryDirectory() as scratch:
         app = Path(scratch) / "app"
         delivery = _fill(plan, found, app, display)
-        image = _build(plan, found, delivery, app, display)
+        image = _build(plan, found, delivery, app, decodes_videos, display)
         packages = packages_of(image.tag)
         _write_evidence(plan, found, folder / bundle.EVIDENCE, packages, image)
         device = site_of(
@@ -116,10 +134,10 @@ def deliver(
         if key is not None:
             (folder / KEY).write_bytes(public_pem(key))
         _save(image, before, folder / bundle.ARCHIVE, display)
+        size = bundle.split_archive(folder)
         subjects = {bundle.SUMS: bundle.write_sums(folder), image.tag: image.id.removeprefix("sha256:")}
         receipt = write_receipt(subjects, _predicate(found, delivery, image), key)
         (folder / bundle.RECEIPT).write_text(receipt, encoding="utf-8")
-        size = (folder / bundle.ARCHIVE).stat().st_size
     return Delivered(output, image, found.record.variant, size)
 
 
@@ -132,31 +150,52 @@ def _fill(plan: Plan, found: Assessment, app: Path, display: Display) -> Deliver
     return write_content(plan, found, samples, app)
 
 
-def _build(plan: Plan, found: Assessment, delivery: Delivery, app: Path, display: Display) -> bundle.Image:
-    """Build the image, with the golden images as they are read before it is delivered."""
+def _build(
+    plan: Plan, found: Assessment, delivery: Delivery, app: Path, decodes_videos: bool, display: Display
+) -> bundle.Image:
+    """Build the image: with all that was measured first, which reads the golden images; then with what came
+    of them, and with no more than it needs, which has to read them to the same bits. What is built on its
+    device is read by what it was prepared with, and is not small.
+    """
     tag = f"dockyard-delivery/{_name(plan.recipe.name)}:{_version(found)}"
     labels = _labels(plan, found, delivery)
+    content = Content(delivery.target, delivery.toolchain, app, tag, labels, decodes_videos)
 
     def on_line(line: str) -> None:
         display.progress(line[:80], 0, 0)
 
-    def built(own: Delivery, content: Path) -> bundle.Image:
-        return build_delivered(plan.workspace, own.target, own.toolchain, content, tag, labels, on_line)
-
-    reader, content, least = delivery, app, 0.0
-    if preparation_of(plan, found.record) is not None:
-        content, least = app.with_name("prepared"), SURE
-        reader = write_prepared_content(plan, delivery, app, content)
-    first = built(reader, content)
+    is_prepared = preparation_of(plan, found.record) is not None
+    is_small = not is_prepared and can_be_small(plan.workspace, content)
+    if not is_small and not decodes_videos:
+        what, advice = "the image is made on a vendor's, of which nothing is left out", "leave it out"
+        raise InputProblem(what, "--images-only", advice)
+    reader, least = content, 0.0
+    if is_prepared:
+        other, least = app.with_name("prepared"), SURE
+        own = write_prepared_content(plan, delivery, app, other)
+        reader = replace(content, target=own.target, toolchain=own.toolchain, app=other)
+    first = build_delivered(plan.workspace, reader, SERVED, on_line)
     display.progress("read the golden images", 0, 0)
     place = app / "delivery"
-    golden_of(tag, place / GOLDEN, least)
+    golden_of(tag, IMAGES, place / GOLDEN, least)
     shutil.rmtree(place / IMAGES)
     stamp(app)
-    image = built(delivery, app)
+    image = build_delivered(plan.workspace, content, SMALL if is_small else SERVED, on_line)
     if first.id != image.id:
         remove(first)
+    if is_small:
+        display.progress("read them with what is left", 0, 0)
+        _check_what_is_left(content, place / GOLDEN)
     return image
+
+
+def _check_what_is_left(content: Content, golden: Path) -> None:
+    """Have a small image read the golden images, too. Raises JobFailed where a bit differs."""
+    again = content.app.with_name("again")
+    golden_of(content.tag, GOLDEN, again)
+    if (again / EXPECTED).read_bytes() != (golden / EXPECTED).read_bytes():
+        what = "without what it leaves out, the image computes something else"
+        raise JobFailed(what, content.tag, f"shorten docker/{content.target}/not-delivered.txt")
 
 
 def _name(recipe: str) -> str:

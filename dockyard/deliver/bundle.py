@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -19,10 +20,16 @@ from shared.contract.errors import EnvironmentProblem, InputProblem
 SITE = Path(__file__).with_name("site")
 """What goes along as it is, or with this delivery's values put in."""
 
-SCRIPTS = ("install.sh", "verify.sh")
+SCRIPTS = ("copy.sh", "install.sh", "verify.sh")
+RUN = "run"
+"""The script that needs no engine."""
+
 FILLED = ("README.md", "compose.yaml", "kubernetes.yaml", "service.unit")
 SUMS, RECEIPT, ARCHIVE, CONF = "SHA256SUMS", "receipt.json", "image.tar.zst", "site.conf"
 LAYERS = "layers.json"
+
+PART_BYTES = 16 << 20
+"""Of the archive: what a copy that was cut off, or a bad spot of a disk, costs at most."""
 
 EVIDENCE = "evidence"
 """The folder of what the figures come from and of what is inside."""
@@ -37,6 +44,7 @@ class Image:
         architecture: as Docker says it, `amd64`.
         size: in bytes, on an engine.
         layers: SHA-256 of the content of each, the lowest first.
+        is_one_tree: no layer takes anything away: they can be unpacked, and run without an engine.
     """
 
     tag: str
@@ -44,6 +52,7 @@ class Image:
     architecture: str
     size: int
     layers: tuple[str, ...] = ()
+    is_one_tree: bool = False
 
 
 @contextmanager
@@ -83,7 +92,7 @@ def write_site(
         base_id: the image that has to be there before; empty where the archive is whole.
         settings: of the installer, beside those that every delivery has.
     """
-    for name in SCRIPTS:
+    for name in (*SCRIPTS, *([RUN] if image.is_one_tree else [])):
         shutil.copyfile(SITE / name, folder / name)
         (folder / name).chmod(0o755)
     for name in FILLED:
@@ -94,6 +103,22 @@ def write_site(
     document = {"image": image.id, "layers": image.layers}
     (folder / LAYERS).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (folder / CONF).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def split_archive(folder: Path) -> int:
+    """Put numbered parts in the archive's place: image.tar.zst.000, ...; return its size in bytes."""
+    archive = folder / ARCHIVE
+    size = archive.stat().st_size
+    with archive.open("rb") as file:
+        for number in range(max(1, math.ceil(size / PART_BYTES))):
+            (folder / f"{ARCHIVE}.{number:03}").write_bytes(file.read(PART_BYTES))
+    archive.unlink()
+    return size
+
+
+def archive_size(folder: Path) -> int:
+    """Return the size of a delivery's archive, in bytes."""
+    return sum(part.stat().st_size for part in folder.glob(f"{ARCHIVE}.*"))
 
 
 def read_layers(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockyard.deliver.bundle import ARCHIVE, EVIDENCE, RECEIPT, read_layers
+from dockyard.deliver.bundle import EVIDENCE, RECEIPT, archive_size, read_layers
 from dockyard.deliver.contents import BILL
 from dockyard.deliver.verify import verify
 from shared.contract.errors import InputProblem
@@ -39,7 +39,7 @@ def changes(first: Path, second: Path) -> list[ChangeRow]:
     mine, theirs = verify(first, None).predicate, verify(second, None).predicate
     pairs = zip(_figures(mine), _figures(theirs), strict=True)
     rows = [ChangeRow(name, one, other) for (name, one), (_, other) in pairs]
-    sizes = [f"{(folder / ARCHIVE).stat().st_size / 1e6:.1f}" for folder in (first, second)]
+    sizes = [f"{archive_size(folder) / 1e6:.1f}" for folder in (first, second)]
     rows.append(ChangeRow("packed, MB", *sizes))
     layers = [read_layers(folder) for folder in (first, second)]
     shared = len(set(layers[0]) & set(layers[1]))

@@ -22,12 +22,6 @@ from shared.contract.streaming import Tracking
 SETTINGS, GOLDEN = "settings", "golden"
 """Folders of a delivery."""
 
-FULL_PRECISION = ("baseline", "fp32")
-"""Methods that compute in float32."""
-
-TOLERANCE = 1e-3
-"""Of float32 outputs, beside those of another CPU that has the same type."""
-
 
 def describe(plan: Plan, chosen: Assessment) -> Delivery:
     """Return what a variant's delivery.json says. Raises InputProblem where it has no figures."""
@@ -46,7 +40,7 @@ def describe(plan: Plan, chosen: Assessment) -> Delivery:
         golden=GOLDEN,
         quality=_quality(plan, chosen),
         speed=_speed(plan, chosen),
-        tolerance=TOLERANCE if record.method in FULL_PRECISION else None,
+        tolerance=plan.targets[record.target].methods[record.method].tolerance,
         settings=SETTINGS if stream is not None and record.model in record.artifacts else None,
         tracking=stream.tracking if stream is not None else Tracking(),
         building=_building(plan, record),

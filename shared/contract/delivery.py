@@ -56,8 +56,8 @@ class Delivery:
         golden: folder with images and with what came of them.
         quality, speed: as they were recorded; None where nothing was measured.
         tolerance: of the largest absolute difference of an output from the golden one, as a fraction of the
-            golden one's largest absolute value; None where the variant computes in low precision, which CPUs
-            of other families round in another way: then what it reads is compared alone.
+            golden one's largest absolute value, as target.json has it of the method; None where the variant
+            computes in low precision, which CPUs of other families round in another way.
         settings: folder with a stream's settings; None where none was measured.
         tracking: of the stream.
         building: the method's options by network, where what runs is built of the artifacts on the device, at

@@ -64,8 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     cache = "folder that keeps what is built at the first start on a device (default: %(default)s)"
     parser.add_argument("--cache", type=Path, default=CACHE, help=cache)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    read = commands.add_parser("read", help="read images; a line of JSON for each thing that is found")
-    read.add_argument("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="or - for standard input")
+    read = commands.add_parser("read", help="read images and videos; a line of JSON for each thing found")
+    read.add_argument(
+        "inputs", nargs="+", metavar="FILE_OR_FOLDER_OR_VIDEO", help="or - for an image on standard input"
+    )
     stream = commands.add_parser("stream", help="read videos; a line of JSON for each frame")
     stream.add_argument("sources", nargs="+", metavar="SOURCE", help="video, address, camera or folder")
     commands.add_parser("self-test", help="run the golden images, and say in a sentence how it went")

@@ -58,17 +58,22 @@ def read_image(nodes: Sequence[LoadedNode], encoded: bytes, name: str) -> ImageR
     Raises:
         UnreadableImage: the file cannot be decoded.
     """
-    background = nodes[0].network.input.background
+    if len(nodes) == 1 or _finds_objects(nodes):
+        return read_pixels(nodes, decode(encoded, name, nodes[0].network.input.background), name)
+    passage = run_pipeline(nodes, encoded, name)
+    return _reading(passage.image_size, _of_passage(nodes[-1], passage))
+
+
+def read_pixels(nodes: Sequence[LoadedNode], image: Array, name: str) -> ImageReading:
+    """Read an image that is decoded, uint8 BGR [height, width, 3]; otherwise as `read_image`."""
     if _finds_objects(nodes):
-        image = decode(encoded, name, background)
         readers = [loaded.node.name for loaded in nodes[1:]]
         objects = read_objects(nodes, image, Clock())
         return _reading(image.shape[:2], [_of_object(one, readers) for one in objects])
     if len(nodes) == 1:
-        image = decode(encoded, name, background)
         return _reading(image.shape[:2], [_of_network(nodes[0], image)])
-    passage = run_pipeline(nodes, encoded, name)
-    return _reading(passage.image_size, _of_passage(nodes[-1], passage))
+    # Any other pipeline was measured from the encoded image on: PNG keeps every pixel.
+    return read_image(nodes, _png(image), name)
 
 
 def _reading(size: Sequence[int], found: Sequence[Found]) -> ImageReading:
@@ -139,7 +144,11 @@ def _of_passage(last: LoadedNode, passage: Passage) -> List[Found]:
 def _of_mask(found: FoundMask, input_size: Tuple[int, int], size: Sequence[int]) -> Found:
     height, width = int(size[0]), int(size[1])
     mask = over_image(found.mask, input_size, found.placement, (height, width))
-    is_written, png = cv2.imencode(".png", mask.astype(np.uint8) * 255)
-    assert is_written, "OpenCV writes a PNG of any mask"
-    text = base64.b64encode(png.tobytes()).decode("ascii")
+    text = base64.b64encode(_png(mask.astype(np.uint8) * 255)).decode("ascii")
     return {"mask": {"width": width, "height": height, "png": text}}
+
+
+def _png(pixels: Array) -> bytes:
+    is_written, png = cv2.imencode(".png", pixels)
+    assert is_written, "OpenCV writes a PNG of any pixels"
+    return png.tobytes()

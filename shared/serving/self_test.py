@@ -12,6 +12,11 @@ from shared.serving.golden import Golden, read_golden, read_keeping
 from shared.serving.golden_differences import differences
 from shared.serving.speed import SLOW, median_ms, why_slow
 
+SAME_FAMILY = 1 / 64
+"""Of outputs of low precision, beside those of a CPU with the same instructions for it: two steps of int8,
+over which the rounding of the float32 between them may carry a value.
+"""
+
 SHOWN = 10
 """Differences that are told, at most."""
 
@@ -43,10 +48,11 @@ def self_test(delivered: Delivered) -> SelfTest:
     golden = read_golden(folder)
     nodes = delivered.load()[0]
     images = [(folder / one.file).read_bytes() for one in golden.images]
+    tolerance = _tolerance(delivered, golden)
     differing: List[str] = []
     for one, encoded in zip(golden.images, images):
         reading, outputs = read_keeping(nodes, encoded, one.file)
-        differing += differences(one, reading.found, outputs, delivered.delivery.tolerance)
+        differing += differences(one, reading.found, outputs, tolerance)
     count = len(golden.images)
     if differing:
         wrong = len({one.partition(":")[0] for one in differing})
@@ -56,7 +62,15 @@ def self_test(delivered: Delivered) -> SelfTest:
     return SelfTest(
         True,
         f"self-test passed: {count} golden images are read as recorded; {_in_words(delivered, now_ms, load)}",
+        tuple(_note_on_cpu(delivered, golden)),
     )
+
+
+def _tolerance(delivered: Delivered, golden: Golden) -> Optional[float]:
+    """Return that of the outputs here; None where low precision rounds in another way on this CPU."""
+    if delivered.delivery.tolerance is not None or delivered.delivery.building:
+        return delivered.delivery.tolerance  # what was built on this device has read no golden image before
+    return SAME_FAMILY if low_precision_flags() == golden.flags else None
 
 
 def _load() -> Optional[float]:
@@ -79,14 +93,24 @@ def _in_words(delivered: Delivered, now_ms: float, load: Optional[float]) -> str
 
 
 def _note_on_cpu(delivered: Delivered, golden: Golden) -> List[str]:
-    """Say that low precision rounds in another way on a CPU with other instructions, where that is so."""
-    own = low_precision_flags()
-    if delivered.delivery.tolerance is not None or own == golden.flags:
+    """Say what this CPU's instructions change of low precision, which rounds by them; nothing of float32, nor
+    of what was built on this device and runs elsewhere than on its CPU.
+    """
+    if delivered.delivery.tolerance is not None or delivered.delivery.building:
         return []
-    return [
-        f"low precision may round in another way here: this CPU has {_listed(own)}, and that of the golden "
-        f"images, {golden.cpu}, {_listed(golden.flags)}"
-    ]
+    own, quality, measured = low_precision_flags(), delivered.delivery.quality, delivered.delivery.speed
+    notes = []
+    if own != golden.flags:
+        notes.append(
+            f"low precision may round in another way here: this CPU has {_listed(own)}, and that of the "
+            f"golden images, {golden.cpu}, {_listed(golden.flags)}; outputs were not compared"
+        )
+    if quality is not None and measured is not None and own != measured.flags:
+        notes.append(
+            f"{quality.metric} {quality.value:.4f} was measured on another kind of CPU, {measured.cpu}, "
+            f"which has {_listed(measured.flags)}"
+        )
+    return notes
 
 
 def _listed(flags: Tuple[str, ...]) -> str:

@@ -78,8 +78,9 @@ class SecondEngine:
         settings = Path("/etc/docker/daemon.json")
         driver = json.loads(settings.read_text()).get("storage-driver") if settings.is_file() else None
         (self.root / "daemon.json").write_text(json.dumps({"storage-driver": driver} if driver else {}))
+        # Of a network of its own: an engine without a bridge removes that of the machine's, docker0.
         command = [
-            *(_program("dockerd") or "", "--config-file", str(self.root / "daemon.json")),
+            *("unshare", "--net", _program("dockerd") or "", "--config-file", str(self.root / "daemon.json")),
             *("--data-root", str(self.data), "--exec-root", str(self.root / "exec")),
             *("--pidfile", str(self.root / "docker.pid"), "--host", f"unix://{self.socket}"),
             *("--bridge", "none", "--iptables=false", "--ip6tables=false"),

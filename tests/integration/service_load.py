@@ -56,13 +56,20 @@ async def client(
                 seen.wrong.append(f"another answer: {answer.text[:200]}")
 
 
-async def run(asked: argparse.Namespace) -> dict[str, object]:
-    seen, image = Seen(), Path(asked.image).read_bytes()
-    limits = httpx.Limits(max_connections=asked.connections, max_keepalive_connections=asked.connections)
+async def load(url: str, image: bytes, expect: str, connections: int, seconds: float) -> Seen:
+    """Send requests over so many connections at once for a time; return what has come back."""
+    seen = Seen()
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx.AsyncClient(limits=limits, timeout=60) as http:
-        end = monotonic() + asked.seconds
-        work = (client(http, asked.url, image, asked.expect, end, seen) for _ in range(asked.connections))
+        end = monotonic() + seconds
+        work = (client(http, url, image, expect, end, seen) for _ in range(connections))
         await asyncio.gather(*work)
+    return seen
+
+
+async def run(asked: argparse.Namespace) -> dict[str, object]:
+    image = Path(asked.image).read_bytes()
+    seen = await load(asked.url, image, asked.expect, asked.connections, asked.seconds)
     cuts = quantiles(seen.good_ms, n=100)
     return {
         "requests": sum(seen.statuses.values()),

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from dockyard.deliver.choose import chosen
 from dockyard.deliver.find import measured_artifact
+from dockyard.judge.record_files import write_records
+from dockyard.plan.plan import Plan
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import artifact_cache
 from shared.contract.artifact import Artifact, ArtifactFile
 from shared.contract.errors import InputProblem
 from shared.contract.record import Record, RecordedArtifact
 from shared.contract.result import Result, Status
-from tests.builders import record
+from tests.builders import failed, record, rounds
 from tests.fakes import artifact_of
 
 KEY = "a" * 64
@@ -103,3 +106,45 @@ def test_record_without_a_key(workspace: Workspace) -> None:
 def test_network_that_is_not_there(workspace: Workspace, kept: Record) -> None:
     """A network that the record is not of is refused with the nearest that it is of."""
     assert "did you mean 'digits'" in problem_of(workspace, kept, "digit").advice
+
+
+def choosing(plan: Plan, variant: str | None, *records: Record) -> InputProblem:
+    """Publish records of the example model, and return why none of them is delivered."""
+    folder = plan.workspace.results / "records" / "digits"
+    folder.mkdir(parents=True)
+    write_records(records, folder)
+    with pytest.raises(InputProblem) as caught:
+        chosen(plan, variant)
+    return caught.value
+
+
+def test_nothing_to_deliver(digits_plan: Plan) -> None:
+    """Without a record there is nothing to deliver: a build is what helps."""
+    problem = choosing(digits_plan, None)
+    assert problem.what == "nothing is published of digits"
+    assert "./inv build" in problem.advice
+
+
+def test_no_variant_is_recommended(digits_plan: Plan) -> None:
+    """Where no variant may be recommended those that can be named are listed."""
+    slow = record(rounds=rounds(4.0, 4.0, 4.0))
+    problem = choosing(digits_plan, None, record("reference"), slow)
+    assert problem.what == "no variant of digits is recommended"
+    assert "--variant: int8" in problem.advice
+
+
+def test_a_variant_that_cannot_be_delivered(digits_plan: Plan) -> None:
+    """One that is not there is answered with the nearest, one that failed with what to do."""
+    problem = choosing(digits_plan, "int9", record("reference"), record())
+    assert (problem.what, "did you mean 'int8'" in problem.advice) == ("there is no variant 'int9'", True)
+
+
+def test_a_variant_that_failed(digits_plan: Plan) -> None:
+    """A record that holds no measurement is none to deliver."""
+    assert choosing(digits_plan, "int8", record("reference"), failed()).what == "int8 was not measured (broken)"
+
+
+def test_a_model_that_has_changed(digits_plan: Plan) -> None:
+    """What was measured of another model is not delivered as this one's."""
+    problem = choosing(digits_plan, "int8", record("reference"), record(identity={"model_sha256": "0" * 64}))
+    assert "has changed since it was measured" in problem.what

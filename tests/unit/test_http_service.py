@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,6 +206,37 @@ def test_bodies_that_are_too_long(served: Served) -> None:
         assert served.client.post(path, content=bytes(100_001)).status_code == 413
         assert served.client.post(path, content=iter([bytes(50_000)] * 3)).status_code == 413
     assert served.client.post("/v1/read", content=iter([image_of(200)])).status_code == 200
+
+
+def test_a_body_of_two_gigabytes(served: Served) -> None:
+    """413 by its header alone: nothing of it is waited for."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+        connection.sendall(b"POST /v1/read HTTP/1.1\r\nHost: x\r\nContent-Length: 2147483648\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def gif(screen: tuple[int, int], frame: tuple[int, int], count: int) -> bytes:
+    """A GIF of so many frames of a pixel's data; sizes are width and height, as its headers say them."""
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    one = b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\2\2\x4c\1\0"
+    return head + one * count + b";"
+
+
+def test_a_gif_that_unpacks_to_more_than_it_says(served: Served) -> None:
+    """A screen that is too large, a frame larger than its screen, thousands of frames: none takes the service
+    along, and of an animation the first picture is read.
+    """
+    bombs = (
+        gif((60_000, 60_000), (1, 1), 1),
+        gif((1, 1), (60_000, 60_000), 1),
+        gif((999, 999), (999, 999), 5000),
+    )
+    before = psutil.Process().memory_info().rss
+    for bomb in bombs:
+        answer = served.client.post("/v1/read", content=bomb)
+        assert (answer.status_code, "error" in answer.json()) == (422, True)
+    assert psutil.Process().memory_info().rss - before < 100e6
+    assert served.client.post("/v1/read", content=gif((1, 1), (1, 1), 5000)).status_code == 200
 
 
 def test_json_that_is_longer_than_its_input(tmp_path: Path) -> None:

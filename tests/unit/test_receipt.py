@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,12 +14,24 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockyard.deliver.bundle import EVIDENCE, LAYERS, RECEIPT, SITE, SUMS, new_folder, write_sums
+from dockyard.deliver.bundle import (
+    ARCHIVE,
+    EVIDENCE,
+    LAYERS,
+    PART_BYTES,
+    RECEIPT,
+    SITE,
+    SUMS,
+    archive_size,
+    new_folder,
+    split_archive,
+    write_sums,
+)
 from dockyard.deliver.changes import changes
 from dockyard.deliver.contents import BILL
 from dockyard.deliver.receipt import public_pem, read_receipt, why_not_signed_by, write_receipt
 from dockyard.deliver.verify import verify
-from shared.contract.errors import InputProblem, JobFailed
+from shared.contract.errors import EnvironmentProblem, InputProblem, JobFailed
 
 Break = Callable[[Path], object]
 
@@ -41,9 +55,10 @@ def delivery(tmp_path: Path, key: Path) -> Path:
     """A delivery's folder, signed, its image some bytes."""
     folder = tmp_path / "dist"
     (folder / "evidence").mkdir(parents=True)
-    (folder / "image.tar.zst").write_bytes(b"an image")
+    (folder / "image.tar.zst.000").write_bytes(b"an image")
     (folder / "evidence" / "record.json").write_text("{}\n")
-    shutil.copyfile(SITE / "verify.sh", folder / "verify.sh")
+    for name in ("copy.sh", "verify.sh"):
+        shutil.copyfile(SITE / name, folder / name)
     subjects = {SUMS: write_sums(folder), "image": "0" * 64}
     (folder / RECEIPT).write_text(write_receipt(subjects, {"recipe": "lp"}, key))
     return folder
@@ -78,13 +93,13 @@ def _with(name: str, change: Callable[[str], str]) -> Break:
 
 def _resum(folder: Path) -> None:
     """Change a file and the sums with it, as a forger would."""
-    (folder / "image.tar.zst").write_bytes(b"another one")
+    (folder / "image.tar.zst.000").write_bytes(b"another one")
     write_sums(folder)
 
 
 def _forge(folder: Path) -> None:
     """Change a file, the sums and the receipt, and sign with a key of one's own."""
-    (folder / "image.tar.zst").write_bytes(b"another one")
+    (folder / "image.tar.zst.000").write_bytes(b"another one")
     forger = new_key(folder.parent / "forger.pem")
     subjects = {SUMS: write_sums(folder), "image": "0" * 64}
     (folder / RECEIPT).write_text(write_receipt(subjects, {"recipe": "lp"}, forger))
@@ -99,7 +114,7 @@ def _swap_signature(folder: Path) -> None:
 
 
 BREAKS: dict[str, Break] = {
-    "a byte of the image": lambda folder: (folder / "image.tar.zst").write_bytes(b"an imagf"),
+    "a byte of the image": lambda folder: (folder / "image.tar.zst.000").write_bytes(b"an imagf"),
     "a byte of the evidence": _with("evidence/record.json", lambda text: text.replace("{", "[")),
     "a file that is missing": lambda folder: (folder / "evidence" / "record.json").unlink(),
     "a file that was added": lambda folder: (folder / "evidence" / "more.json").write_text("{}"),
@@ -124,8 +139,48 @@ def test_what_was_tampered_with_is_refused(delivery: Path, key: Path, what: str)
     told = by_shell(delivery, public)
     assert told.returncode == 1, told.stdout
     assert told.stderr.startswith(
-        ("verify: ", "image.tar.zst: FAILED", "evidence/record.json: FAILED", "sha256sum: ")
+        (
+            "verify: ",
+            "copy.sh: FAILED",
+            "image.tar.zst.000: FAILED",
+            "evidence/record.json: FAILED",
+            "sha256sum: ",
+        )
     )
+
+
+def test_what_is_missing_and_what_was_added_are_named(delivery: Path) -> None:
+    """The client's shell names both, so that what is missing alone is copied again."""
+    (delivery / "evidence" / "record.json").unlink()
+    (delivery / "more.txt").write_text("x")
+    assert "missing: evidence/record.json; added: more.txt\n" in by_shell(delivery, None).stderr
+
+
+def test_a_copy_goes_on_where_it_was_cut_off(delivery: Path, tmp_path: Path) -> None:
+    """What lies there as it was made stays; what is half, damaged or missing is copied; then it verifies."""
+    copy = ["sh", str(delivery / "copy.sh"), str(tmp_path / "on a stick")]
+    (tmp_path / "on a stick" / "evidence").mkdir(parents=True)
+    (tmp_path / "on a stick" / ".copying").write_text("half")
+    (tmp_path / "on a stick" / "image.tar.zst.000").write_bytes(b"an imag")
+    shutil.copyfile(delivery / "verify.sh", tmp_path / "on a stick" / "verify.sh")
+    copied = subprocess.run(copy, capture_output=True, text=True, check=True).stdout
+    assert copied.startswith("copy: 3 of 4 files were copied; next: ")
+    assert by_shell(tmp_path / "on a stick", None).returncode == 0
+    again = subprocess.run(copy, capture_output=True, text=True, check=True).stdout
+    assert again.startswith("copy: 0 of 4 files")
+    onto_itself = ["sh", str(delivery / "copy.sh"), str(delivery)]
+    refused = subprocess.run(onto_itself, capture_output=True, text=True, check=False)
+    assert (refused.returncode, "is this delivery itself" in refused.stderr) == (1, True)
+
+
+def test_an_archive_in_parts(tmp_path: Path) -> None:
+    """Parts in their order are the archive, which gives way to them."""
+    content = bytes(range(256)) * (PART_BYTES // 256) + b"the rest"
+    (tmp_path / ARCHIVE).write_bytes(content)
+    assert split_archive(tmp_path) == archive_size(tmp_path) == len(content)
+    parts = sorted(tmp_path.iterdir())
+    assert [part.name for part in parts] == ["image.tar.zst.000", "image.tar.zst.001"]
+    assert b"".join(part.read_bytes() for part in parts) == content
 
 
 def test_a_key_that_is_none_is_told(delivery: Path, tmp_path: Path, key: Path) -> None:
@@ -156,8 +211,16 @@ def test_a_delivery_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
             (folder / "half").write_text("x")
             raise RuntimeError
 
+    def fill_the_disk() -> None:
+        with new_folder(output) as folder:
+            (folder / "half").write_text("x")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     with pytest.raises(RuntimeError):
         fail()
+    with pytest.raises(EnvironmentProblem, match="No space left") as told:
+        fill_the_disk()
+    assert told.value.advice == "make room"
     assert list(tmp_path.iterdir()) == []
     with new_folder(output) as folder:
         (folder / "whole").write_text("x")
@@ -188,6 +251,6 @@ def test_what_changes_between_two_deliveries(delivery: Path, key: Path, tmp_path
     assert rows["layers, of which in both"] == ("3, 2", "3, 2")
     assert rows["pkg:pypi/numpy"] == ("2.1", "2.2")
     assert rows["pkg:pypi/gone"] == ("1", "-")
-    (second / "image.tar.zst").write_bytes(b"damaged")
+    (second / "image.tar.zst.000").write_bytes(b"damaged")
     with pytest.raises(JobFailed, match="not as it was made"):
         changes(first, second)

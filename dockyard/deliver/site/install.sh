@@ -160,9 +160,9 @@ load() {
     fi
     say "loading the image"
     if command -v zstd >/dev/null; then
-        zstd -dc "$here/image.tar.zst" | docker load >/dev/null
+        cat "$here"/image.tar.zst.* | zstd -dc | docker load >/dev/null
     else
-        docker load --input "$here/image.tar.zst" >/dev/null
+        cat "$here"/image.tar.zst.* | docker load >/dev/null
     fi || fail "the image could not be loaded" \
         "is there room on the disk? 'docker info' names the folder${BASE_ID:+; or ask for a whole delivery}"
     docker image inspect "$IMAGE_ID" >/dev/null 2>&1 ||

@@ -34,9 +34,13 @@ done
 # Nothing may be here that is not listed: it would run or be read, and nobody has checked it.
 listed=$(sed 's/^[0-9a-f]*  //' SHA256SUMS | LC_ALL=C sort)
 here=$(find . -type f ! -path ./SHA256SUMS ! -path ./receipt.json | sed 's/^\.\///' | LC_ALL=C sort)
-[ "$listed" = "$here" ] || fail "files were added or are missing" "copy the delivery anew, into an empty folder"
+if [ "$listed" != "$here" ]; then
+    only() { printf '%s\n%s\n%s\n' "$1" "$2" "$2" | LC_ALL=C sort | uniq -u | paste -sd ' ' -; } # in the first alone
+    fail "missing: $(only "$listed" "$here"); added: $(only "$here" "$listed")" \
+        "copy what is missing again (copy.sh), take away what was added"
+fi
 [ -z "$(find . ! -type f ! -type d)" ] || fail "there are links among the files" "copy the delivery anew"
-sha256sum --check --strict --quiet SHA256SUMS >&2 || fail "a file is not as it was made" "copy the delivery anew"
+sha256sum --check --strict --quiet SHA256SUMS >&2 || fail "a file is not as it was made" "copy what is named above again: copy.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
