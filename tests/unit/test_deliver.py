@@ -141,7 +141,9 @@ def test_a_variant_that_cannot_be_delivered(digits_plan: Plan) -> None:
 
 def test_a_variant_that_failed(digits_plan: Plan) -> None:
     """A record that holds no measurement is none to deliver."""
-    assert choosing(digits_plan, "int8", record("reference"), failed()).what == "int8 was not measured (broken)"
+    assert (
+        choosing(digits_plan, "int8", record("reference"), failed()).what == "int8 was not measured (broken)"
+    )
 
 
 def test_a_model_that_has_changed(digits_plan: Plan) -> None:
