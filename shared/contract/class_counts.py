@@ -8,7 +8,7 @@ from operator import mul
 from typing import Mapping, Optional, Sequence, Tuple
 
 from .model import Network
-from .outputs import ClassificationOutputs, DetectionOutputs, NamedClasses, SegmentationOutputs, TextOutputs
+from .outputs import ClassificationOutputs, NamedClasses, SegmentationOutputs, TextOutputs
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,6 @@ def mismatch(network: Network, shapes: Mapping[str, Sequence[int]]) -> Optional[
     Args:
         shapes: by tensor, -1 for an open size; tensors that are not there are not checked.
     """
-    from .object_shapes import unreadable_objects
-
-    outputs = network.outputs
-    if isinstance(outputs, DetectionOutputs):
-        return unreadable_objects(outputs, network.input.size, shapes)
     for count in class_counts(network):
         classes = count.found(shapes[count.tensor]) if count.tensor in shapes else None
         if classes is not None and not count.fits(classes):

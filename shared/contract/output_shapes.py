@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import mul
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence
 
 from .class_counts import Mismatch, mismatch
 from .model import Network
+from .object_shapes import unreadable_objects
 from .outputs import DetectionOutputs, MaskOutput, SegmentationOutputs
 
 Shape = Sequence[int]
 """Sizes, -1 where one is open."""
-
-BOX_NUMBERS = 4
 
 
 def unreadable(network: Network, shapes: Mapping[str, Shape]) -> Optional[Mismatch]:
@@ -27,7 +24,7 @@ def unreadable(network: Network, shapes: Mapping[str, Shape]) -> Optional[Mismat
     if isinstance(outputs, SegmentationOutputs) and outputs.mask.tensor in shapes:
         found = _mask(network, outputs.mask, shapes[outputs.mask.tensor])
     elif isinstance(outputs, DetectionOutputs):
-        found = _boxes(outputs, shapes)
+        found = unreadable_objects(outputs, network.input.size, shapes)
     return found or mismatch(network, shapes)
 
 
@@ -56,36 +53,3 @@ def _is_laid_out(network: Network, shape: Shape, layout: str) -> bool:
     rows, columns = shape[1:3] if layout == "NHWC" else shape[2:4]
     height, width = network.input.size
     return min(rows, columns) < 0 or abs(rows * width - columns * height) < max(height, width)
-
-
-def _boxes(outputs: DetectionOutputs, shapes: Mapping[str, Shape]) -> Optional[Mismatch]:
-    """Return what boxes lack: columns that model.json reads, or a score for each."""
-    box, score = outputs.box, outputs.score
-    if box.tensor not in shapes:
-        return None
-    shape = tuple(shapes[box.tensor]) or (0,)
-    columns, key = box.first + BOX_NUMBERS, "box.first"
-    if score is not None and score.column is not None and score.column >= columns:
-        columns, key = score.column + 1, "score.column"
-    if 0 <= shape[-1] < columns:
-        return Mismatch(
-            f"the output '{box.tensor}' has {shape[-1]} column(s), and outputs.{key} reads column {columns}",
-            key,
-            "the last axis holds a box's numbers: correct the column, or name the tensor that has it",
-        )
-    if score is None or score.tensor is None or score.tensor not in shapes:
-        return None
-    boxes, scores = _size(shape[:-1]), _size(shapes[score.tensor])
-    if boxes is None or scores is None or boxes == scores:
-        return None
-    return Mismatch(
-        f"the output '{score.tensor}' has {scores} number(s) for the {boxes} box(es) of '{box.tensor}'",
-        "score.tensor",
-        "give one score for each box: of several classes, the best one's",
-    )
-
-
-def _size(shape: Shape) -> Optional[int]:
-    """Return the number of values of a shape, its batch 1; None where a size is open."""
-    sizes: Tuple[int, ...] = tuple(shape[1:])
-    return reduce(mul, sizes, 1) if all(size >= 0 for size in sizes) else None

@@ -71,7 +71,7 @@ def test_masks(mask: MaskOutput, shape: tuple[int, ...], spec: InputSpec, messag
         (
             DetectionOutputs(BoxOutput("b"), ScoreOutput("s")),
             {"b": (1, 9, 4), "s": (1, 9, 3)},
-            "'s' has 27 number(s) for the 9 box(es) of 'b'",
+            "'s' has 27 number(s), and outputs.score.tensor is for 9",
         ),
     ],
 )
