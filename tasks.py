@@ -270,6 +270,8 @@ def print_json(document: Any, indent: int | None = 2) -> None:
         "recipe": "only this recipe; may be given several times",
         "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
+        "fleet": "JSON file with the devices, what recipes call them and what each is for",
+        "context": "a Docker context in place of each recipe's device",
         "force": "measure anew what is up to date too; kept artifacts stay",
         "strict": "fail where a recipe's device is not there",
         "json": "for machines: as a recipe ends, a line on stdout; all the rest goes to stderr",
@@ -284,6 +286,8 @@ def matrix(
     recipe: list[str],
     workspace: str = "",
     engine: str = "auto",
+    fleet: str = "",
+    context: str = "",
     force: bool = False,
     strict: bool = False,
     json: bool = False,
@@ -291,17 +295,20 @@ def matrix(
 ) -> None:
     """Build every recipe of the workspace whose results are not up to date; a second call goes on.
 
-    Recipes of one device are built one after the other, devices side by side.
+    Recipes of one device are built one after the other, devices side by side. Called again after it was
+    killed, it goes on: nothing is measured twice, and what it left on devices is collected or removed.
     """
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.device_groups import build_side_by_side, groups_of, key_of_device
+    from dockyard.device_groups import DeviceGroup, groups_of, groups_of_fleet, key_of_device
     from dockyard.judge.assessment import Assessment
     from dockyard.matrix import RecipeOutcome, State, build_each, line_of, recipes_of
+    from dockyard.matrix_side_by_side import build_side_by_side
+    from dockyard.recipe.fleet import load_fleet
     from dockyard.recipe.workspace import find_workspace
     from shared.contract.codec import encode
-    from shared.contract.errors import JobFailed
+    from shared.contract.errors import InputProblem, JobFailed
 
     console = Console(stderr=json)
     found = find_workspace(workspace)
@@ -310,7 +317,9 @@ def matrix(
         return [] if force else workflow.up_to_date(found, name, console, engine=engine)
 
     def build_one(name: str) -> list[Assessment]:
-        built = workflow.build(found, name, console, engine=engine, must_measure=True)
+        built = workflow.build(
+            found, name, console, engine=engine, context=context or None, must_measure=True
+        )
         workflow.summarize(built, console)
         return built.assessments
 
@@ -325,13 +334,22 @@ def matrix(
         elif is_one_of_several:
             print(line_of(outcome), flush=True)
 
-    names = recipes_of(found, target, recipe)
-    groups = groups_of(found, names, lambda context: key_of_device(engine, context))
+    if fleet and (context or engine == "venv"):
+        raise InputProblem("a fleet's devices are Docker contexts", "--fleet", "leave --context and venv out")
+    names, skipped = recipes_of(found, target, recipe), list[RecipeOutcome]()
+    if context:
+        groups = [DeviceGroup(context, tuple(names))]
+    elif fleet:
+        groups, skipped = groups_of_fleet(found, names, load_fleet(found, Path(fleet)))
+    else:
+        groups = groups_of(found, names, lambda context: key_of_device(engine, context))
     try:
-        if len(groups) > 1:
+        for outcome in skipped:
+            tell(outcome, True)
+        if fleet or len(groups) > 1:
             command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "matrix", "--json"]
-            command += ["--engine", engine, *(["--force"] if force else []), *(["--debug"] if debug else [])]
-            build_side_by_side(found, groups, command, lambda outcome: tell(outcome, True), console)
+            command += ["--engine", engine, *(["--debug"] if debug else [])]
+            build_side_by_side(found, groups, command, force, lambda outcome: tell(outcome, True), console)
         else:
             for outcome in build_each(names, up_to_date, build_one):
                 tell(outcome, False)
