@@ -213,27 +213,47 @@ def verify(_: Context, folder: str, key: str = "", debug: bool = False) -> None:
 
 @task(
     help={
-        "recipe": "file, or name in recipes/",
+        "recipe": "file, or name in recipes/; every recipe of the workspace by default",
         "workspace": WORKSPACE,
         "json": "machine-readable, for a CI matrix",
         "debug": DEBUG,
     }
 )
 @guarded
-def plan(_: Context, recipe: str, workspace: str = "", json: bool = False, debug: bool = False) -> None:
+def plan(_: Context, recipe: str = "", workspace: str = "", json: bool = False, debug: bool = False) -> None:
     """Show what a build would run, and find every error of the input."""
     from dockyard.plan.make import make_plan
     from dockyard.recipe.recipes import load_recipe
     from dockyard.recipe.workspace import find_workspace
+    from shared.contract.errors import InputProblem
 
-    found = find_workspace(workspace)
-    made = make_plan(found, load_recipe(found, recipe))
+    found, plans, problems = find_workspace(workspace), [], []
+    for name in [recipe] if recipe else found.own_recipe_names():
+        try:
+            plans.append(make_plan(found, load_recipe(found, name)))
+        except InputProblem as problem:
+            problems.append(problem)
+    for one in problems[:-1]:
+        print(f"error: {one}", file=sys.stderr)
+    if problems:
+        raise problems[-1]
     if json:
-        print_json(plan_document(made))
+        print_json(plan_document(plans[0]) if recipe else {"include": [recipe_cell(made) for made in plans]})
         return
-    print(f"{made.recipe.name}: {', '.join(made.models)} on {made.target.name} {made.toolchain}")
-    for planned in made.jobs:
-        print(f"  {planned.job.id:48} {planned.job.target} {planned.job.toolchain}")
+    for made in plans:
+        print(f"{made.recipe.name}: {', '.join(made.models)} on {made.target.name} {made.toolchain}")
+        for planned in made.jobs:
+            print(f"  {planned.job.id:48} {planned.job.target} {planned.job.toolchain}")
+
+
+def recipe_cell(plan: Plan) -> dict[str, str]:
+    """Return a recipe as a cell of a CI matrix; its device, empty for none, is the label of a runner."""
+    return {
+        "recipe": plan.recipe.name,
+        "target": plan.target.name,
+        "toolchain": plan.toolchain,
+        "device": plan.recipe.device or "",
+    }
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -598,7 +618,9 @@ def test(context: Context, fast: bool = False, k: str = "") -> None:
 
 @task
 def lint(context: Context) -> None:
-    """ruff, mypy in strict mode on the host, the shared code and each target, hadolint, shellcheck."""
+    """ruff, mypy in strict mode on the host, the shared code and each target, hadolint, shellcheck; of the
+    workflows their schema and zizmor.
+    """
     from dockyard.recipe.targets import code_folders
     from dockyard.recipe.workspace import Workspace
 
@@ -617,3 +639,7 @@ def lint(context: Context) -> None:
         context.run(f"{programs}/hadolint --config docker/hadolint.yaml docker/*/Dockerfile", pty=False)
         scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked dockyard/deliver/site/*.sh .ci/run"
         context.run(f"{programs}/shellcheck --severity=warning {scripts}", pty=False)
+        workflows = ".github/workflows/*.yml"
+        checked = f"{programs}/check-jsonschema --builtin-schema vendor.github-workflows {workflows}"
+        context.run(checked, pty=False)
+        context.run(f"{programs}/zizmor --offline --quiet --persona=auditor {workflows}", pty=False)

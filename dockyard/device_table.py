@@ -38,7 +38,7 @@ class DeviceTable:
         self._live.stop()
 
     def tell(self, news: News) -> None:
-        """Show what came of a device. On a terminal, a line that only says how far a step is is not printed."""
+        """Show what came of a device; on a terminal, how far a step is stands in the table alone."""
         if isinstance(news, Began):
             left_to_it = [device for device, (recipe, _) in self._at_work.items() if recipe == news.recipe]
             for device in left_to_it:

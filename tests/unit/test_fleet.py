@@ -11,6 +11,7 @@ import pytest
 from dockyard.recipe.fleet import Device, load_fleet
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import InputProblem
+from tests.conftest import ROOT
 from tests.unit.test_commands import invoke
 
 
@@ -54,6 +55,14 @@ def test_what_is_wrong_has_its_place(workspace: Workspace, devices: Any, where: 
         load_fleet(workspace, write(workspace.root, devices))
     assert caught.value.where == f"fleet.json: {where}"
     assert message in str(caught.value)
+
+
+def test_the_documents_example_is_a_fleet(workspace: Workspace) -> None:
+    """What docs/fleet.md shows can be copied."""
+    text = (ROOT / "docs" / "fleet.md").read_text()
+    path = workspace.root / "fleet.json"
+    path.write_text(text.split("```json\n")[1].split("```")[0])
+    assert [device.name for device in load_fleet(workspace, path)] == ["lab-orin-1", "lab-orin-2", "counter"]
 
 
 def test_command_takes_a_fleet(workspace: Workspace) -> None:
