@@ -334,7 +334,9 @@ def matrix(
     found = find_workspace(workspace)
 
     def up_to_date(name: str) -> list[Assessment]:
-        return [] if force else workflow.up_to_date(found, name, console, engine=engine)
+        if force:
+            return []
+        return workflow.up_to_date(found, name, console, engine=engine, context=context or None)
 
     def build_one(name: str) -> list[Assessment]:
         built = workflow.build(

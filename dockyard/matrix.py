@@ -36,7 +36,7 @@ class RecipeOutcome:
     """What became of a recipe, in one line; an error may have a second one.
 
     Attributes:
-        device: that it was built on, or was to be, where a matrix has several.
+        device: that had it, where a matrix has several; up to date, it may be another that has measured it.
     """
 
     recipe: str
@@ -48,7 +48,7 @@ class RecipeOutcome:
 def line_of(outcome: RecipeOutcome) -> str:
     """Return the line that tells what became of a recipe."""
     (first, *_) = outcome.text.splitlines() or [""]
-    is_elsewhere = outcome.device not in ("", THIS_MACHINE) and outcome.state != State.SKIPPED
+    is_elsewhere = outcome.device not in ("", THIS_MACHINE) and outcome.state == State.BUILT
     on = f" on {outcome.device}" if is_elsewhere else ""
     return f"{outcome.state.value:10}  {outcome.recipe}{on}: {first}"
 

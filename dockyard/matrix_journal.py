@@ -17,6 +17,7 @@ from dockyard.judge.records import new_run
 from dockyard.recipe import documents
 from dockyard.recipe.locks import lock_file, locked, locked_if_free
 from dockyard.recipe.workspace import Workspace
+from shared.contract.errors import InputProblem
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class Journal:
     def _published_run(self, recipe: str) -> str:
         """Return the name of a recipe's published run, its time; empty where there is none."""
         folder = self._workspace.results / "records" / Path(recipe).stem
-        paths = sorted(folder.rglob("*.json"))
-        return str(documents.read_json(paths[0], str(paths[0]))["run"]) if paths else ""
+        for path in sorted(folder.rglob("*.json"))[:1]:
+            with suppress(InputProblem, KeyError, TypeError):  # what is no record is told where it is read
+                return str(documents.read_json(path, str(path))["run"])
+        return ""
 
 
 @contextmanager

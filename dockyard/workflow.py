@@ -132,7 +132,12 @@ def _publish(workspace: Workspace, recipe_name: str, run_folder: Path, missing_d
 
 
 def up_to_date(
-    workspace: Workspace, recipe_name: str, console: Console, *, engine: str = "auto"
+    workspace: Workspace,
+    recipe_name: str,
+    console: Console,
+    *,
+    engine: str = "auto",
+    context: str | None = None,
 ) -> list[Assessment]:
     """Return a recipe's published results where a build would measure the same again; else none, and say why.
 
@@ -143,7 +148,7 @@ def up_to_date(
     name = plan.recipe.name
     with locked(results_lock(workspace)):
         records = read_records(workspace.results / "records" / name, workspace.display_path)
-    reason = why_outdated(plan, records, this_cpu(), engine)
+    reason = why_outdated(plan, records, this_cpu(), engine, context)
     if not reason:
         with LiveDisplay(console) as display, Turns(workspace, display).here():
             data = datasets.prepare(plan, display.progress)
@@ -159,6 +164,7 @@ def summarize(built: BuildResult, console: Console) -> None:
     Raises:
         JobFailed: a job failed, or what the recipe requires was not reached.
         NoDevice: the recipe's device was not there, or nothing of it can run here.
+        EnvironmentProblem: what was measured has no reference beside it.
     """
     print_summary(built.assessments, console)
     report = built.workspace.display_path(built.workspace.results / "report.md")
@@ -179,7 +185,8 @@ def summarize(built: BuildResult, console: Console) -> None:
     missing = missing or why_nothing_is_measured(built.assessments)
     if missing:
         advice = f"what needs no device is made and kept; where one is: ./inv build --recipe {recipe}"
-        raise NoDevice(missing, recipe, advice)
+        has_times = any(one.has_times_alone for one in built.assessments)
+        raise (EnvironmentProblem if has_times else NoDevice)(missing, recipe, advice)
     if not requirement_met(built.assessments):
         raise JobFailed("what the recipe requires was not reached", recipe)
 
