@@ -321,14 +321,13 @@ def matrix(
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.device_groups import DeviceGroup, groups_of, groups_of_fleet, key_of_device
+    from dockyard.device_groups import groups_asked_for
     from dockyard.judge.assessment import Assessment
     from dockyard.matrix import RecipeOutcome, State, build_each, line_of, recipes_of
     from dockyard.matrix_side_by_side import build_side_by_side
-    from dockyard.recipe.fleet import load_fleet
     from dockyard.recipe.workspace import find_workspace
     from shared.contract.codec import encode
-    from shared.contract.errors import InputProblem, JobFailed
+    from shared.contract.errors import JobFailed
 
     console = Console(stderr=json)
     found = find_workspace(workspace)
@@ -356,15 +355,8 @@ def matrix(
         elif is_one_of_several:
             print(line_of(outcome), flush=True)
 
-    if fleet and (context or engine == "venv"):
-        raise InputProblem("a fleet's devices are Docker contexts", "--fleet", "leave --context and venv out")
-    names, skipped = recipes_of(found, target, recipe), list[RecipeOutcome]()
-    if context:
-        groups = [DeviceGroup(context, tuple(names))]
-    elif fleet:
-        groups, skipped = groups_of_fleet(found, names, load_fleet(found, Path(fleet)))
-    else:
-        groups = groups_of(found, names, lambda context: key_of_device(engine, context))
+    names = recipes_of(found, target, recipe)
+    groups, skipped = groups_asked_for(found, names, engine, context, fleet)
     try:
         for outcome in skipped:
             tell(outcome, True)

@@ -91,7 +91,8 @@ def report() -> int:
 
 def compare(release: str) -> int:
     """Compare with the results that are committed in a release, the last one where none is named."""
-    release = release or git("describe", "--tags", "--abbrev=0") or ""
+    tags = git("tag", "--merged", "HEAD", "--sort=-creatordate") or ""
+    release = release or tags.partition("\n")[0]
     if not release:
         print("nothing is compared: there is no release")
         return 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dockyard.engines.choice import device_behind
 from dockyard.matrix import RecipeOutcome, State
-from dockyard.recipe.fleet import THIS_MACHINE, Device, devices_for
+from dockyard.recipe.fleet import THIS_MACHINE, Device, devices_for, load_fleet
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem, InputProblem
@@ -30,6 +31,31 @@ class DeviceGroup:
     def reached_by(self) -> str | None:
         """The Docker context that leads to it; None where that is this machine."""
         return self.context or (None if self.device == THIS_MACHINE else self.device)
+
+
+def groups_asked_for(
+    workspace: Workspace, names: Sequence[str], engine: str, context: str, fleet: str
+) -> tuple[list[DeviceGroup], list[RecipeOutcome]]:
+    """Group recipes by the devices of a fleet, for a context, or by the devices that they name.
+
+    Args:
+        engine: that is asked for.
+        context, fleet: of which one at most is given; `fleet` is the path of its file.
+
+    Returns:
+        The groups, and of the recipes for which the fleet has no device, that they are skipped.
+
+    Raises:
+        InputProblem: the fleet's file is wrong, or something is asked for beside it that it excludes.
+    """
+    if fleet and (context or engine == "venv"):
+        what, advice = "a fleet's devices are Docker contexts", "leave --context and --engine venv out"
+        raise InputProblem(what, "--fleet", advice)
+    if fleet:
+        return groups_of_fleet(workspace, names, load_fleet(workspace, Path(fleet)))
+    if context:
+        return [DeviceGroup(context, tuple(names))], []
+    return groups_of(workspace, names, lambda one: key_of_device(engine, one)), []
 
 
 Identify = Callable[[str | None], str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -25,7 +26,9 @@ from dockyard.device_groups import (
 )
 from dockyard.device_processes import Began, DeviceLine, run_groups
 from dockyard.judge.record_files import write_records
+from dockyard.judge.records import new_run
 from dockyard.matrix import RecipeOutcome, State
+from dockyard.matrix_journal import Journal
 from dockyard.matrix_side_by_side import build_side_by_side
 from dockyard.recipe.fleet import Device
 from dockyard.recipe.workspace import PRODUCT, Workspace
@@ -306,3 +309,34 @@ def test_a_device_goes_on_with_what_it_had_begun() -> None:
     assert (second.device, second.recipes) == ("orin-2", ("a.json", "b.json"))
     found = list(run_groups([second, first], script("tell(name, 'built', '')")))
     assert found[0] == Began("orin-2", "a.json", "o2")
+
+
+TELL_COMMAND = """
+import json, sys
+print(json.dumps({"recipe": sys.argv[-1], "state": "built", "text": " ".join(sys.argv[1:])}))
+"""
+
+
+def test_what_a_killed_matrix_had_measured_is_not_forced_again(workspace: Workspace) -> None:
+    """Told to measure anew, it leaves what the killed one had; each process is told its context."""
+    folder = workspace.state / "matrix"
+    folder.mkdir(parents=True)
+    killed = Journal(workspace, folder / "killed.jsonl")
+    for name in ("a.json", "b.json"):
+        killed.begin(name, "orin-1", None)
+    write_records([record("reference", run=new_run())], workspace.results / "records" / "a")
+    killed.end("a.json")
+    found: dict[str, str] = {}
+    shown = Console(file=io.StringIO(), width=200)
+    command = [sys.executable, "-c", TELL_COMMAND]
+    build_side_by_side(
+        workspace, ORINS, command, True, lambda one: found.update({one.recipe: one.text}), shown
+    )
+    assert found["a.json"] in {f"--context o{n} --workspace {workspace.root} --recipe a.json" for n in (1, 2)}
+    assert found["b.json"] == f"--force --context o1 --workspace {workspace.root} --recipe b.json"
+    assert isinstance(shown.file, io.StringIO)
+    assert shown.file.getvalue().splitlines()[:2] == [
+        "b.json was at work on orin-1 when its matrix was killed",
+        "measured already, before the matrix was killed: a.json",
+    ]
+    assert list(folder.iterdir()) == []
