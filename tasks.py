@@ -216,27 +216,47 @@ def verify(_: Context, folder: str, key: str = "", debug: bool = False) -> None:
 
 @task(
     help={
-        "recipe": "file, or name in recipes/",
+        "recipe": "file, or name in recipes/; every recipe of the workspace by default",
         "workspace": WORKSPACE,
         "json": "machine-readable, for a CI matrix",
         "debug": DEBUG,
     }
 )
 @guarded
-def plan(_: Context, recipe: str, workspace: str = "", json: bool = False, debug: bool = False) -> None:
+def plan(_: Context, recipe: str = "", workspace: str = "", json: bool = False, debug: bool = False) -> None:
     """Show what a build would run, and find every error of the input."""
     from dockyard.plan.make import make_plan
     from dockyard.recipe.recipes import load_recipe
     from dockyard.recipe.workspace import find_workspace
+    from shared.contract.errors import InputProblem
 
-    found = find_workspace(workspace)
-    made = make_plan(found, load_recipe(found, recipe))
+    found, plans, problems = find_workspace(workspace), [], []
+    for name in [recipe] if recipe else found.own_recipe_names():
+        try:
+            plans.append(make_plan(found, load_recipe(found, name)))
+        except InputProblem as problem:
+            problems.append(problem)
+    for one in problems[:-1]:
+        print(f"error: {one}", file=sys.stderr)
+    if problems:
+        raise problems[-1]
     if json:
-        print_json(plan_document(made))
+        print_json(plan_document(plans[0]) if recipe else {"include": [recipe_cell(made) for made in plans]})
         return
-    print(f"{made.recipe.name}: {', '.join(made.models)} on {made.target.name} {made.toolchain}")
-    for planned in made.jobs:
-        print(f"  {planned.job.id:48} {planned.job.target} {planned.job.toolchain}")
+    for made in plans:
+        print(f"{made.recipe.name}: {', '.join(made.models)} on {made.target.name} {made.toolchain}")
+        for planned in made.jobs:
+            print(f"  {planned.job.id:48} {planned.job.target} {planned.job.toolchain}")
+
+
+def recipe_cell(plan: Plan) -> dict[str, str]:
+    """Return a recipe as a cell of a CI matrix; its device, empty for none, is the label of a runner."""
+    return {
+        "recipe": plan.recipe.name,
+        "target": plan.target.name,
+        "toolchain": plan.toolchain,
+        "device": plan.recipe.device or "",
+    }
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -273,6 +293,8 @@ def print_json(document: Any, indent: int | None = 2) -> None:
         "recipe": "only this recipe; may be given several times",
         "workspace": WORKSPACE,
         "engine": "auto, docker or venv",
+        "fleet": "JSON file with the devices, what recipes call them and what each is for",
+        "context": "a Docker context in place of each recipe's device",
         "force": "measure anew what is up to date too; kept artifacts stay",
         "strict": "fail where a recipe's device is not there",
         "json": "for machines: as a recipe ends, a line on stdout; all the rest goes to stderr",
@@ -287,6 +309,8 @@ def matrix(
     recipe: list[str],
     workspace: str = "",
     engine: str = "auto",
+    fleet: str = "",
+    context: str = "",
     force: bool = False,
     strict: bool = False,
     json: bool = False,
@@ -294,14 +318,16 @@ def matrix(
 ) -> None:
     """Build every recipe of the workspace whose results are not up to date; a second call goes on.
 
-    Recipes of one device are built one after the other, devices side by side.
+    Recipes of one device are built one after the other, devices side by side. Called again after it was
+    killed, it goes on: nothing is measured twice, and what it left on devices is collected or removed.
     """
     from rich.console import Console
 
     from dockyard import workflow
-    from dockyard.device_groups import build_side_by_side, groups_of, key_of_device
+    from dockyard.device_groups import groups_asked_for
     from dockyard.judge.assessment import Assessment
     from dockyard.matrix import RecipeOutcome, State, build_each, line_of, recipes_of
+    from dockyard.matrix_side_by_side import build_side_by_side
     from dockyard.recipe.workspace import find_workspace
     from shared.contract.codec import encode
     from shared.contract.errors import JobFailed
@@ -310,10 +336,14 @@ def matrix(
     found = find_workspace(workspace)
 
     def up_to_date(name: str) -> list[Assessment]:
-        return [] if force else workflow.up_to_date(found, name, console, engine=engine)
+        if force:
+            return []
+        return workflow.up_to_date(found, name, console, engine=engine, context=context or None)
 
     def build_one(name: str) -> list[Assessment]:
-        built = workflow.build(found, name, console, engine=engine, must_measure=True)
+        built = workflow.build(
+            found, name, console, engine=engine, context=context or None, must_measure=True
+        )
         workflow.summarize(built, console)
         return built.assessments
 
@@ -329,12 +359,14 @@ def matrix(
             print(line_of(outcome), flush=True)
 
     names = recipes_of(found, target, recipe)
-    groups = groups_of(found, names, lambda context: key_of_device(engine, context))
+    groups, skipped = groups_asked_for(found, names, engine, context, fleet)
     try:
-        if len(groups) > 1:
+        for outcome in skipped:
+            tell(outcome, True)
+        if fleet or len(groups) > 1:
             command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "matrix", "--json"]
-            command += ["--engine", engine, *(["--force"] if force else []), *(["--debug"] if debug else [])]
-            build_side_by_side(found, groups, command, lambda outcome: tell(outcome, True), console)
+            command += ["--engine", engine, *(["--debug"] if debug else [])]
+            build_side_by_side(found, groups, command, force, lambda outcome: tell(outcome, True), console)
         else:
             for outcome in build_each(names, up_to_date, build_one):
                 tell(outcome, False)
@@ -583,7 +615,9 @@ def test(context: Context, fast: bool = False, k: str = "") -> None:
 
 @task
 def lint(context: Context) -> None:
-    """ruff, mypy in strict mode on the host, the shared code and each target, hadolint, shellcheck."""
+    """ruff, mypy in strict mode on the host, the shared code and each target, hadolint, shellcheck; of the
+    workflows their schema and zizmor.
+    """
     from dockyard.recipe.targets import code_folders
     from dockyard.recipe.workspace import Workspace
 
@@ -603,3 +637,7 @@ def lint(context: Context) -> None:
         scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked .ci/run"
         scripts += " dockyard/deliver/site/*.sh dockyard/deliver/site/run"
         context.run(f"{programs}/shellcheck --severity=warning {scripts}", pty=False)
+        workflows = ".github/workflows/*.yml"
+        checked = f"{programs}/check-jsonschema --builtin-schema vendor.github-workflows {workflows}"
+        context.run(checked, pty=False)
+        context.run(f"{programs}/zizmor --offline --quiet --persona=auditor {workflows}", pty=False)

@@ -1,50 +1,61 @@
-"""The matrix on several devices: the recipes of each in a process of its own, side by side."""
+"""Which device builds which recipes of a matrix: as the recipes name it, or as a fleet has it."""
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import shutil
-import signal
-import subprocess
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
-
-from rich.console import Console
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dockyard.engines.choice import device_behind
-from dockyard.engines.lifeline import lifeline
 from dockyard.matrix import RecipeOutcome, State
+from dockyard.recipe.fleet import THIS_MACHINE, Device, devices_for, load_fleet
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
-from dockyard.report.write import write_report
-from shared.contract.codec import DecodeError, decode
 from shared.contract.errors import EnvironmentProblem, InputProblem
-
-THIS_MACHINE = "here"
 
 
 @dataclass(frozen=True)
 class DeviceGroup:
-    """Recipes that are measured on one device, one after the other.
+    """Recipes that may be measured on one device, one after the other; the first free device takes each.
 
     Attributes:
-        device: the Docker context that the first of them names; `here` where it names none.
+        device: its name in the fleet, else the Docker context that the first of them names; `here` for none.
+        context: of a fleet's device, in place of what each recipe names.
     """
 
     device: str
     recipes: tuple[str, ...]
+    context: str | None = None
+
+    @property
+    def reached_by(self) -> str | None:
+        """The Docker context that leads to it; None where that is this machine."""
+        return self.context or (None if self.device == THIS_MACHINE else self.device)
 
 
-@dataclass(frozen=True)
-class GroupLine:
-    """A line that the process of a device's recipes has printed for people."""
+def groups_asked_for(
+    workspace: Workspace, names: Sequence[str], engine: str, context: str, fleet: str
+) -> tuple[list[DeviceGroup], list[RecipeOutcome]]:
+    """Group recipes by the devices of a fleet, for a context, or by the devices that they name.
 
-    device: str
-    text: str
+    Args:
+        engine: that is asked for.
+        context, fleet: of which one at most is given; `fleet` is the path of its file.
+
+    Returns:
+        The groups, and of the recipes for which the fleet has no device, that they are skipped.
+
+    Raises:
+        InputProblem: the fleet's file is wrong, or something is asked for beside it that it excludes.
+    """
+    if fleet and (context or engine == "venv"):
+        what, advice = "a fleet's devices are Docker contexts", "leave --context and --engine venv out"
+        raise InputProblem(what, "--fleet", advice)
+    if fleet:
+        return groups_of_fleet(workspace, names, load_fleet(workspace, Path(fleet)))
+    if context:
+        return [DeviceGroup(context, tuple(names))], []
+    return groups_of(workspace, names, lambda one: key_of_device(engine, one)), []
 
 
 Identify = Callable[[str | None], str]
@@ -67,6 +78,46 @@ def groups_of(workspace: Workspace, names: Sequence[str], identify: Identify) ->
     return [DeviceGroup(contexts[group[0]] or THIS_MACHINE, tuple(group)) for group in groups.values()]
 
 
+def groups_of_fleet(
+    workspace: Workspace, names: Sequence[str], fleet: Sequence[Device]
+) -> tuple[list[DeviceGroup], list[RecipeOutcome]]:
+    """Group recipes by the devices of a fleet that do for each, and skip those for which none does.
+
+    What names no device, and what cannot be read, whose error is told in its turn, is this machine's.
+    """
+    found: dict[str, list[str]] = {device.name: [] for device in fleet}
+    here, skipped = [], []
+    for name in names:
+        if _context_of(workspace, name) is None:
+            here.append(name)
+            continue
+        try:
+            for device in devices_for(fleet, load_recipe(workspace, name)):
+                found[device.name].append(name)
+        except InputProblem as problem:
+            skipped.append(RecipeOutcome(name, State.SKIPPED, str(problem)))
+    groups = [DeviceGroup(THIS_MACHINE, tuple(here))]
+    groups += [DeviceGroup(device.name, tuple(found[device.name]), device.context) for device in fleet]
+    return [group for group in groups if group.recipes], skipped
+
+
+def first_where_begun(groups: Sequence[DeviceGroup], begun: Mapping[str, str]) -> list[DeviceGroup]:
+    """Return groups of which each begins with the recipe that was begun on it, and before the others do.
+
+    Args:
+        begun: the device, by recipe.
+    """
+
+    def ordered(group: DeviceGroup) -> DeviceGroup:
+        def rank(recipe: str) -> int:
+            return 1 if recipe not in begun else 0 if begun[recipe] == group.device else 2
+
+        return replace(group, recipes=tuple(sorted(group.recipes, key=rank)))
+
+    first = sorted(groups, key=lambda group: group.device not in begun.values())
+    return [ordered(group) for group in first]
+
+
 def _context_of(workspace: Workspace, name: str) -> str | None:
     try:
         return load_recipe(workspace, name).device
@@ -86,178 +137,3 @@ def key_of_device(engine: str, context: str | None) -> str:
         return device_behind(context)
     except EnvironmentProblem:
         return context or ""
-
-
-def build_side_by_side(
-    workspace: Workspace,
-    groups: Sequence[DeviceGroup],
-    command: Sequence[str],
-    on_outcome: Callable[[RecipeOutcome], None],
-    console: Console,
-) -> None:
-    """Build the recipes of each group in a process, all groups at once.
-
-    Args:
-        command: as `run_groups` takes it, without the workspace and the recipes.
-        on_outcome: takes what became of a recipe, as soon as it did.
-        console: for the lines of the processes, each with the name of its device before it.
-
-    Raises:
-        KeyboardInterrupt: every process has ended, and the report tells all that is published.
-    """
-
-    def of(group: DeviceGroup) -> list[str]:
-        names = [argument for name in group.recipes for argument in ("--recipe", name)]
-        return [*command, "--workspace", str(workspace.root), *names]
-
-    try:
-        with closing(run_groups(groups, of)) as coming:
-            for news in coming:
-                if isinstance(news, RecipeOutcome):
-                    on_outcome(news)
-                else:
-                    text = f"{_prefix(news.device)}{news.text}"
-                    console.print(text, highlight=False, markup=False, soft_wrap=True)
-    except KeyboardInterrupt:
-        if _is_report_old(workspace):  # a build that had published waited for its turn to write it
-            write_report(workspace)
-        raise
-
-
-def _is_report_old(workspace: Workspace) -> bool:
-    """Tell whether a record was published after the report was written."""
-    report = workspace.results / "report.md"
-    written = report.stat().st_mtime if report.is_file() else 0.0
-    published = (workspace.results / "records").rglob("*.json")
-    # When it came there, and not when it was written, which a copy keeps.
-    return any(path.stat().st_ctime > written for path in published)
-
-
-def _prefix(device: str) -> str:
-    return f"[{device}] "
-
-
-def run_groups(
-    groups: Sequence[DeviceGroup], command: Callable[[DeviceGroup], Sequence[str]]
-) -> Generator[RecipeOutcome | GroupLine, None, None]:
-    """Run a process for each group, all at once.
-
-    Args:
-        command: builds a group's recipes. It prints a RecipeOutcome as a line of JSON for each on stdout, and
-            lines for people on stderr. SIGTERM interrupts it.
-
-    Yields:
-        What comes, as it comes: an outcome for each recipe, also where its process is killed.
-
-    Whatever is raised meanwhile: every process is interrupted and has ended. A second interrupt, or this
-    process being killed, kills them.
-    """
-    news: _News = queue.SimpleQueue()
-    with ExitStack() as stack:
-        running: list[_Running] = []
-        try:
-            for group in groups:
-                running.append(stack.enter_context(_running(group, command(group), news)))
-            open_ones = len(running)
-            while open_ones:
-                item = news.get()
-                if item is None:
-                    open_ones -= 1
-                else:
-                    yield item
-        except BaseException:
-            for one in running:  # all of them, before the first is waited for
-                one.interrupt()
-            raise
-
-
-_News = queue.SimpleQueue[RecipeOutcome | GroupLine | None]
-"""What groups tell; None as often as a group has nothing more to tell."""
-
-
-@dataclass
-class _Running:
-    """A process, which is interrupted once at most: it would take a second time for impatience."""
-
-    process: subprocess.Popen[str]
-    is_interrupted: bool = False
-
-    def interrupt(self) -> None:
-        if not self.is_interrupted and self.process.poll() is None:
-            self.is_interrupted = True
-            self.process.terminate()
-
-    def end(self) -> None:
-        """Interrupt it if it still runs and wait for its end; kill it if that is interrupted too."""
-        try:
-            self.interrupt()
-            self.process.wait()
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            raise
-
-
-@contextmanager
-def _running(group: DeviceGroup, command: Sequence[str], news: _News) -> Iterator[_Running]:
-    """Run the process of a group, and hand on what it tells."""
-    with (
-        lifeline() as end_with_host,
-        subprocess.Popen(
-            list(command),
-            env=_environment(group),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is for the host, which hands it on
-        ) as process,
-    ):
-        one = _Running(process)
-        listener = threading.Thread(target=_listen, args=(process, group, news))
-        listener.start()
-        try:
-            end_with_host(process.pid)
-            yield one
-        finally:
-            one.end()
-            listener.join()
-
-
-def _environment(group: DeviceGroup) -> Mapping[str, str]:
-    """Return the environment of a group's process, which has the width that its prefix leaves."""
-    used = len(_prefix(group.device))
-    columns = shutil.get_terminal_size((80 + used, 24)).columns - used
-    return {**os.environ, "COLUMNS": str(columns)}
-
-
-def _listen(process: subprocess.Popen[str], group: DeviceGroup, news: _News) -> None:
-    """Hand on what a group's process tells; what it leaves untold has failed."""
-    last = [""]
-
-    def read_lines() -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            last[0] = line.strip() or last[0]
-            news.put(GroupLine(group.device, line.rstrip()))
-
-    reader = threading.Thread(target=read_lines)
-    reader.start()
-    assert process.stdout is not None
-    told = set()
-    for line in process.stdout:
-        try:
-            outcome = decode(RecipeOutcome, json.loads(line))
-        except (ValueError, DecodeError):
-            news.put(GroupLine(group.device, line.rstrip()))
-            continue
-        told.add(outcome.recipe)
-        news.put(outcome)
-    reader.join()
-    code = process.wait()
-    for name in group.recipes:
-        if name not in told:
-            what = f"the process that was to build it ended with exit code {code} ({last[0][:200]})"
-            news.put(RecipeOutcome(name, State.FAILED, what))
-    news.put(None)

@@ -9,6 +9,7 @@ from enum import Enum
 from dockyard.judge.assessment import Assessment
 from dockyard.judge.verdicts import requirement_met
 from dockyard.placing import NoDevice
+from dockyard.recipe.fleet import THIS_MACHINE
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.report.headline import headline
@@ -32,17 +33,24 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class RecipeOutcome:
-    """What became of a recipe, in one line; an error may have a second one."""
+    """What became of a recipe, in one line; an error may have a second one.
+
+    Attributes:
+        device: that had it, where a matrix has several; up to date, it may be another that has measured it.
+    """
 
     recipe: str
     state: State
     text: str
+    device: str = ""
 
 
 def line_of(outcome: RecipeOutcome) -> str:
     """Return the line that tells what became of a recipe."""
     (first, *_) = outcome.text.splitlines() or [""]
-    return f"{outcome.state.value:10}  {outcome.recipe}: {first}"
+    is_elsewhere = outcome.device not in ("", THIS_MACHINE) and outcome.state == State.BUILT
+    on = f" on {outcome.device}" if is_elsewhere else ""
+    return f"{outcome.state.value:10}  {outcome.recipe}{on}: {first}"
 
 
 def recipes_of(workspace: Workspace, targets: Sequence[str], only: Sequence[str] = ()) -> list[str]:

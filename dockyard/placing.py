@@ -18,7 +18,7 @@ from shared.contract.errors import EnvironmentProblem, InputProblem
 
 
 class NoDevice(EnvironmentProblem):
-    """The device that a recipe names is not there."""
+    """The device that a recipe is for is not there."""
 
 
 def place(
@@ -32,11 +32,11 @@ def place(
     Args:
         engine: `auto`, `docker` or `venv`.
         context: a Docker context in place of the recipe's device; None takes the recipe's.
-        must_measure: do nothing where the recipe's own device is not there.
+        must_measure: do nothing where the device is not there.
 
     Raises:
         InputProblem: the recipe names a device, and the engine that is asked for has none.
-        NoDevice: the recipe's own device is not there, and `must_measure`.
+        NoDevice: the device is not there, and `must_measure`.
         EnvironmentProblem: no engine answers here, or at the context that is asked for.
     """
     device, missing = plan.recipe.device if context is None else None, ""
@@ -47,11 +47,12 @@ def place(
     try:
         executor, why = _choose(plan, engine, context or device, plan.toolchains, display)
     except EnvironmentProblem as problem:
+        asked = context or device
+        missing = f"no device '{asked}' ({problem.what})"
+        if must_measure and asked is not None:
+            raise NoDevice(missing) from None
         if device is None:
             raise
-        missing = f"no device '{device}' ({problem.what})"
-        if must_measure:
-            raise NoDevice(missing) from None
         without_device = [one.job for one in plan.jobs if not needs_device(one.job.parameters)]
         toolchains = list(dict.fromkeys((job.target, job.toolchain) for job in without_device))
         executor, why = _choose(plan, engine, None, toolchains, display)

@@ -32,7 +32,9 @@ def this_cpu(cpuinfo: str | None = None) -> Cpu:
     return name, " ".join(flag for flag in LOW_PRECISION if flag in flags)
 
 
-def why_outdated(plan: Plan, records: Sequence[Record], cpu: Cpu, engine: str) -> str:
+def why_outdated(
+    plan: Plan, records: Sequence[Record], cpu: Cpu, engine: str, context: str | None = None
+) -> str:
     """Return what is not as it was when the results of a recipe were measured; empty where all is.
 
     The data, which takes longer to look at, is left to `why_data_outdated`. Tuning databases do not count:
@@ -42,6 +44,7 @@ def why_outdated(plan: Plan, records: Sequence[Record], cpu: Cpu, engine: str) -
         records: what is published of the recipe.
         cpu: this machine's.
         engine: that is asked for; `auto` takes what either has measured.
+        context: that is asked for in place of the recipe's device.
     """
     if not records:
         return "nothing is published of it"
@@ -50,7 +53,9 @@ def why_outdated(plan: Plan, records: Sequence[Record], cpu: Cpu, engine: str) -
     recipe = json_hash({"name": plan.recipe.name, **plan.recipe.to_json()})
     if any(json_hash(record.recipe) != recipe for record in records):
         return "the recipe has changed"
-    changes = (change for record in records for change in _changes(plan, record, cpu, engine))
+    # Of a recipe that names a device, the context leads to one that does for it.
+    elsewhere = context if plan.recipe.device is None else None
+    changes = (change for record in records for change in _changes(plan, record, cpu, engine, elsewhere))
     return next(changes, "")
 
 
@@ -64,7 +69,7 @@ def why_data_outdated(records: Sequence[Record], digests: Mapping[str, Mapping[s
     return f"the data of {changed[0]} has changed" if changed else ""
 
 
-def _changes(plan: Plan, record: Record, cpu: Cpu, engine: str) -> Iterator[str]:
+def _changes(plan: Plan, record: Record, cpu: Cpu, engine: str, elsewhere: str | None) -> Iterator[str]:
     target, toolchain, identity = record.target, record.toolchain, record.identity
     if record.status == RecordStatus.FAILED:
         yield f"{record.model}/{record.variant} failed"
@@ -80,7 +85,9 @@ def _changes(plan: Plan, record: Record, cpu: Cpu, engine: str) -> Iterator[str]
         now = code_hash(plan.workspace, name), lock_digest(plan.workspace, name, own)
         if (identity["preparation_code_sha256"], identity["preparation_lock"]) != now:
             yield f"what {name} prepares for {target} has changed, its code or its packages"
-    is_here = plan.recipe.device is None
+    is_here = plan.recipe.device is None and elsewhere is None
+    if elsewhere is not None and record.rounds and record.engine != f"docker:{elsewhere}":
+        yield f"it was measured on {record.engine}"
     if is_here and record.rounds and (record.device.get("cpu"), record.device.get("flags")) != cpu:
         yield f"it was measured on another CPU, {record.device.get('cpu')}"
     if record.rounds and engine not in ("auto", record.engine.partition(":")[0]):

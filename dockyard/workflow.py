@@ -21,7 +21,7 @@ from dockyard.judge.measurements import call_times_ns
 from dockyard.judge.record_files import publish, read_records, write_records
 from dockyard.judge.records import make_records, new_run
 from dockyard.judge.verdicts import judge, requirement_met, why_nothing_is_measured
-from dockyard.placing import place
+from dockyard.placing import NoDevice, place
 from dockyard.plan.make import make_plan
 from dockyard.published import this_cpu, why_data_outdated, why_outdated
 from dockyard.recipe.locks import lock_file, locked, locked_if_free
@@ -74,14 +74,14 @@ def build(
 
     Args:
         context: a Docker context in place of the recipe's device; None takes the recipe's.
-        must_measure: do nothing where the recipe's own device is not there.
+        must_measure: do nothing where the device is not there.
 
     Whatever happens, the run's records are kept in `.dockyard/runs/<recipe>/<run>`, failures included; the
     results folder is changed only by a run that came to its end with all of the recipe's methods.
 
     Raises:
         InputProblem: the recipe, a model or the data is wrong (found before anything runs).
-        NoDevice: the recipe's own device is not there, and `must_measure`.
+        NoDevice: the device is not there, and `must_measure`.
         EnvironmentProblem: no engine, or it went away, or the disk is full; the recipe is being built.
         KeyboardInterrupt: after the records have been written.
     """
@@ -132,7 +132,12 @@ def _publish(workspace: Workspace, recipe_name: str, run_folder: Path, missing_d
 
 
 def up_to_date(
-    workspace: Workspace, recipe_name: str, console: Console, *, engine: str = "auto"
+    workspace: Workspace,
+    recipe_name: str,
+    console: Console,
+    *,
+    engine: str = "auto",
+    context: str | None = None,
 ) -> list[Assessment]:
     """Return a recipe's published results where a build would measure the same again; else none, and say why.
 
@@ -143,7 +148,7 @@ def up_to_date(
     name = plan.recipe.name
     with locked(results_lock(workspace)):
         records = read_records(workspace.results / "records" / name, workspace.display_path)
-    reason = why_outdated(plan, records, this_cpu(), engine)
+    reason = why_outdated(plan, records, this_cpu(), engine, context)
     if not reason:
         with LiveDisplay(console) as display, Turns(workspace, display).here():
             data = datasets.prepare(plan, display.progress)
@@ -158,7 +163,8 @@ def summarize(built: BuildResult, console: Console) -> None:
 
     Raises:
         JobFailed: a job failed, or what the recipe requires was not reached.
-        EnvironmentProblem: the recipe's device was not there, or nothing of it can run here.
+        NoDevice: the recipe's device was not there, or nothing of it can run here.
+        EnvironmentProblem: what was measured has no reference beside it.
     """
     print_summary(built.assessments, console)
     report = built.workspace.display_path(built.workspace.results / "report.md")
@@ -179,7 +185,8 @@ def summarize(built: BuildResult, console: Console) -> None:
     missing = missing or why_nothing_is_measured(built.assessments)
     if missing:
         advice = f"what needs no device is made and kept; where one is: ./inv build --recipe {recipe}"
-        raise EnvironmentProblem(missing, recipe, advice)
+        has_times = any(one.has_times_alone for one in built.assessments)
+        raise (EnvironmentProblem if has_times else NoDevice)(missing, recipe, advice)
     if not requirement_met(built.assessments):
         raise JobFailed("what the recipe requires was not reached", recipe)
 

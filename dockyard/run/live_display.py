@@ -31,6 +31,9 @@ PLAIN_INTERVAL_S = 2.0
 
 LONGEST_LABEL = 80
 
+AS_IT_GOES = "    ... "
+"""What a plain line begins with that only says how far a step is."""
+
 BETWEEN_JOBS = "what comes next is decided"
 
 
@@ -113,7 +116,7 @@ class LiveDisplay:
             what, done, total = self._step
             count = f" {done}/{total}" if total else ""
             seconds = time.monotonic() - self._started
-            self.say(f"    ... {self._label(what)}{count} ({seconds:.0f} s)")
+            self.say(f"{AS_IT_GOES}{self._label(what)}{count} ({seconds:.0f} s)")
 
 
 def _median_ms(measured: Measurement) -> float:

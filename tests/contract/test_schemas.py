@@ -28,7 +28,8 @@ from shared.contract.streaming import Answer, FrameReading, ReadObject, Vote
 from tests.contract.schema_documents import Schema, documents_of
 
 OURS = Workspace(PRODUCT)
-FOLDERS = (SHARED / "contract", PRODUCT / "recipes", PRODUCT / "models", PRODUCT / "targets")
+KINDS = ("recipes", "models", "targets")
+FOLDERS = (SHARED / "contract", PRODUCT / "dockyard" / "recipe", *map(PRODUCT.joinpath, KINDS))
 SCHEMAS = sorted(path for folder in FOLDERS for path in folder.glob("*.schema.json"))
 TARGETS = OURS.names("targets", "target.json")
 MODELS = OURS.names("models", "model.json")
@@ -58,8 +59,8 @@ def test_schemas_are_valid(path: Path) -> None:
 
 
 def test_all_schemas_are_there() -> None:
-    """Recipe, model, target, result, record and a stream's line have a schema."""
-    wanted = {"recipe", "model", "target", "result", "record", "reading"}
+    """Recipe, model, target, fleet, result, record and a stream's line have a schema."""
+    wanted = {"recipe", "model", "target", "fleet", "result", "record", "reading"}
     assert wanted <= {path.name.split(".")[0] for path in SCHEMAS}
 
 

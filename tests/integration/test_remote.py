@@ -683,10 +683,10 @@ def two_devices(second: SecondEngine, workspace: Workspace) -> Workspace:
 
 
 @contextmanager
-def matrix(workspace: Workspace) -> Iterator[subprocess.Popen[str]]:
+def matrix(workspace: Workspace, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run `matrix`, as a user does."""
     command = [sys.executable, "-m", "invoke", "--search-root", str(PRODUCT), "matrix", "--engine", "docker"]
-    command += ["--workspace", str(workspace.root)]
+    command += ["--workspace", str(workspace.root), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         yield process
 
@@ -699,7 +699,8 @@ def test_a_matrix_on_two_devices(docker_executor: object, two_devices: Workspace
         printed, _ = process.communicate(timeout=1200)
     lines = printed.splitlines()
     assert process.returncode == 0, printed
-    assert [line.split(":")[0] for line in lines[-2:]] == ["built       far.json", "built       near.json"]
+    ends = [line.split(":")[0] for line in lines[-2:]]
+    assert ends == [f"built       far.json on {CONTEXT}", "built       near.json"]
     devices = [line.split("]")[0][1:] for line in lines if line.startswith("[")]
     assert set(devices) == {"here", CONTEXT}
     assert devices not in (sorted(devices), sorted(devices, reverse=True)), printed
@@ -737,3 +738,42 @@ def test_an_interrupt_ends_a_matrix_on_two_devices(docker_executor: object, two_
     assert list((two_devices.state / "jobs").glob("*/*")) == []
     label = f"{WORKSPACE_LABEL}={two_devices.root.resolve()}"
     assert docker.from_env().containers.list(all=True, filters={"label": label}) == []
+
+
+def test_a_fleet_goes_on_where_its_host_was_killed(
+    docker_executor: object, second: SecondEngine, workspace: Workspace
+) -> None:
+    """Recipes for a label are measured on the device that has it. Where the host is killed, the next call
+    measures only what was not, even when told to measure anew, and nothing is left on the device.
+    """
+    document = {**DIGITS, "optimizations": ["baseline"], "device": "boards"}
+    for name in ("first", "then"):
+        (workspace.root / "recipes" / f"{name}.json").write_text(json.dumps(document))
+    fleet = workspace.root / "fleet.json"
+    fleet.write_text(json.dumps({"devices": {"board-1": {"context": CONTEXT, "labels": ["boards"]}}}))
+    options = ("--fleet", str(fleet), "--force")
+    with matrix(workspace, *options) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "reference/evaluate" in line and (workspace.results / "records" / "first").is_dir():
+                break
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    (measured, *_) = read_records(workspace.results / "records" / "first")
+    with matrix(workspace, *options) as again:
+        printed, _ = again.communicate(timeout=1200)
+    assert again.returncode == 0, printed
+    lines = printed.splitlines()
+    assert "then.json was at work on board-1 when its matrix was killed" in lines
+    assert [line.split(":")[0] for line in lines[-2:]] == [
+        "up to date  first.json",
+        "built       then.json on board-1",
+    ]
+    (kept, *_) = read_records(workspace.results / "records" / "first")
+    (built, *_) = read_records(workspace.results / "records" / "then")
+    assert kept.run == measured.run < built.run
+    assert built.engine == f"docker:{CONTEXT}"
+    assert list((workspace.state / "matrix").glob("*.jsonl")) == []
+    with closing(second.client()) as client:
+        assert client.containers.list(all=True) == []

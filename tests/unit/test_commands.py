@@ -95,6 +95,25 @@ def test_plan_as_json(digits_plan: Plan) -> None:
     assert toolchains == {("digits", "intel-openvino", "2026.4")}
 
 
+def test_plan_of_every_recipe(tmp_path: Path) -> None:
+    """Without a recipe `plan` is for all of the workspace: a cell each for a CI matrix, and every error."""
+    for folder in ("recipes", "models"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "recipes" / "here.json").write_text(wanted())
+    (tmp_path / "recipes" / "far.json").write_text(wanted(device="board"))
+    done = invoke("plan", "--json", "--workspace", str(tmp_path))
+    cell = {"target": "intel-openvino", "toolchain": "2026.4"}
+    assert json.loads(done.stdout) == {
+        "include": [{"recipe": "far", **cell, "device": "board"}, {"recipe": "here", **cell, "device": ""}]
+    }
+    (tmp_path / "recipes" / "far.json").write_text(wanted(model="digit"))
+    (tmp_path / "recipes" / "wrong.json").write_text("{")
+    done = invoke("plan", "--json", "--workspace", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    errors = [line.split(":")[1] for line in done.stderr.splitlines() if line.startswith("error")]
+    assert errors == [" recipes/far.json", " recipes/wrong.json"]
+
+
 def test_every_task_is_listed_with_a_sentence() -> None:
     """Every task that a user types is listed with a sentence."""
     lines = [line for line in invoke("--list").stdout.splitlines() if line[:2] == "  " and line[2:3].strip()]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from dockyard.engines.images import lock_digest
 from dockyard.judge.assessment import Assessment
@@ -23,6 +24,7 @@ from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
 from dockyard.run.artifact_cache import code_hash
 from dockyard.run.datasets import prepare
+from dockyard.workflow import BuildResult, summarize
 from shared.contract.errors import InputProblem, JobFailed
 from shared.contract.record import Record, RecordStatus
 from shared.harness.machine import describe
@@ -93,6 +95,17 @@ def test_what_was_not_measured_is_to_be_built(digits_plan: Plan) -> None:
     assert why_outdated(plan, published(plan, engine="docker:board"), ("other", ""), "docker") == ""
 
 
+def test_another_device_is_asked_for(digits_plan: Plan) -> None:
+    """Where a context is asked for, results of this machine are none of a recipe that names no device."""
+    far = published(digits_plan, engine="docker:board")
+    assert why_outdated(digits_plan, published(digits_plan), CPU, "auto", "board") == (
+        "it was measured on docker"
+    )
+    assert why_outdated(digits_plan, far, ("other", ""), "auto", "board") == ""
+    named = replace(digits_plan, recipe=replace(digits_plan.recipe, device="boards"))
+    assert why_outdated(named, published(named, engine="docker:board-2"), CPU, "auto", "board-1") == ""
+
+
 def test_nothing_published_is_to_be_built(digits_plan: Plan) -> None:
     """A recipe without published results is to be built."""
     assert why_outdated(digits_plan, [], CPU, "auto") == "nothing is published of it"
@@ -149,6 +162,22 @@ def test_a_recipe_whose_device_is_not_there_is_skipped() -> None:
     assert found["far"] == RecipeOutcome("far", State.SKIPPED, "no device 'board'")
     states = [outcome.state for outcome in found.values()]
     assert states == [State.SKIPPED, State.UP_TO_DATE, State.BUILT]
+
+
+def test_what_this_machine_cannot_measure_is_skipped(workspace: Workspace) -> None:
+    """A recipe of which nothing could be measured, for want of a GPU, has not failed: its line says why."""
+    declined = record(
+        status=RecordStatus.NOT_MEASURED, rounds=(), quality=None, reason="no GPU", stage="evaluate"
+    )
+
+    def build(name: str) -> list[Assessment]:
+        built = BuildResult(workspace, judge([record("reference"), declined]), workspace.state, 0, 0)
+        summarize(built, Console(quiet=True))
+        return built.assessments
+
+    found = outcomes(["rtx"], build)
+    assert found["rtx"].state == State.SKIPPED
+    assert found["rtx"].text.startswith("digits: not measured: no GPU")
 
 
 def test_a_requirement_stays_missed() -> None:
