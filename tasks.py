@@ -597,6 +597,21 @@ def tuning(
         Console().print(tuning_table(found, model))
 
 
+@task(help={"site": "folder for the documents as a site, which needs no network to be read", "debug": DEBUG})
+@guarded
+def docs(_: Context, site: str = "", debug: bool = False) -> None:
+    """Write the pages that are made: the README's results, the reference of recipe and model.json."""
+    from dockyard.docs_site import build_site
+    from dockyard.generated_pages import generated_pages
+
+    for page, text in generated_pages().items():
+        page.write_text(text, encoding="utf-8")
+        print(page.relative_to(ROOT))
+    if site:
+        build_site(Path(site), print)
+        print(f"{site}/index.html")
+
+
 @task(help={"fast": "only the tests that need no toolchain and no engine", "k": "as pytest's -k"})
 def test(context: Context, fast: bool = False, k: str = "") -> None:
     """Run the tests; those that need a container engine are skipped, and say so, where none answers."""

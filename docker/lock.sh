@@ -44,7 +44,7 @@ lock() { # file.in, options of uv pip compile
     )
 }
 
-for in in requirements.in docker/delivery/requirements.in docker/delivery/vendor/requirements.in; do
+for in in requirements.in requirements-docs.in docker/delivery/requirements.in docker/delivery/vendor/requirements.in; do
     if [ -e "$in" ]; then lock "$in" "$@"; fi
 done
 for in in docker/*/requirements-*.in; do

@@ -76,12 +76,12 @@ class VenvExecutor:
             return identity
         on_line(f"installing {target} {toolchain} into {self._workspace.display_path(folder)}")
         shutil.rmtree(folder, ignore_errors=True)
-        uv = _find_uv()
+        uv = find_uv()
         wanted = load_target(self._workspace, target, "venv").toolchains[toolchain].python or sys.executable
-        _run_uv([uv, "venv", "--quiet", "--python", wanted, str(folder)], on_line)
+        run_uv([uv, "venv", "--quiet", "--python", wanted, str(folder)], on_line)
         requirements = str(images.lock_file(self._workspace, target, toolchain))
         sync = [uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(_python(folder))]
-        _run_uv([*sync, requirements], on_line)
+        run_uv([*sync, requirements], on_line)
         marker.write_text(lock + "\n")
         return identity
 
@@ -157,7 +157,7 @@ def _environment(python: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def _find_uv() -> str:
+def find_uv() -> str:
     """Return uv's path: the one beside this Python, else the first on the PATH."""
     folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     uv = shutil.which("uv", path=folders)
@@ -166,7 +166,12 @@ def _find_uv() -> str:
     return uv
 
 
-def _run_uv(command: list[str], on_line: OnLine) -> None:
+def run_uv(command: list[str], on_line: OnLine) -> None:
+    """Run uv as pip is set up here.
+
+    Raises:
+        EnvironmentProblem: it fails.
+    """
     environment = {**package_index.uv_environment(), "UV_PYTHON_DOWNLOADS": "never"}
     environment.pop("VIRTUAL_ENV", None)
     code, lines = stream(command, environment, on_line)
