@@ -51,14 +51,14 @@ def generated_pages() -> dict[Path, str]:
         InputProblem: a file among the committed records that is none.
     """
     text = README.read_text(encoding="utf-8")
-    pages = {README: with_results(text, published, PRODUCT / "results" / "plots")}
+    pages = {README: with_results(text, _published, PRODUCT / "results" / "plots")}
     for schema, page, introduction in REFERENCES:
         pages[page] = schema_page(read_json(schema, schema.name), introduction)
     return pages
 
 
-def published(recipe: str) -> Sequence[Assessment]:
-    """Return what is published of a recipe, in the order it is read."""
+def _published(recipe: str) -> Sequence[Assessment]:
+    """Return what is _published of a recipe, in the order it is read."""
     ours = Workspace(PRODUCT)
     records = read_records(ours.results / "records" / recipe, ours.display_path)
     return sorted(judge(records), key=reading_order)

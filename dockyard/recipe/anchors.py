@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from shared.contract.errors import InputProblem
 from shared.contract.model import Network
 from shared.contract.outputs import Anchors, DetectionOutputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MOST_BYTES = 64 << 20
 """Of a file: detectors have some thousand anchors."""
@@ -40,6 +42,8 @@ def with_anchors(network: Network, folder: Path, where: str) -> Network:
 
 
 def _read(folder: Path, anchors: Anchors, where: str) -> npt.NDArray[np.float64]:
+    import numpy as np  # a plan without anchors does without it
+
     path = folder / anchors.file
     if "\0" in anchors.file or folder.resolve() not in path.resolve().parents:
         raise InputProblem(f"the path '{anchors.file}' leaves the model's folder", where)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dockyard.judge.assessment import Assessment
+from dockyard.judge.assessment import RECORDS, Assessment
 from dockyard.judge.record_files import read_records
 from dockyard.judge.results_folder import judge_results
 from dockyard.judge.verdicts import judge
@@ -16,6 +16,7 @@ from dockyard.report.csv import write_csv
 from dockyard.report.html import page
 from dockyard.report.markdown import markdown
 from dockyard.report.pictures import Pictures, draw, draw_sheets, read_sheets
+from dockyard.report.readme import with_results
 from dockyard.report.sections import report_of
 from dockyard.run.turns import results_lock
 from shared.contract.measurement import Scope
@@ -26,6 +27,8 @@ PLOTS = "plots"
 
 def write_report(workspace: Workspace) -> list[Assessment]:
     """Write report.html, report.md, results.csv and plots/ anew from the records in results/.
+
+    So is what the README of the workspace shows of them.
 
     Returns:
         The assessments, in the order they are read.
@@ -38,7 +41,22 @@ def write_report(workspace: Workspace) -> list[Assessment]:
         assessments.sort(key=reading_order)
         _keep_sheets(workspace, assessments)
         write_results(workspace.results, assessments)
+        _write_readme(workspace, assessments)
     return assessments
+
+
+def _write_readme(workspace: Workspace, assessments: Sequence[Assessment]) -> None:
+    """Write the results that the workspace's own README shows anew, where it shows any."""
+    readme = workspace.root / "README.md"
+    before = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+
+    def of_recipe(recipe: str) -> list[Assessment]:
+        origin = f"{RECORDS}/{recipe}"
+        return [one for one in assessments if one.origin == origin]
+
+    after = with_results(before, of_recipe, workspace.results / PLOTS)
+    if after != before:
+        readme.write_text(after, encoding="utf-8")
 
 
 def write_results(results: Path, assessments: Sequence[Assessment]) -> None:
