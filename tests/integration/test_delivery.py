@@ -66,7 +66,7 @@ def made_of(workspace: Workspace, recipe: Path, output: Path, key: Path, variant
 @pytest.fixture(scope="module")
 def made(docker_executor: object, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("delivery")
-    workspace, recipe = new_workspace(folder / "workspace"), folder / "digits.json"
+    workspace, recipe = new_workspace(folder / "workspace"), folder / "delivered_digits.json"
     recipe.write_text(json.dumps({**DIGITS, "optimizations": ["baseline", "int8"]}))
     printed = io.StringIO()
     build(workspace, str(recipe), Console(file=printed, width=200), engine="docker")
