@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
@@ -92,13 +93,17 @@ def _as_real(tensor: Array, detail: Mapping[str, Any]) -> Array:
 
 
 class OnnxSession:
-    """ONNX Runtime on a graph that came as ONNX or was converted to it, between any two of its tensors."""
+    """ONNX Runtime on a graph that came as ONNX or was converted to it, between any two of its tensors.
+
+    Args:
+        spec: the input as the graph has it, whose layout may be another than the model's.
+    """
 
     def __init__(self, network: Network, path: Path, spec: InputSpec, threads: int) -> None:
         import onnx_models
         import onnxruntime
 
-        model = onnx_models.read(network, path)
+        model = onnx_models.read(replace(network, input=spec), path)
         self._feed = model.graph.input[0].name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
