@@ -13,7 +13,7 @@ TITLE = "How much of the CPU's best each variant reaches"
 COLUMNS = ("variant", "computes in", "billion operations/s", "the CPU's best", "share [95 %]", "left")
 
 NOTE = (
-    "The CPU's best is the quickest product of two matrices that any toolchain did in that precision, timed "
+    "The CPU's best are the quickest products of matrices that any toolchain did in that precision, timed "
     "after each burst. A share above 100 % is that of an algorithm with fewer multiplications (Winograd's)"
 )
 

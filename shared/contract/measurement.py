@@ -45,11 +45,11 @@ class Precision(str, Enum):
 
 @dataclass(frozen=True)
 class Yardstick:
-    """A dense product of matrices, about the most that a toolchain gets out of the CPU, after each burst.
+    """Dense products of matrices, about the most that a toolchain gets out of the CPU, after each burst.
 
     Attributes:
-        operations: multiplications and additions of one product.
-        quickest_ns: nanoseconds of the quickest of some products, burst by burst.
+        operations: multiplications and additions of one run of them.
+        quickest_ns: nanoseconds of the quickest of some runs, burst by burst.
     """
 
     precision: Precision

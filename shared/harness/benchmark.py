@@ -15,7 +15,7 @@ from shared.harness.bursts import Call, Words, notes_on_rest, take_bursts
 from shared.harness.evaluate_pipeline import frames_of
 from shared.harness.progress import report
 from shared.harness.reference import load_reference
-from shared.harness.toolchain import Kernel
+from shared.harness.toolchain import KERNEL_OPERATIONS, Kernel
 from shared.inference.objects import read_picture
 from shared.inference.pipeline import LoadedNode, run_pipeline
 from shared.inference.preprocess import to_array
@@ -56,7 +56,7 @@ def benchmark_network(
     quickest: List[int] = []
     after = (lambda: None) if kernel is None else (lambda: quickest.append(_quickest_ns(kernel)))
     bursts = take_bursts(call, parameters.burst_s, words, after)
-    yardstick = None if kernel is None else Yardstick(kernel.precision, kernel.operations, tuple(quickest))
+    yardstick = None if kernel is None else Yardstick(kernel.precision, KERNEL_OPERATIONS, tuple(quickest))
     latency = Latency(
         Scope.NETWORK, TimingProtocol.REPEAT, bursts.samples_ns, bursts.calls, yardstick=yardstick
     )

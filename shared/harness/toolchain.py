@@ -24,6 +24,12 @@ Options = Mapping[str, Any]
 KERNEL_SIDE = 384
 """Of a kernel's matrices: large enough for a CPU's best, small enough for its nearest caches."""
 
+KERNEL_PRODUCTS = 6
+"""In a row, each of the result of the one before: what enters and leaves in another type hardly counts."""
+
+KERNEL_OPERATIONS = 2 * KERNEL_SIDE**3 * KERNEL_PRODUCTS
+"""Multiplications and additions of a kernel."""
+
 OPEN_BATCH = "open_batch"
 """The option of a conversion that leaves the batch open in place of 1 (`Capabilities.leaves_batch_open`)."""
 
@@ -185,14 +191,9 @@ class Compiler(Protocol):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A dense product of matrices, ready to run.
-
-    Attributes:
-        operations: multiplications and additions of one run.
-    """
+    """Dense products of matrices, KERNEL_OPERATIONS of work, ready to run."""
 
     precision: Precision
-    operations: int
     run: Callable[[], object]
 
 
@@ -200,7 +201,7 @@ class KernelMaker(Protocol):
     """Makes what a network's speed is held against: the products that the toolchain does best."""
 
     def kernel(self, artifact: Path, threads: int) -> Kernel:
-        """Return a product of matrices of KERNEL_SIDE rows and columns, in an artifact's own precision.
+        """Return KERNEL_PRODUCTS of matrices of KERNEL_SIDE rows and columns, in an artifact's own precision.
 
         Args:
             artifact: the folder of an artifact, or of a graph as it came.

@@ -10,7 +10,7 @@ import openvino as ov
 from artifact import IR_FILE, PRECISION
 
 from shared.contract.measurement import Precision
-from shared.harness.toolchain import KERNEL_SIDE, Kernel
+from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
 from shared.inference.artifacts import read_manifest
 
 try:
@@ -20,7 +20,7 @@ except ImportError:  # 2023.3
 
 
 class ProductOfMatrices:
-    """Makes the kernel, a model of one operation, compiled as artifacts are."""
+    """Makes the kernel, a model of nothing else, compiled as artifacts are."""
 
     def kernel(self, artifact: Path, threads: int) -> Kernel:
         manifest = read_manifest(artifact)
@@ -40,7 +40,7 @@ class ProductOfMatrices:
         }
         request = core.compile_model(_model(precision), "CPU", properties).create_infer_request()
         matrix = _matrix(seed=0)
-        return Kernel(precision, 2 * KERNEL_SIDE**3, lambda: request.infer([matrix], share_inputs=True))
+        return Kernel(precision, lambda: request.infer([matrix], share_inputs=True))
 
 
 def _matrix(seed: int) -> Any:
@@ -48,12 +48,15 @@ def _matrix(seed: int) -> Any:
 
 
 def _model(precision: Precision) -> Any:
-    """Return a model that multiplies its input, from -1 to 1, by a constant matrix."""
+    """Return a model that multiplies its input, from -1 to 1, by one constant matrix after the other."""
     given = operations.parameter([KERNEL_SIDE, KERNEL_SIDE], np.float32)
-    left, right = given, operations.constant(_matrix(seed=1))
-    if precision == Precision.INT8:
-        left, right = _quantized(left, levels=256), _quantized(right, levels=255)
-    return ov.Model([operations.matmul(left, right, False, False)], [given], "kernel")
+    left = given
+    for number in range(KERNEL_PRODUCTS):
+        right = operations.constant(_matrix(seed=number + 1) / np.sqrt(np.float32(KERNEL_SIDE)))
+        if precision == Precision.INT8:
+            left, right = _quantized(left, levels=256), _quantized(right, levels=255)
+        left = operations.matmul(left, right, False, False)
+    return ov.Model([left], [given], "kernel")
 
 
 def _quantized(tensor: Any, levels: int) -> Any:

@@ -9,26 +9,36 @@ import onnxruntime
 from onnx_session import MODEL_FILE
 
 from shared.contract.measurement import Precision
-from shared.harness.toolchain import KERNEL_SIDE, Kernel
+from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
 
 
 class ProductOfMatrices:
-    """Makes the kernel, a graph of one operation, run as graphs are."""
+    """Makes the kernel, a graph of nothing else, run as graphs are."""
 
     def kernel(self, artifact: Path, threads: int) -> Kernel:
         import onnx
 
         graph = onnx.load(artifact / MODEL_FILE, load_external_data=False).graph
         is_int8 = any(node.op_type == "QuantizeLinear" for node in graph.node)
-        kind = "MatMulInteger" if is_int8 else "MatMul"
-        types = ("uint8", "int8", "int32") if is_int8 else ("float32", "float32", "float32")
         shape = [KERNEL_SIDE, KERNEL_SIDE]
+        types = ("uint8", "int8", "uint8") if is_int8 else ("float32", "float32", "float32")
         ends = []
-        for name, dtype in zip(("left", "right", "product"), types):
+        for name, dtype in zip(("left", "right", f"product{KERNEL_PRODUCTS}"), types):
             element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
             ends.append(onnx.helper.make_tensor_value_info(name, element, shape))
-        node = onnx.helper.make_node(kind, ["left", "right"], ["product"])
-        whole = onnx.helper.make_graph([node], "kernel", ends[:2], ends[2:])
+        scales = [
+            onnx.numpy_helper.from_array(np.float32(1 / KERNEL_SIDE), "scale"),
+            onnx.numpy_helper.from_array(np.uint8(0), "zero"),
+            onnx.numpy_helper.from_array(np.int8(0), "zero_of_right"),
+        ]
+        nodes, left = [], "left"
+        for number in range(1, KERNEL_PRODUCTS + 1):
+            inputs = [left, "right"]
+            if is_int8:
+                inputs = [left, "scale", "zero", "right", "scale", "zero_of_right", "scale", "zero"]
+            left = f"product{number}"
+            nodes.append(onnx.helper.make_node("QLinearMatMul" if is_int8 else "MatMul", inputs, [left]))
+        whole = onnx.helper.make_graph(nodes, "kernel", ends[:2], ends[2:], scales if is_int8 else [])
         model = onnx.helper.make_model(whole, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -39,6 +49,7 @@ class ProductOfMatrices:
         generator = np.random.default_rng(0)
         feeds = {}
         for name, dtype in zip(("left", "right"), types):
-            feeds[name] = generator.integers(0, 100, shape).astype(dtype)
+            values = generator.integers(0, 100, shape) if is_int8 else generator.uniform(-0.05, 0.05, shape)
+            feeds[name] = values.astype(dtype)
         precision = Precision.INT8 if is_int8 else Precision.FLOAT32
-        return Kernel(precision, 2 * KERNEL_SIDE**3, lambda: session.run(None, feeds))
+        return Kernel(precision, lambda: session.run(None, feeds))

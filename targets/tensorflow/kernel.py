@@ -8,21 +8,24 @@ import numpy as np
 import tensorflow as tf
 
 from shared.contract.measurement import Precision
-from shared.harness.toolchain import KERNEL_SIDE, Kernel
+from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
 
 
 class ProductOfMatrices:
-    """Makes the kernel, a graph of one operation, run as graphs are."""
+    """Makes the kernel, a graph of nothing else, run as graphs are."""
 
     def kernel(self, artifact: Path, threads: int) -> Kernel:
         shape = (KERNEL_SIDE, KERNEL_SIDE)
         with tf.Graph().as_default() as graph:
             left, right = (tf.compat.v1.placeholder(tf.float32, shape) for _ in range(2))
-            product = tf.matmul(left, right)
+            product = left
+            for _ in range(KERNEL_PRODUCTS):
+                product = tf.matmul(product, right)
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1
         )
         call = tf.compat.v1.Session(graph=graph, config=config).make_callable(product, [left, right])
         generator = np.random.default_rng(0)
-        matrices = [generator.uniform(-1, 1, shape).astype(np.float32) for _ in range(2)]
-        return Kernel(Precision.FLOAT32, 2 * KERNEL_SIDE**3, lambda: call(*matrices))
+        scale = np.float32(KERNEL_SIDE**-0.5)
+        matrices = [generator.uniform(-1, 1, shape).astype(np.float32) * scale for _ in range(2)]
+        return Kernel(Precision.FLOAT32, lambda: call(*matrices))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.contract.measurement import Precision
-from shared.harness.toolchain import KERNEL_SIDE, Kernel
+from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
 
 
 class ProductOfMatrices:
@@ -15,5 +15,12 @@ class ProductOfMatrices:
 
     def kernel(self, artifact: Path, threads: int) -> Kernel:
         shape, generator = (KERNEL_SIDE, KERNEL_SIDE), np.random.default_rng(0)
-        left, right, product = (generator.uniform(-1, 1, shape).astype(np.float32) for _ in range(3))
-        return Kernel(Precision.FLOAT32, 2 * KERNEL_SIDE**3, lambda: np.matmul(left, right, out=product))
+        scale = np.float32(KERNEL_SIDE**-0.5)
+        given, right = (generator.uniform(-1, 1, shape).astype(np.float32) * scale for _ in range(2))
+
+        def run() -> None:
+            left = given
+            for _ in range(KERNEL_PRODUCTS):
+                left = np.matmul(left, right)
+
+        return Kernel(Precision.FLOAT32, run)
