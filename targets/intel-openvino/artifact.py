@@ -44,16 +44,21 @@ class RequestSession:
         return {name: tensor.data.copy() for name, tensor in self._outputs.items()}
 
 
-def load(network: Network, folder: Path, manifest: Manifest, threads: int) -> RequestSession:
-    """Return a session of an artifact, latency mode."""
-    core = ov.Core()
+def compile_for_latency(core: Any, model: Any, manifest: Manifest, threads: int) -> Any:
+    """Compile a model for one call at a time, in the precision that an artifact's manifest says."""
     properties = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": manifest.settings[PRECISION],
         "NUM_STREAMS": 1,
     }
-    compiled = core.compile_model(core.read_model(folder / IR_FILE), "CPU", properties)
+    return core.compile_model(model, "CPU", properties)
+
+
+def load(network: Network, folder: Path, manifest: Manifest, threads: int) -> RequestSession:
+    """Return a session of an artifact, latency mode."""
+    core = ov.Core()
+    compiled = compile_for_latency(core, core.read_model(folder / IR_FILE), manifest, threads)
     settings = {
         "inference_precision": str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()),
         "threads": compiled.get_property("INFERENCE_NUM_THREADS"),

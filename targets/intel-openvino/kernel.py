@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
-from artifact import IR_FILE, PRECISION
+from artifact import IR_FILE, PRECISION, compile_for_latency
 
 from shared.contract.measurement import Precision
 from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
@@ -25,20 +25,12 @@ class ProductOfMatrices:
     def kernel(self, artifact: Path, threads: int) -> Kernel:
         manifest = read_manifest(artifact)
         assert manifest is not None, "what OpenVINO runs has a manifest"
-        hint = manifest.settings[PRECISION]
-        precision = Precision.BFLOAT16 if hint == "bf16" else Precision.FLOAT32
+        precision = Precision.BFLOAT16 if manifest.settings[PRECISION] == "bf16" else Precision.FLOAT32
         core = ov.Core()
-        if any(
-            node.get_type_name() == "FakeQuantize" for node in core.read_model(artifact / IR_FILE).get_ops()
-        ):
+        nodes = core.read_model(artifact / IR_FILE).get_ops()
+        if any(node.get_type_name() == "FakeQuantize" for node in nodes):
             precision = Precision.INT8
-        properties = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": hint,
-            "NUM_STREAMS": 1,
-        }
-        request = core.compile_model(_model(precision), "CPU", properties).create_infer_request()
+        request = compile_for_latency(core, _model(precision), manifest, threads).create_infer_request()
         matrix = _matrix(seed=0)
         return Kernel(precision, lambda: request.infer([matrix], share_inputs=True))
 

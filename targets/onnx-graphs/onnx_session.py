@@ -14,6 +14,15 @@ FORMAT = "onnx"
 MODEL_FILE = "model.onnx"
 
 
+def session_options(threads: int) -> Any:
+    """Return how a session runs, with so many threads; 0 for as many as it likes."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Its threads would spin on after a call, on the CPUs that the rest of a pipeline needs.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
+
+
 class OnnxSession:
     """A graph in ONNX Runtime's CPU provider, which applies all of its optimizations when it loads it.
 
@@ -26,10 +35,7 @@ class OnnxSession:
     def __init__(
         self, network: Network, path: Path, spec: InputSpec, threads: int, in_float: bool = False
     ) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        # Its threads would spin on after a call, on the CPUs that the rest of a pipeline needs.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options = session_options(threads)
         if in_float:
             options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

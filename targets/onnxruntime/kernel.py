@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from onnx_session import MODEL_FILE
+from onnx_session import MODEL_FILE, session_options
 
 from shared.contract.measurement import Precision
 from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
@@ -40,11 +40,8 @@ class ProductOfMatrices:
             nodes.append(onnx.helper.make_node("QLinearMatMul" if is_int8 else "MatMul", inputs, [left]))
         whole = onnx.helper.make_graph(nodes, "kernel", ends[:2], ends[2:], scales if is_int8 else [])
         model = onnx.helper.make_model(whole, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.force_spinning_stop", "1")
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), session_options(threads), providers=["CPUExecutionProvider"]
         )
         generator = np.random.default_rng(0)
         feeds = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from sessions import session_on
 
 from shared.contract.measurement import Precision
 from shared.harness.toolchain import KERNEL_PRODUCTS, KERNEL_SIDE, Kernel
@@ -21,10 +22,7 @@ class ProductOfMatrices:
             product = left
             for _ in range(KERNEL_PRODUCTS):
                 product = tf.matmul(product, right)
-        config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1
-        )
-        call = tf.compat.v1.Session(graph=graph, config=config).make_callable(product, [left, right])
+        call = session_on(graph, threads).make_callable(product, [left, right])
         generator = np.random.default_rng(0)
         scale = np.float32(KERNEL_SIDE**-0.5)
         matrices = [generator.uniform(-1, 1, shape).astype(np.float32) * scale for _ in range(2)]

@@ -16,6 +16,12 @@ from shared.inference.arrays import Array
 from shared.inference.session import Session, own_name
 
 
+def session_on(graph: Any, threads: int) -> Any:
+    """Return a TensorFlow 1 session on a graph: so many threads in an operation, one operation at a time."""
+    config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
+    return tf.compat.v1.Session(graph=graph, config=config)
+
+
 class GraphSession:
     """A TensorFlow 1 session on a frozen graph, called through `make_callable` (its quickest way in)."""
 
@@ -23,10 +29,7 @@ class GraphSession:
         graph_def = read_graph(network, path)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(graph_def, name="")
-        config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1
-        )
-        session = tf.compat.v1.Session(graph=graph, config=config)
+        session = session_on(graph, threads)
         self._names = network.tensors
         self.input = network.input
         results = [tensor_of(name) for name in self._names]
