@@ -18,6 +18,7 @@ import docker.types
 from dockyard.engines import Limits, OnLine, WordsLost, images
 from dockyard.engines.archives import CHUNK, pack, receive
 from dockyard.engines.engine_line import ENGINE_ERRORS, LOST, EngineLine
+from dockyard.engines.held_interrupts import interrupts_held
 from dockyard.engines.host_process import identify
 from shared.contract.errors import EnvironmentProblem
 
@@ -66,16 +67,17 @@ class JobContainer:
         runtime: str | None = None,
         groups: Sequence[int] = (),
     ) -> None:
-        """Make it.
+        """Make it. An interrupt waits until the engine has answered: before, it has nothing to remove.
 
         Args:
             groups: ids of groups of the engine's machine that its user is in, beside the image's own.
         """
-        self._line.again(
-            lambda: self._make(image, command, limits, labels, mounts, runtime, groups),
-            self._on_line,
-            self._given_up,
-        )
+        with interrupts_held(self._given_up.set):
+            self._line.again(
+                lambda: self._make(image, command, limits, labels, mounts, runtime, groups),
+                self._on_line,
+                self._given_up,
+            )
 
     def fill(self, folder: Path, left_out: Collection[str] = ()) -> None:
         """Send a folder's content to FOLDER in it, without what is there already."""
@@ -164,7 +166,7 @@ class JobContainer:
 
     def remove(self) -> None:
         """Remove it with its volume; where the line does not come back, the next build does."""
-        with suppress(*ENGINE_ERRORS, *LOST, EnvironmentProblem):
+        with interrupts_held(self._given_up.set), suppress(*ENGINE_ERRORS, *LOST, EnvironmentProblem):
             self._line.again(
                 lambda: self._line.client.api.remove_container(self.name, v=True, force=True),
                 self._on_line,

@@ -30,6 +30,7 @@ import docker.types
 
 from dockyard.engines import Limits, OnLine, folder_digest
 from dockyard.engines.engine_line import ENGINE_ERRORS, LOST, EngineLine, progress_line
+from dockyard.engines.held_interrupts import interrupts_held
 from dockyard.engines.input_volumes import (
     BYTES_LABEL,
     DIGEST_LABEL,
@@ -143,8 +144,9 @@ class KeptInputs:
             with time_limit(_LIMITS.time_s, lambda: filler.send(signal.SIGKILL)) as expired:
                 filler.follow(expired, None)
             if digest in printed:
-                self._mark(volume, size, on_line, given_up)
-                is_whole = True
+                with interrupts_held(given_up.set):
+                    self._mark(volume, size, on_line, given_up)
+                    is_whole = True
                 seconds = time.monotonic() - started
                 rate = f"{size / 1e6:.0f} MB in {seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s"
                 on_line(progress_line(f"sent {source.name}: {rate}"))

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from dockyard.engines.base_image import (
     BASE_LABEL,
@@ -76,9 +76,10 @@ class StandInEngine:
     Attributes:
         folder: with `docker`, the command, and what that reads and writes.
         told: what the engine says of itself, as `docker info` shows it.
-        asked_for: what containers were to be made with; none is.
+        asked_for: what containers were to be made with.
+        makes_containers: whether they are made, of which nothing else is to be had; else none is.
         labels: of the containers that run there, by name.
-        on_call: is told the path of each call.
+        on_call: is told the method and the path of each call; where it raises ConnectionError, the line drops.
     """
 
     def __init__(self, folder: Path, socket: Path, architecture: str) -> None:
@@ -93,8 +94,9 @@ class StandInEngine:
             "Runtimes": {"runc": {}},
         }
         self.asked_for: list[Any] = []
+        self.makes_containers = False
         self.labels: dict[str, Mapping[str, str]] = {}
-        self.on_call: Callable[[str], None] = lambda path: None
+        self.on_call: Callable[[str, str], None] = lambda method, path: None
         (folder / "images").write_text("[]")
         words = {"SOCKET": socket, "NOWHERE": NOWHERE, "ARCHITECTURE": architecture, "FOLDER": folder}
         text = COMMAND
@@ -169,7 +171,7 @@ def stand_in_engine(folder: Path, architecture: str = "amd64") -> Iterator[Stand
             if engine.is_away():
                 self.close_connection = True
                 return
-            engine.on_call(self.path)
+            engine.on_call("GET", self.path)
             found = engine.answer(urlsplit(self.path).path)
             if found is None:
                 self.reply(404, {"message": "there is no such thing"})
@@ -177,11 +179,25 @@ def stand_in_engine(folder: Path, architecture: str = "amd64") -> Iterator[Stand
                 self.reply(200, found)
 
         def do_DELETE(self) -> None:
-            self.reply(404, {"message": "there is no such container"})
+            try:
+                engine.on_call("DELETE", self.path)
+            except ConnectionError:
+                self.close_connection = True
+                return
+            if engine.labels.pop(Path(urlsplit(self.path).path).name, None) is None:
+                self.reply(404, {"message": "there is no such container"})
+            else:
+                self.reply(204, "")
 
         def do_POST(self) -> None:
             engine.asked_for.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.reply(500, {"message": "a stand-in makes no containers"})
+            if not engine.makes_containers or not engine.asked_for[-1]:
+                self.reply(500, {"message": "a stand-in makes no containers"})
+                return
+            engine.on_call("POST", self.path)
+            (name,) = parse_qs(urlsplit(self.path).query)["name"]
+            engine.labels[name] = engine.asked_for[-1]["Labels"]
+            self.reply(201, {"Id": name})
 
         def reply(self, status: int, found: Any) -> None:
             content = (found if isinstance(found, str) else json.dumps(found)).encode()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,8 +21,9 @@ from dockyard.engines.docker import DockerExecutor
 from dockyard.engines.docker_cli import DockerCommand, any_client
 from dockyard.engines.endpoint import DEFAULT, resolve
 from dockyard.engines.engine_line import EngineLine
+from dockyard.engines.held_interrupts import interrupts_held
 from dockyard.engines.host_process import identify
-from dockyard.engines.job_container import HOST_LABEL, KEY_LABEL, WORKSPACE_LABEL
+from dockyard.engines.job_container import HOST_LABEL, KEY_LABEL, WORKSPACE_LABEL, JobContainer
 from dockyard.engines.leftovers import held
 from dockyard.recipe.workspace import Workspace
 from shared.contract.errors import EnvironmentProblem
@@ -116,7 +120,7 @@ def test_what_is_gone_on_with_is_held(
     this_engine.labels["left"] = {HOST_LABEL: owner, KEY_LABEL: "k", WORKSPACE_LABEL: root}
     seen: list[bool] = []
 
-    def look(path: str) -> None:
+    def look(_: str, path: str) -> None:
         if "/logs" in path:
             with held(root, "left") as is_free:
                 seen.append(is_free)
@@ -129,6 +133,62 @@ def test_what_is_gone_on_with_is_held(
     assert seen == [False]
     with held(root, "left") as is_free:
         assert is_free
+
+
+def test_an_interrupt_while_a_container_is_made(
+    this_engine: StandInEngine, executor: DockerExecutor, tmp_path: Path
+) -> None:
+    """An engine that is interrupted while it makes a container makes it all the same: it is removed."""
+    this_engine.makes_containers = True
+
+    def interrupt(method: str, _: str) -> None:
+        if method == "POST":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+
+    this_engine.on_call = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        executor.run(*REFERENCE, tmp_path, Limits(time_s=1, memory_mb=100), [].append)
+    time.sleep(0.6)
+    assert len(this_engine.asked_for) == 1
+    assert this_engine.labels == {}
+
+
+def test_an_interrupt_while_a_container_is_removed(
+    this_engine: StandInEngine, executor: DockerExecutor
+) -> None:
+    """A container whose removal has not reached the engine when the interrupt comes is removed first."""
+    this_engine.labels["done"] = {}
+    asked: list[str] = []
+
+    def interrupt(method: str, path: str) -> None:
+        if method != "DELETE":
+            return
+        asked.append(path)
+        if len(asked) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            raise ConnectionError
+
+    this_engine.on_call = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        JobContainer(executor.line, "done", [].append, threading.Event()).remove()
+    assert len(asked) == 2
+    assert this_engine.labels == {}
+
+
+def test_a_second_interrupt_takes_effect_at_once() -> None:
+    """Only the first interrupt waits for the body's end, and it is told; afterwards all is as it was."""
+    before = signal.getsignal(signal.SIGINT)
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt), interrupts_held(lambda: told.append("first")):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)
+        told.append("went on")
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)
+        told.append("went on again")
+    assert told == ["first", "went on"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 TARGET = "shelf-gpu"
