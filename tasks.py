@@ -636,19 +636,25 @@ def lint(context: Context) -> None:
     from dockyard.recipe.targets import code_folders
     from dockyard.recipe.workspace import Workspace
 
-    ours = Workspace(ROOT)
+    roots = (ROOT, *sorted((ROOT / "benchmarks").iterdir()))
+    targets = [
+        (Workspace(root), name)
+        for root in roots
+        for name in Workspace(root, root).names("targets", "target.json")
+    ]
     with context.cd(str(ROOT)):
         context.run(f"{sys.executable} -m ruff check .", pty=False)
         context.run(f"{sys.executable} -m ruff format --check .", pty=False)
         context.run(f"{sys.executable} -m mypy", pty=False)
-        for target in ours.names("targets", "target.json"):
+        for workspace, target in targets:
             # Each by itself: modules of two targets have the same names.
-            folders = code_folders(ours, target)
+            folders = code_folders(workspace, target)
             files = " ".join(str(folder.relative_to(ROOT)) for folder in folders)
             command = f"{sys.executable} -m mypy --ignore-missing-imports {files}"
             context.run(command, env={"MYPYPATH": os.pathsep.join(map(str, folders))}, pty=False)
         programs = Path(sys.executable).parent
-        context.run(f"{programs}/hadolint --config docker/hadolint.yaml docker/*/Dockerfile", pty=False)
+        dockerfiles = "docker/*/Dockerfile benchmarks/*/docker/*/Dockerfile"
+        context.run(f"{programs}/hadolint --config docker/hadolint.yaml {dockerfiles}", pty=False)
         scripts = "docker/*.sh docker/base/*.sh docker/base/install-locked .ci/run"
         scripts += " dockyard/deliver/site/*.sh dockyard/deliver/site/run"
         context.run(f"{programs}/shellcheck --severity=warning {scripts}", pty=False)

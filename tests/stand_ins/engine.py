@@ -79,7 +79,7 @@ class StandInEngine:
         asked_for: what containers were to be made with.
         makes_containers: whether they are made, of which nothing else is to be had; else none is.
         labels: of the containers that run there, by name.
-        on_call: is told the method and the path of each call; where it raises ConnectionError, the line drops.
+        on_call: is told the method and path of each call; if it raises ConnectionError, the line drops.
     """
 
     def __init__(self, folder: Path, socket: Path, architecture: str) -> None:

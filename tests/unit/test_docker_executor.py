@@ -180,13 +180,16 @@ def test_a_second_interrupt_takes_effect_at_once() -> None:
     """Only the first interrupt waits for the body's end, and it is told; afterwards all is as it was."""
     before = signal.getsignal(signal.SIGINT)
     told: list[str] = []
-    with pytest.raises(KeyboardInterrupt), interrupts_held(lambda: told.append("first")):
-        signal.raise_signal(signal.SIGINT)
-        time.sleep(0.01)
-        told.append("went on")
-        signal.raise_signal(signal.SIGINT)
-        time.sleep(0.01)
-        told.append("went on again")
+
+    def be_interrupted_twice() -> None:
+        with interrupts_held(lambda: told.append("first")):
+            for word in ("went on", "went on again"):
+                signal.raise_signal(signal.SIGINT)
+                time.sleep(0.01)
+                told.append(word)
+
+    with pytest.raises(KeyboardInterrupt):
+        be_interrupted_twice()
     assert told == ["first", "went on"]
     assert signal.getsignal(signal.SIGINT) is before
 

@@ -70,23 +70,23 @@ def summary_of(target: str) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("target", "message", "line"),
     [
-        ("intel-openvino", OPENVINO, "-- No conversion rule found for operations: Mystery"),
+        ("openvino-ir", OPENVINO, "-- No conversion rule found for operations: Mystery"),
         (
-            "intel-openvino",
+            "openvino-ir",
             MO,
             "[TensorFlow Frontend] Internal error, no translator found for operation(s): Mystery",
         ),
         (
-            "intel-openvino",
+            "openvino-ir",
             SHAPES,
             "Data batch channel count (3) does not match filter input channel count (1).",
         ),
         (
-            "intel-openvino",
+            "openvino-ir",
             PROPERTY,
             "Wrong value for property key CPU_THREADS_NUM. Expected only positive numbers (#threads)",
         ),
-        ("intel-openvino", "\n  Exception from src/core.cpp:99:\n", "Exception from src/core.cpp:99:"),
+        ("openvino-ir", "\n  Exception from src/core.cpp:99:\n", "Exception from src/core.cpp:99:"),
         (
             "tensorflow",
             TENSORFLOW,

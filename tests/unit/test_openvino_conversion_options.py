@@ -12,7 +12,7 @@ from dockyard.recipe.workspace import PRODUCT
 from shared.contract.model import InputSpec
 from shared.inference.preprocess import to_array
 
-sys.path.insert(0, str(PRODUCT / "targets" / "intel-openvino"))
+sys.path.insert(0, str(PRODUCT / "targets" / "openvino-ir"))
 from conversion_options import converted_input, for_channels, mo_parameters
 
 SPEC = InputSpec("image", (1, 4, 6, 3), mean=(10.0, 20.0, 30.0), scale=(2.0, 4.0, 5.0))

@@ -98,7 +98,8 @@ def test_job_folder_is_whole(start: Run) -> None:
     list(start(FakeExecutor({"digits": look})))
     target = [
         f"code/targets/intel-openvino/{p.name}"
-        for p in sorted((PRODUCT / "targets" / "intel-openvino").glob("*.*"))
+        for folder in ("openvino-ir", "intel-openvino")
+        for p in (PRODUCT / "targets" / folder).glob("*.*")
     ]
     data = [f"inputs/data/calibration/{name}" for name in ("images/0.png", "labels.csv")]
     assert seen["digits/int8/optimize"] == sorted([*target, *data, "inputs/digits/model.bin", "job.json"])
