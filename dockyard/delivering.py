@@ -34,6 +34,7 @@ from dockyard.plan.make import make_plan
 from dockyard.plan.plan import Plan
 from dockyard.recipe.recipes import load_recipe
 from dockyard.recipe.workspace import Workspace
+from dockyard.report.cells import factor
 from dockyard.report.write import recipe_page
 from dockyard.run.datasets import folder_of
 from dockyard.run.display import Display
@@ -219,7 +220,7 @@ def _labels(plan: Plan, found: Assessment, delivery: Delivery) -> Mapping[str, s
         "org.opencontainers.image.version": _version(found),
         "dockyard.delivery.artifacts": json.dumps(own, sort_keys=True),
         "dockyard.delivery.quality": f"{quality.metric} {quality.value:.4f}" if quality else NOT_MEASURED,
-        "dockyard.delivery.speedup": f"{found.speedup.estimate:.2f}" if found.speedup else "",
+        "dockyard.delivery.speedup": factor(found.speedup.estimate) if found.speedup else "",
         "dockyard.delivery.target": f"{record.target} {record.toolchain}",
     }
 
@@ -299,7 +300,9 @@ def _figures(found: Assessment, delivery: Delivery) -> str:
         predicted = f" Predicted without the device: {', '.join(each)}." if each else ""
         return f"**{NOT_MEASURED}: {delivery.not_measured}.**{predicted}"
     pace = f"{found.pace_ms.estimate:.2f} ms" if found.pace_ms else ""
-    speed = f", {found.speedup.estimate:.2f} times TensorFlow" if found.speedup else ""
+    speed = (
+        f", {factor(found.speedup.estimate)} times as fast as the model as it came" if found.speedup else ""
+    )
     return (
         f"Measured on {delivery.speed.cpu or 'a CPU that does not say its name'}: {pace}{speed}; "
         f"{found.metric} {delivery.quality.value:.4f}."

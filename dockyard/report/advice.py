@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.questions import MIN_ROUNDS, Answer, gain, required_of, required_speeds
+from dockyard.report.cells import factor
 from dockyard.report.headline import nearest_miss, reference_runtime
 
 
@@ -64,4 +65,4 @@ def _what_a_larger_drop_brings(nearest: Assessment, own: Sequence[Assessment]) -
     best = max(lossy, key=lambda one: one.speedup.estimate if one.speedup else 0.0)
     assert best.speedup is not None
     assert best.drop is not None
-    return f"; {best.record.variant} is {best.speedup.estimate:.2f}x and drops {best.drop.estimate:.4f}"
+    return f"; {best.record.variant} is {factor(best.speedup.estimate)}x and drops {best.drop.estimate:.4f}"

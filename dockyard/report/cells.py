@@ -30,7 +30,14 @@ def tabulate(
 
 def ratio(figure: Interval | None) -> str:
     """Return a ratio with its 95 % interval."""
-    return f"{figure.estimate:.2f} [{figure.low:.2f}, {figure.high:.2f}]" if figure else NOTHING
+    if figure is None:
+        return NOTHING
+    return f"{factor(figure.estimate)} [{factor(figure.low)}, {factor(figure.high)}]"
+
+
+def factor(value: float) -> str:
+    """Return how many times as fast something is, to two digits; below a tenth, two that are not 0."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def difference(figure: Interval | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.questions import required_of, required_speeds
 from dockyard.report.advice import advice
-from dockyard.report.cells import one_line
+from dockyard.report.cells import factor, one_line
 from dockyard.report.content import Decision, Remark
 from dockyard.report.grouping import by_group
 from dockyard.report.headline import headline, options_beyond_name, reference_runtime, speed
@@ -62,8 +62,9 @@ def _why(winner: Assessment, own: Sequence[Assessment]) -> str:
         rank = f"of the {len(rivals) + 1} fastest within {_required(winner)} {best}"
     options = options_beyond_name(winner.record)
     return (
-        f"{rank}: {winner.speedup.estimate:.2f}x {reference_runtime(own)} ({winner.speedup.low:.2f} to "
-        f"{winner.speedup.high:.2f}), {speed(winner)}, {winner.metric} {winner.quality:.4f}, drop "
+        f"{rank}: {factor(winner.speedup.estimate)}x {reference_runtime(own)} "
+        f"({factor(winner.speedup.low)} to {factor(winner.speedup.high)}), {speed(winner)}, "
+        f"{winner.metric} {winner.quality:.4f}, drop "
         f"{winner.drop.estimate:+.4f} ({winner.drop.low:+.4f} to {winner.drop.high:+.4f})"
         f"{f'; with {options}' if options else ''}"
     )
@@ -94,7 +95,7 @@ def _beside(one: Assessment) -> str:
 
 def _figures(one: Assessment) -> Iterator[str]:
     if one.speedup:
-        yield f"{one.speedup.estimate:.2f}x"
+        yield f"{factor(one.speedup.estimate)}x"
     if one.drop:
         yield f"drop {one.drop.estimate:+.4f}"
 
@@ -102,7 +103,7 @@ def _figures(one: Assessment) -> Iterator[str]:
 def _loss(one: Assessment) -> str:
     assert one.drop is not None
     allowed = required_of(one).max_drop
-    gained = f", at {one.speedup.estimate:.2f}x" if one.speedup else ""
+    gained = f", at {factor(one.speedup.estimate)}x" if one.speedup else ""
     return f"loses {one.drop.estimate:.4f} of {one.metric}, {allowed:g} are allowed{gained}"
 
 
@@ -113,5 +114,5 @@ def _why_unsettled(one: Assessment) -> str:
 
 def _no_gain(one: Assessment) -> str:
     assert one.speedup is not None
-    interval = f"{one.speedup.estimate:.2f}x ({one.speedup.low:.2f} to {one.speedup.high:.2f})"
+    interval = f"{factor(one.speedup.estimate)}x ({factor(one.speedup.low)} to {factor(one.speedup.high)})"
     return f"{interval}, {one_line(one.reason, MAX_REASON)}" if one.reason else interval

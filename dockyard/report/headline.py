@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.plan.plan import COMBINED
+from dockyard.report.cells import factor
 from shared.contract.record import Record
 
 RUNTIME = "runtime"
@@ -23,10 +24,10 @@ def headline(rows: Sequence[Assessment]) -> str:
     loss = winner.drop
     return (
         f"{winner.record.model}: take {winner.record.variant}{f' ({options})' if options else ''}, "
-        f"{winner.speedup.estimate:.2f}x {reference_runtime(own)} (95 % interval {winner.speedup.low:.2f} to "
-        f"{winner.speedup.high:.2f}; {speed(winner)}) on {winner.device}, "
-        f"{winner.metric} {winner.quality:.4f} (drop {loss.estimate:+.4f}, 95 % interval {loss.low:+.4f} to "
-        f"{loss.high:+.4f})."
+        f"{factor(winner.speedup.estimate)}x {reference_runtime(own)} (95 % interval "
+        f"{factor(winner.speedup.low)} to {factor(winner.speedup.high)}; {speed(winner)}) "
+        f"on {winner.device}, {winner.metric} {winner.quality:.4f} (drop {loss.estimate:+.4f}, "
+        f"95 % interval {loss.low:+.4f} to {loss.high:+.4f})."
     )
 
 
@@ -72,9 +73,9 @@ def _no_winner(rows: Sequence[Assessment], own: Sequence[Assessment]) -> str:
     gain, loss = best.speedup, best.drop
     why = f"{best.verdict.value}, {best.reason}" if best.reason else best.verdict.value
     return (
-        f"{nothing}: the nearest is {best.record.variant}, {gain.estimate:.2f}x {reference_runtime(own)} "
-        f"(95 % interval {gain.low:.2f} to {gain.high:.2f}), drop {loss.estimate:+.4f}, on {best.device}: "
-        f"{why}."
+        f"{nothing}: the nearest is {best.record.variant}, {factor(gain.estimate)}x {reference_runtime(own)} "
+        f"(95 % interval {factor(gain.low)} to {factor(gain.high)}), drop {loss.estimate:+.4f}, "
+        f"on {best.device}: {why}."
     )
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.verdicts import requirement_met, why_nothing_is_measured
+from dockyard.report.cells import factor
 from dockyard.report.decision import decision_of
 from dockyard.report.grouping import by_group
 
@@ -62,7 +63,7 @@ def _variant(one: Assessment) -> ElementTree.Element:
 
 
 def _figures(one: Assessment) -> str:
-    speedup = f", {one.speedup.estimate:.2f}x" if one.speedup else ""
+    speedup = f", {factor(one.speedup.estimate)}x" if one.speedup else ""
     drop = f", drop {one.drop.estimate:+.4f}" if one.drop else ""
     reason = f": {one.reason}" if one.reason else ""
     return f"{one.verdict.value}{speedup}, {one.metric} {one.quality:.4f}{drop}{reason}"

@@ -22,7 +22,7 @@ ANY_WIDTH = 10_000
 
 
 def _speedup(one: Assessment) -> str:
-    return f"{one.speedup.estimate:.2f}x" if one.speedup else cells.NOTHING
+    return f"{cells.factor(one.speedup.estimate)}x" if one.speedup else cells.NOTHING
 
 
 def _quality(one: Assessment) -> str:

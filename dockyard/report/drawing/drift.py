@@ -10,6 +10,7 @@ import numpy as np
 from dockyard.judge.assessment import Assessment, Verdict
 from dockyard.judge.measurements import burst_paces_ns, paired_ratios
 from dockyard.judge.statistics import Figures
+from dockyard.report.cells import factor
 from dockyard.report.drawing import svg
 from dockyard.report.drawing.svg import WIDTH, Drawing, Scale
 
@@ -136,7 +137,7 @@ def _caption(paired: Paired) -> str:
         f"nine in ten lie within a factor of {_factor(paired.reference_ms):.2f} and "
         f"{_factor(paired.variant_ms):.2f}. Above, on the same scale, the ratio of the two bursts of each "
         f"cycle, within {_factor(paired.ratios):.2f}: where both lines below move together, it stays. The "
-        f"band is the speedup's 95 % interval, {speedup.low:.2f} to {speedup.high:.2f}."
+        f"band is the speedup's 95 % interval, {factor(speedup.low)} to {factor(speedup.high)}."
     )
 
 
