@@ -35,6 +35,14 @@ def invoke(
     )
 
 
+@pytest.mark.parametrize("words", [("--help", "compare"), ("compare", "--help"), ("compare", "-h")])
+def test_help_before_and_after_a_command(words: tuple[str, str]) -> None:
+    """A command's help is shown wherever it is asked for, also of one that needs arguments."""
+    done = subprocess.run([ROOT / "inv", *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Compare two runs of the same recipe" in done.stdout
+
+
 def put(folder: Path, content: str) -> str:
     path = folder / "own.json"
     path.write_text(content)
