@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -20,6 +21,7 @@ from serving import LOADERS
 from shared.contract.artifact import Manifest
 from shared.contract.model import Network
 from shared.contract.result import Notes
+from shared.harness.progress import report
 from shared.harness.run_job import main
 from shared.harness.toolchain import Calibration, Capabilities, Options, Product
 
@@ -30,13 +32,10 @@ CALIBRATED_WITH = 300
 
 def versions() -> Dict[str, str]:
     """Return the releases of the packages that decide what comes out."""
-    found = {"openvino": ov.__version__, "numpy": np.__version__}
-    try:
-        import nncf
-        import olive
-    except ImportError:  # the runtime has neither
-        return found
-    return {"olive-ai": olive.__version__, "nncf": nncf.__version__, **found}
+    # Of Olive and NNCF without their import, which takes PyTorch along; the runtime has neither.
+    there = {each.metadata["Name"]: each.version for each in distributions()}
+    names = [name for name in ("olive-ai", "nncf", "torch") if name in there]
+    return {**{name: str(there[name]) for name in names}, "openvino": ov.__version__, "numpy": np.__version__}
 
 
 class OliveOpenvino:
@@ -77,8 +76,9 @@ class OliveOpenvino:
         count = data.size(split) if is_held else min(CALIBRATED_WITH, data.size(split))
         log = Log()
         logging.getLogger("nncf").addHandler(log)
-        start_model = {"type": "OpenVINOModel", "model_path": str(source)}
-        model = run(start_model, quantization, [Samples(split, data, manifest.input, count)])
+        samples = Samples(split, data, manifest.input, count)
+        report("quantize by Olive", 0, 0)
+        model = run({"type": "OpenVINOModel", "model_path": str(source)}, quantization, [samples])
         save(model, output, compress=False)
         notes = Notes(
             calibration_images=min(CALIBRATED_WITH, data.size(split)),
