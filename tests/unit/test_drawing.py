@@ -19,7 +19,7 @@ from dockyard.report.drawing.drift import drift
 from dockyard.report.drawing.parts import parts, steps_ms
 from dockyard.report.drawing.plane import plane
 from dockyard.report.drawing.samples import answered, caption_of, samples_sheet
-from dockyard.report.drawing.svg import Drawing, Scale, number
+from dockyard.report.drawing.svg import STYLE, Drawing, Scale, number
 from dockyard.report.pictures import draw, sheet_file
 from dockyard.report.plot_data import plots_of
 from shared.contract.coco import TrueObject
@@ -275,3 +275,33 @@ def test_ticks_lie_within(low: float, factor: float, is_log: bool) -> None:
     assert 1 <= len(ticks) <= 40
     assert all(9.9 <= scale(tick) <= 110.1 for tick in ticks)
     assert (scale(low), scale(low * factor)) == (pytest.approx(10), pytest.approx(110))
+
+
+LIGHT, _, DARK = STYLE.partition("@media screen and (prefers-color-scheme:dark)")
+
+
+@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_mark_stands_out(scheme: str) -> None:
+    """What shows a figure has a contrast of 3 and more on its paper, as WCAG 2.2, 1.4.11 asks; a grid shows
+    none.
+    """
+    colours = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", scheme))
+    paper = colours.pop("paper")
+    del colours["grid"]
+    assert len(colours) >= 20
+    assert [name for name, colour in colours.items() if contrast(colour, paper) < 3] == []
+
+
+def contrast(one: str, other: str) -> float:
+    """Return WCAG's ratio of the luminances of two colours."""
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of an sRGB colour, 0 to 1 (WCAG 2.2)."""
+    total = 0.0
+    for weight, start in ((0.2126, 1), (0.7152, 3), (0.0722, 5)):
+        share = int(colour[start : start + 2], 16) / 255
+        total += weight * (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4)
+    return total

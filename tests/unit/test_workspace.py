@@ -269,3 +269,16 @@ def test_error_in_an_own_model_has_its_path(own: Path) -> None:
     with pytest.raises(InputProblem) as caught:
         load_model(Workspace(own), "digits", "test")
     assert caught.value.where == "models/digits/digits.pb"
+
+
+BENCHMARKS = sorted(path.name for path in (PRODUCT / "benchmarks").iterdir())
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_benchmarks_can_be_planned(name: str) -> None:
+    """Each benchmark is a workspace whose own targets are valid, and whose recipes are planned with them."""
+    workspace = Workspace(PRODUCT / "benchmarks" / name)
+    (recipe,) = workspace.own_recipe_names()
+    plan = make_plan(workspace, load_recipe(workspace, recipe))
+    own = set(Workspace(workspace.root, workspace.root).names("targets", "target.json"))
+    assert own & {job.target for job in plan.jobs} == own

@@ -63,13 +63,13 @@ Verdicts have shapes of their own, too."""
 
 PARTS_LIGHT = (
     "#0b4f9e",
-    "#e69f00",
+    "#c07f00",
     "#00775a",
-    "#56b4e9",
+    "#2b8cc4",
     "#c04a00",
     "#a64d86",
     "#6e7781",
-    "#b8a900",
+    "#8f8500",
     "#7a4a21",
     "#3a3f45",
 )
