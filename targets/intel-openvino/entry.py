@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -17,6 +18,7 @@ from kernel import ProductOfMatrices
 from network_work import work_of
 from quantized_graph import has_products, shrink
 from serving import LOADERS
+from seven_bits import REMARK, in_every_layer
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.model import Network
@@ -88,6 +90,8 @@ class IntelOpenvino:
             model, notes = nncf_quantization.quantize(
                 network, float_model, manifest.input, method, options, data, quantized
             )
+        if options["seven_bits"] == "auto" and in_every_layer("auto"):
+            notes = replace(notes, remarks=(*notes.remarks, REMARK))
         shrink(model)
         save(model, output, compress=False)
         return product(manifest.input, "f32", notes)

@@ -13,6 +13,7 @@ from accuracy_control import Messages, Quantization, accuracy_notes, history_of,
 from nncf.common.logging import track_progress
 from nncf_accuracy_control import restore_accuracy
 from quantized_graph import operation_types, quantized_operations, shrink
+from seven_bits import in_every_layer
 
 from shared.contract.model import InputSpec, Network
 from shared.contract.result import Notes
@@ -97,7 +98,8 @@ def _first(data: Calibration, spec: InputSpec, count: int) -> Iterator[Array]:
 
 
 def _advanced(options: Options) -> Any:
-    if "smooth_quant" not in options:
-        return None
-    strengths = nncf.AdvancedSmoothQuantParameters(**options["smooth_quant"])
-    return nncf.AdvancedQuantizationParameters(smooth_quant_alphas=strengths)
+    everywhere = in_every_layer(options["seven_bits"])
+    chosen = {"overflow_fix": nncf.OverflowFix.ENABLE if everywhere else nncf.OverflowFix.FIRST_LAYER}
+    if "smooth_quant" in options:
+        chosen["smooth_quant_alphas"] = nncf.AdvancedSmoothQuantParameters(**options["smooth_quant"])
+    return nncf.AdvancedQuantizationParameters(**chosen)

@@ -39,6 +39,7 @@ from openvino.tools.pot.engines import ie_engine  # noqa: E402
 from openvino.tools.pot.samplers.batch_sampler import BatchSampler  # noqa: E402
 from openvino.tools.pot.utils import launcher, logger  # noqa: E402
 from quantized_graph import operation_types, quantized_operations  # noqa: E402
+from seven_bits import in_every_layer  # noqa: E402
 
 from shared.contract.model import InputSpec, Network  # noqa: E402
 from shared.contract.result import Notes  # noqa: E402
@@ -224,6 +225,7 @@ def _parameters(options: Options, size: int, scratch: str) -> Dict[str, Any]:
         "preset": options["preset"],
         "stat_subset_size": size,
         "use_fast_bias": options["fast_bias_correction"],
+        "saturation_fix": "all" if in_every_layer(options["seven_bits"]) else "first_layer",
         "inplace_statistics": True,
         "exec_log_dir": scratch,
         "ignored": {"scope": scope.get("names", []), "operations": operations},
