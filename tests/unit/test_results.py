@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dockyard.judge.assessment import Assessment, Verdict
+from dockyard.judge.assessment import ADDED, Assessment, Verdict
 from dockyard.judge.results_folder import judge_results
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.grouping import by_model
@@ -28,10 +28,11 @@ def committed() -> list[Assessment]:
 
 def test_committed_records_are_read_and_judged(committed: list[Assessment]) -> None:
     """Every committed record is read, none has failed, and each model has its reference beside it."""
-    assert len(committed) == len(list(COMMITTED.rglob("*.json")))
+    files = [path for folder in (COMMITTED, RESULTS / ADDED) for path in folder.rglob("*.json")]
+    assert len(committed) == len(files)
     assert Verdict.FAILED not in {one.verdict for one in committed}
-    references = [(one.recipe_name, one.record.model) for one in committed if one.is_reference]
-    assert sorted(references) == sorted({(one.recipe_name, one.record.model) for one in committed})
+    references = [(one.origin, one.record.model) for one in committed if one.is_reference]
+    assert sorted(references) == sorted({(one.origin, one.record.model) for one in committed})
 
 
 def test_each_figure_has_its_record(committed: list[Assessment]) -> None:
