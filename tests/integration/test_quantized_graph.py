@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockyard.deliver.find import measured_artifact
+from dockyard.recipe.targets import code_folders
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from tests.integration.conftest import DOCKYARD
 from tests.integration.test_build import DIGITS, Recipe, records, run
@@ -62,7 +63,7 @@ def artifacts(workspace: Workspace, recipe: Path) -> dict[str, Path]:
 def test_quantizers_come_back(built: dict[str, Path]) -> None:
     """A network read from disk computes the same with its weights' quantizers back, and compressed again."""
     python = DOCKYARD.state / "venvs" / f"{TARGET}-2026.4" / "bin" / "python"
-    path = os.pathsep.join([str(PRODUCT), str(PRODUCT / "targets" / TARGET)])
+    path = os.pathsep.join(map(str, [PRODUCT, *code_folders(DOCKYARD, TARGET)]))
     command = [str(python), "-c", SCRIPT, str(built["baseline"]), str(built["int8"])]
     printed = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=True)
     added, with_quantizers, compressed = json.loads(printed.stdout)
