@@ -13,7 +13,7 @@ from dockyard.recipe.workspace import PRODUCT
 from shared.contract.errors import EnvironmentProblem, JobFailed
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs", "results")
-"""What is on the site, beside the models' cards."""
+"""What is on the site, beside the pages of models and benchmarks."""
 
 LOCK = PRODUCT / "requirements-docs.txt"
 PYTHON = (3, 11)
@@ -45,8 +45,9 @@ def build_site(folder: Path, on_line: Callable[[str], None]) -> None:
 def _lay_out(folder: Path) -> None:
     """Copy the documents as they lie to each other, so that their links lead to the same places."""
     shutil.rmtree(folder, ignore_errors=True)
-    cards = [str(card.relative_to(PRODUCT)) for card in PRODUCT.glob("models/*/README.md")]
-    for name in (*DOCUMENTS, *cards):
+    found = [*PRODUCT.glob("models/*/README.md"), *PRODUCT.glob("benchmarks/*/README.md")]
+    pages = [str(page.relative_to(PRODUCT)) for page in found]
+    for name in (*DOCUMENTS, *pages):
         source, copy = PRODUCT / name, folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
