@@ -16,9 +16,9 @@ from errors import error_summary
 from ir_product import FORMAT, product, save
 from kernel import ProductOfMatrices
 from network_work import work_of
-from quantized_graph import has_products, shrink
+from quantized_graph import has_products, shrink, widen_weights
 from serving import LOADERS
-from seven_bits import REMARK, in_every_layer
+from seven_bits import REMARK, WIDENED, in_every_layer, sums_saturate
 
 from shared.contract.artifact import MANIFEST_FILE, Manifest
 from shared.contract.model import Network
@@ -49,9 +49,10 @@ class IntelOpenvino:
             import conversion
 
             model = conversion.convert(network, graph, options)
+        remarks = (WIDENED,) if sums_saturate() and widen_weights(model) else ()
         save(model, output, compress=options.get("data_type") == "float16")
         details["nodes"] = len(model.get_ops())
-        notes = Notes(work=work_of(model), details=details)
+        notes = Notes(remarks, work=work_of(model), details=details)
         return product(converted_input(network.input, options), "f32", notes)
 
     def optimize(

@@ -12,7 +12,19 @@ from shared.inference.cpu import low_precision_flags
 REMARK = "weights of every layer have 7 bits: this CPU has no VNNI, and sums of 8-bit products may saturate"
 """What the report says where that was not asked for."""
 
+WIDENED = "8-bit weights were made float32: this CPU has no VNNI, and sums of 8-bit products may saturate"
+"""What the report says of a graph that came quantized."""
+
 _ADD_IN_32_BITS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+
+
+def sums_saturate(flags: Optional[Sequence[str]] = None) -> bool:
+    """Tell whether a CPU may lose what does not fit into 16 bits.
+
+    Args:
+        flags: of the CPU that the network is to run on; this one's by default.
+    """
+    return not _ADD_IN_32_BITS & set(low_precision_flags() if flags is None else flags)
 
 
 def in_every_layer(option: str, flags: Optional[Sequence[str]] = None) -> bool:
@@ -20,7 +32,6 @@ def in_every_layer(option: str, flags: Optional[Sequence[str]] = None) -> bool:
 
     Args:
         option: `seven_bits` of the recipe: `auto`, `first` or `all`.
-        flags: of the CPU that the network is to run on; this one's by default.
+        flags: as for `sums_saturate`.
     """
-    here = low_precision_flags() if flags is None else flags
-    return option == "all" or (option == "auto" and not _ADD_IN_32_BITS & set(here))
+    return option == "all" or (option == "auto" and sums_saturate(flags))

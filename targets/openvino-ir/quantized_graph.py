@@ -39,6 +39,9 @@ _HAVE_WEIGHTS = {
 _MAY_MULTIPLY = {"LSTMSequence", "GRUSequence", "TensorIterator", "Loop", "If"}
 """Operations that multiply matrices within."""
 
+MOST_OF_7_BITS = 64
+"""The largest steps of 7 bits; two products of such a one and 255 fit into 16 bits."""
+
 FEWEST_HALVED = 256
 """Values of a constant up to which storing it as float16 does not pay."""
 
@@ -90,6 +93,29 @@ def shrink(model: Any) -> None:
     for op in model.get_ops():
         if op.get_type_name() == "Constant" and op.get_element_type().get_type_name() == "f32":
             _halve(op)
+
+
+def widen_weights(model: Any) -> bool:
+    """Put float32 constants of the same values in the place of 8-bit weights that take up more than 7 bits.
+
+    What multiplies by them is then computed in float32: OpenVINO computes in 8 bits where both sides have 8.
+
+    Returns:
+        whether there were any.
+    """
+    widened = False
+    for op in model.get_ops():
+        stored = _stored_in_8_bits(op) if op.get_type_name() == "Multiply" else None
+        if stored is None:
+            continue
+        constant, zero, scale = stored
+        steps = constant.data.astype(np.float32) - zero
+        if np.abs(steps).max(initial=0) > MOST_OF_7_BITS:
+            values = opset10.constant(steps * scale)
+            values.set_friendly_name(constant.get_friendly_name())
+            op.output(0).replace(values.output(0))
+            widened = True
+    return widened
 
 
 def restore_weight_quantizers(model: Any, float_model: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,35 @@ after = outputs(restored)
 print(json.dumps([added, float(np.abs(before - between).max()), float(np.abs(before - after).max())]))
 """
 
+WIDENING = """
+import json
+import numpy as np
+import openvino as ov
+from openvino import opset13
+from quantized_graph import widen_weights
+
+def made(steps, zero):
+    image = opset13.parameter([1, 4], np.float32)
+    quantized = opset13.fake_quantize(image, np.float32(0), np.float32(1), np.float32(0), np.float32(1), 256)
+    real = opset13.convert(opset13.constant(steps), "f32")
+    weights = opset13.multiply(opset13.subtract(real, np.float32(zero)), np.float32(0.5))
+    return ov.Model([opset13.matmul(quantized, weights, False, True)], [image])
+
+def outcome(steps, zero):
+    model = made(steps, zero)
+    widened = widen_weights(model)
+    constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
+    kept = any(op.get_element_type().get_type_name() in ("i8", "u8") for op in constants)
+    compiled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return [widened, kept, compiled([np.ones([1, 4], np.float32)])[0].tolist()]
+
+print(json.dumps([
+    outcome(np.array([[127, 127, 127, 127], [-127, -1, 0, 1]], np.int8), 0),
+    outcome(np.array([[255, 255, 255, 255], [0, 0, 128, 129]], np.uint8), 128),
+    outcome(np.array([[64, 64, 64, 64], [-64, -1, 0, 1]], np.int8), 0),
+]))
+"""
+
 
 @pytest.fixture
 def built(venv_executor: object, workspace: Workspace, recipe_file: Recipe) -> dict[str, Path]:
@@ -60,13 +90,18 @@ def artifacts(workspace: Workspace, recipe: Path) -> dict[str, Path]:
     return {record.variant: measured_artifact(workspace, record, "digits") for record in made}
 
 
-def test_quantizers_come_back(built: dict[str, Path]) -> None:
-    """A network read from disk computes the same with its weights' quantizers back, and compressed again."""
+def printed_by(script: str, *arguments: str) -> Any:
+    """Return the JSON that a script prints where the target's code runs."""
     python = DOCKYARD.state / "venvs" / f"{TARGET}-2026.4" / "bin" / "python"
     path = os.pathsep.join(map(str, [PRODUCT, *code_folders(DOCKYARD, TARGET)]))
-    command = [str(python), "-c", SCRIPT, str(built["baseline"]), str(built["int8"])]
+    command = [str(python), "-c", script, *arguments]
     printed = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=True)
-    added, with_quantizers, compressed = json.loads(printed.stdout)
+    return json.loads(printed.stdout)
+
+
+def test_quantizers_come_back(built: dict[str, Path]) -> None:
+    """A network read from disk computes the same with its weights' quantizers back, and compressed again."""
+    added, with_quantizers, compressed = printed_by(SCRIPT, str(built["baseline"]), str(built["int8"]))
     assert added > 0
     assert with_quantizers < 1e-5
     assert compressed < 1e-5
@@ -80,3 +115,12 @@ def test_either_start_gives_the_same_network(
     assert list(alone) == ["int8-accuracy-aware"]
     first, second = (found["int8-accuracy-aware"] / "model.bin" for found in (built, alone))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_weights_of_more_than_7_bits_are_widened(venv_executor: object) -> None:
+    """Weights whose sums may saturate become float32, with the same values; others stay in 8 bits."""
+    assert printed_by(WIDENING) == [
+        [True, False, [[254, -63.5]]],
+        [True, False, [[254, -127.5]]],
+        [False, True, [[128, -32]]],
+    ]
