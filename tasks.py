@@ -612,18 +612,24 @@ def docs(_: Context, site: str = "", debug: bool = False) -> None:
         print(f"{site}/index.html")
 
 
-@task(help={"fast": "only the tests that need no toolchain and no engine", "k": "as pytest's -k"})
-def test(context: Context, fast: bool = False, k: str = "") -> None:
+@task(
+    help={
+        "fast": "only the tests that need no toolchain and no engine",
+        "engines": "only the tests that do",
+        "k": "as pytest's -k",
+        "workers": "files of tests at the same time; 0 for one process that does it all",
+    }
+)
+def test(context: Context, fast: bool = False, engines: bool = False, k: str = "", workers: int = 2) -> None:
     """Run the tests; those that need a container engine are skipped, and say so, where none answers."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-ra",
-        *(["tests/unit", "tests/contract"] if fast else ["tests"]),
-        *(["-k", k] if k else []),
+    parts = [
+        *(["tests/integration"] if engines or not fast else []),
+        *(["tests/contract", "tests/unit"] if fast or not engines else []),
     ]
+    # A file's tests share what is made once for them. The long files come first, short ones fill up the end.
+    distributed = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
+    chosen = ["-k", k] if k else []
+    command = [sys.executable, "-m", "pytest", "-q", "-ra", *distributed, *chosen, *parts]
     os.chdir(ROOT)
     os.execv(sys.executable, command)
 

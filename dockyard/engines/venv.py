@@ -33,6 +33,7 @@ from dockyard.engines.preflight import examine_machine
 from dockyard.engines.processes import ask_here, stream
 from dockyard.engines.time_limit import time_limit
 from dockyard.recipe.hashing import json_hash
+from dockyard.recipe.locks import locked
 from dockyard.recipe.targets import load_target
 from dockyard.recipe.workspace import Workspace
 from shared.contract.cgroup import memory_limit
@@ -70,10 +71,18 @@ class VenvExecutor:
     def prepare(self, target: str, toolchain: str, on_line: OnLine) -> Mapping[str, str]:
         folder = self._folder(target, toolchain)
         lock = images.lock_digest(self._workspace, target, toolchain)
-        identity = {"lock": lock}
-        marker = folder / MARKER
-        if marker.is_file() and marker.read_text().strip() == lock and _python(folder).exists():
-            return identity
+        # Workspaces may share the environments by a link.
+        with locked(folder.parent / f".{folder.name}.lock"):
+            if not _is_made(folder, lock):
+                self._make(folder, lock, target, toolchain, on_line)
+        return {"lock": lock}
+
+    def _make(self, folder: Path, lock: str, target: str, toolchain: str, on_line: OnLine) -> None:
+        """Make an environment anew.
+
+        Args:
+            lock: digest of the lock file, which marks it as whole.
+        """
         on_line(f"installing {target} {toolchain} into {self._workspace.display_path(folder)}")
         shutil.rmtree(folder, ignore_errors=True)
         uv = find_uv()
@@ -82,8 +91,7 @@ class VenvExecutor:
         requirements = str(images.lock_file(self._workspace, target, toolchain))
         sync = [uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(_python(folder))]
         run_uv([*sync, requirements], on_line)
-        marker.write_text(lock + "\n")
-        return identity
+        (folder / MARKER).write_text(lock + "\n")
 
     def run(
         self,
@@ -139,6 +147,12 @@ class VenvExecutor:
 
     def _folder(self, target: str, toolchain: str) -> Path:
         return self._workspace.state / "venvs" / f"{target}-{toolchain}"
+
+
+def _is_made(folder: Path, lock: str) -> bool:
+    """Tell whether an environment is there, whole, from a lock file of this digest."""
+    marker = folder / MARKER
+    return marker.is_file() and marker.read_text().strip() == lock and _python(folder).exists()
 
 
 def _python(folder: Path) -> Path:

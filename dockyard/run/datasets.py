@@ -13,6 +13,7 @@ from dockyard.engines.processes import stream
 from dockyard.plan.plan import Plan
 from dockyard.recipe.hashing import file_hash, json_hash
 from dockyard.recipe.imported import reached
+from dockyard.recipe.locks import locked
 from dockyard.recipe.recipes import data_folder
 from dockyard.recipe.workspace import Workspace
 from dockyard.run import clips
@@ -170,7 +171,19 @@ def generated(workspace: Workspace, generator: str, on_progress: OnProgress) -> 
     folder = _generated_folder(workspace, generator, script)
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Workspaces whose data folder is a link to one place may want the same set at the same time.
+    with locked(folder.parent / f".{folder.name}.lock"):
+        if not folder.is_dir():
+            _generate(script, folder, where, on_progress)
+    return folder
+
+
+def _generate(script: Path, folder: Path, where: str, on_progress: OnProgress) -> None:
+    """Let a generator fill a folder.
+
+    Raises:
+        EnvironmentProblem: it failed.
+    """
 
     def on_line(line: str) -> None:
         step = read_progress(line)
@@ -185,7 +198,6 @@ def generated(workspace: Workspace, generator: str, on_progress: OnProgress) -> 
         raise EnvironmentProblem(
             f"the data generator failed (exit code {code})", where, "\n  ".join(last[-3:])
         )
-    return folder
 
 
 def _script(workspace: Workspace, generator: str) -> Path:

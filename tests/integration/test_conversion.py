@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from dockyard.recipe.workspace import Workspace
-from dockyard.workflow import build
-from shared.contract.record import Record, RecordStatus
+from shared.contract.record import Record
+from tests.integration.unmeasured import unmeasured
 
-RecipeFile = Callable[[dict[str, Any]], Path]
-QUICK = {"threads": 2, "cycles": 3, "burst_s": 0.02, "warmup": 1, "max_rounds": 3}
 BOTH = ["baseline", {"method": "baseline", "toolchain": "2023.3"}]
 
+Convert = Callable[..., dict[str, Record]]
 
-def records(recipe_file: RecipeFile, workspace: Workspace, **recipe: Any) -> dict[str, Record]:
-    """Build a recipe in virtual environments and return its records by variant."""
-    path = recipe_file({"target": "intel-openvino", "optimizations": BOTH, "measure": QUICK, **recipe})
-    built = build(workspace, str(path), Console(quiet=True), engine="venv")
-    return {one.record.variant: one.record for one in built.assessments}
+
+@pytest.fixture
+def convert(venv_executor: object, workspace: Workspace, tmp_path: Path) -> Convert:
+    """Convert a model with both toolchains; return the records by variant."""
+
+    def run(model: str, conversion: dict[str, Any]) -> dict[str, Record]:
+        recipe = {"model": model, "target": "intel-openvino", "optimizations": BOTH}
+        return unmeasured(workspace, {**recipe, "conversion": conversion}, tmp_path)
+
+    return run
 
 
 def assert_agree(found: dict[str, Record]) -> None:
@@ -32,20 +35,17 @@ def assert_agree(found: dict[str, Record]) -> None:
     reference = found.pop("reference")
     assert reference.quality
     for record in found.values():
-        assert record.status == RecordStatus.MEASURED, record.reason
-        assert record.differences
+        assert record.differences, record.reason
         assert all(row.agrees for row in record.differences)
         assert record.quality
         assert record.quality.metrics == pytest.approx(reference.quality.metrics, abs=1e-6)
 
 
-def test_folded_preprocessing_is_not_done_twice(
-    venv_executor: object, recipe_file: RecipeFile, workspace: Workspace
-) -> None:
+def test_folded_preprocessing_is_not_done_twice(convert: Convert) -> None:
     """With the pre-processing folded in, the network takes 8-bit pixels as they are decoded, and its outputs
     are the same to 1e-3.
     """
-    found = records(recipe_file, workspace, model="lp_reader", conversion={"fold_preprocessing": True})
+    found = convert("lp_reader", {"fold_preprocessing": True})
     for variant in ("baseline", "baseline@2023.3"):
         spec = found[variant].settings["input"]
         assert (spec["dtype"], spec["channels"], spec["mean"], spec["scale"]) == (
@@ -69,27 +69,21 @@ def test_folded_preprocessing_is_not_done_twice(
     ids=["mean and scale", "layout and channels too"],
 )
 def test_what_is_folded_is_left_out_before(
-    venv_executor: object,
-    recipe_file: RecipeFile,
-    workspace: Workspace,
-    conversion: dict[str, Any],
-    changed: dict[str, Any],
+    convert: Convert, conversion: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     """Layout, channel order, mean and scale that a conversion folds in are left out of the pre-processing, on
     both toolchains.
     """
-    found = records(recipe_file, workspace, model="lp_reader", conversion=conversion)
+    found = convert("lp_reader", conversion)
     for variant in ("baseline", "baseline@2023.3"):
         spec = found[variant].settings["input"]
         assert {key: spec[key] for key in changed} == changed
     assert_agree(found)
 
 
-def test_float16_weights_halve_the_file(
-    venv_executor: object, recipe_file: RecipeFile, workspace: Workspace
-) -> None:
+def test_float16_weights_halve_the_file(convert: Convert) -> None:
     """The data type float16 halves the weights that every method starts from."""
-    found = records(recipe_file, workspace, model="lp_reader", conversion={"data_type": "float16"})
+    found = convert("lp_reader", {"data_type": "float16"})
     sizes = {variant: record.artifacts["lp_reader"].artifact.megabytes for variant, record in found.items()}
     assert all(sizes[v] < 0.6 * sizes["reference"] for v in ("baseline", "baseline@2023.3"))
 
@@ -97,8 +91,8 @@ def test_float16_weights_halve_the_file(
 INNER, LOGITS = "functional_1/re_lu_1/Relu", "functional_1/dense_1/BiasAdd"
 
 
-def test_cut_at_an_output(venv_executor: object, recipe_file: RecipeFile, workspace: Workspace) -> None:
+def test_cut_at_an_output(convert: Convert) -> None:
     """Cut before the softmax, the network gives the reference's logits and classifies as before."""
-    found = records(recipe_file, workspace, model="digits", conversion={"outputs": {"digit": LOGITS}})
+    found = convert("digits", {"outputs": {"digit": LOGITS}})
     assert {row.output for row in found["baseline"].differences} == {LOGITS}
     assert_agree(found)

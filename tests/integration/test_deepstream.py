@@ -40,7 +40,7 @@ LAPTOP: dict[str, Any] = {
     "target": TARGET,
     "optimizations": ["baseline"],
     "measure": {"threads": 2, "cycles": 3, "burst_s": 0.05, "warmup": 2, "max_rounds": 3, "samples": 8},
-    "stream": {"frames": FRAMES, "burst_s": 0.5},
+    "stream": {"frames": FRAMES, "burst_s": 2},
 }
 
 TEST_IMAGES = 298

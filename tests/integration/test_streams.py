@@ -30,7 +30,7 @@ STREAM: dict[str, Any] = {
     "target": "intel-openvino",
     "optimizations": ["baseline"],
     "measure": {"threads": 2, "cycles": 3, "burst_s": 0.05, "warmup": 2, "max_rounds": 3, "samples": 8},
-    "stream": {"frames": FRAMES, "search_s": 20, "burst_s": 0.5},
+    "stream": {"frames": FRAMES, "search_s": 20, "burst_s": 2},
 }
 
 
