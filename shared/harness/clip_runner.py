@@ -180,7 +180,8 @@ class OwnRunner:
         begin = place * SPREAD % 1.0
         totals = self._reader.read([self._video], lambda reading: None, begin=begin, seconds=seconds)
         if totals.frames < at_least:
-            raise JobFailed(f"{totals.frames} frames in {seconds:g} s", self._video, "let bursts take longer")
+            what = f"{totals.frames} of {at_least} frames in a burst of {seconds:g} s"
+            raise JobFailed(what, self._video, "give the recipe a longer stream.burst_s")
         return totals
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from dockyard.recipe.workspace import Workspace
 from shared.contract.record import Record
+from tests.integration.few_plates import add_few_plates
 from tests.integration.unmeasured import unmeasured
 
 BOTH = ["baseline", {"method": "baseline", "toolchain": "2023.3"}]
@@ -24,8 +25,9 @@ def convert(venv_executor: object, workspace: Workspace, tmp_path: Path) -> Conv
     """Convert a model with both toolchains; return the records by variant."""
 
     def run(model: str, conversion: dict[str, Any]) -> dict[str, Record]:
-        recipe = {"model": model, "target": "intel-openvino", "optimizations": BOTH}
-        return unmeasured(workspace, {**recipe, "conversion": conversion}, tmp_path)
+        recipe = {"model": model, "target": "intel-openvino", "optimizations": BOTH, "conversion": conversion}
+        data = {"data": add_few_plates(workspace, 40)} if model == "lp_reader" else {}
+        return unmeasured(workspace, recipe | data, tmp_path)
 
     return run
 

@@ -19,6 +19,7 @@ from dockyard.engines.docker import DockerExecutor
 from dockyard.reading import Asked
 from dockyard.recipe.models import load_model
 from dockyard.recipe.workspace import Workspace
+from dockyard.run.datasets import generated
 from dockyard.run.job_folder import place_code
 from dockyard.workflow import BuildResult, build
 from shared.contract.codec import decode, encode
@@ -28,7 +29,8 @@ from shared.contract.model import Network, Pipeline
 from shared.contract.record import Record, RecordStatus
 from shared.contract.stages import NetworkFiles, PipelineFiles
 from shared.contract.streaming import FrameReading
-from tests.integration.conftest import new_workspace
+from tests.integration.conftest import DOCKYARD, new_workspace
+from tests.integration.few_plates import add_few_plates
 from tests.integration.test_streams import first_frames, read
 
 TARGET, TOOLCHAIN = "deepstream-software", "1.22"
@@ -54,7 +56,7 @@ def built(
     """The recipe of a laptop, built: its workspace, its file, and what came of it."""
     workspace = new_workspace(tmp_path_factory.mktemp("deepstream"))
     recipe = tmp_path_factory.mktemp("recipe") / "laptop.json"
-    recipe.write_text(json.dumps(LAPTOP))
+    recipe.write_text(json.dumps({**LAPTOP, "data": add_few_plates(workspace, 40)}))
     printed = io.StringIO()
     result = build(workspace, str(recipe), Console(file=printed, width=200), engine="docker")
     assert {one.record.status for one in result.assessments} == {RecordStatus.MEASURED}, printed.getvalue()
@@ -120,7 +122,7 @@ def test_parsers_in_c_and_python_agree_on_every_test_image(
 ) -> None:
     """Real outputs of both networks; and what nvinfer's way to make inputs costs stays small."""
     workspace, _, result = built
-    sets = next((workspace.state / "data").glob("license_plate-*"))
+    sets = generated(DOCKYARD, "license_plate", lambda *_: None)
     given = {name: sets / name / "test" for name in ("scenes", "plates")}
     job = job_with(workspace, record_of(result), given, "deepstream_parity.py", tmp_path)
     found = json.loads(left_by(job, docker_executor, "parity.json").read_text())

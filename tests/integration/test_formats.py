@@ -20,12 +20,14 @@ from dockyard.recipe.hashing import content_hash
 from dockyard.recipe.workspace import PRODUCT, Workspace
 from dockyard.report.headline import runtime_of
 from dockyard.run.check_result import read_result
+from shared.contract import stages
 from shared.contract.job import Job
 from shared.contract.model import Network
 from shared.contract.record import Record, RecordStatus
 from shared.contract.result import Status
-from shared.contract.stages import Convert, Evaluate, NetworkFiles, Parameters, Tolerance
+from shared.contract.stages import Evaluate, NetworkFiles, Parameters, Tolerance
 from tests.integration.conftest import new_workspace
+from tests.integration.unmeasured import unmeasured
 
 FIXTURES = PRODUCT / "tests" / "fixtures"
 DIGITS = PRODUCT / "models" / "digits"
@@ -40,7 +42,10 @@ FORMATS: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 """Input, what else model.json says of it, and output by file."""
 
+BOTH = ["baseline", {"method": "baseline", "toolchain": "2023.3"}]
+
 Build = Callable[..., tuple[dict[str, Record], str]]
+Convert = Callable[..., dict[str, Record]]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def build(workspace: Workspace) -> Build:
         recipe = {
             "model": name,
             "target": "intel-openvino",
-            "optimizations": ["baseline", {"method": "baseline", "toolchain": "2023.3"}],
+            "optimizations": BOTH,
             "measure": {"threads": 2, "cycles": 3, "burst_s": 0.02, "warmup": 1, "max_rounds": 3},
         }
         (workspace.root / "recipes" / f"{name}.json").write_text(json.dumps({**recipe, **changes}))
@@ -92,9 +97,22 @@ def build(workspace: Workspace) -> Build:
 
 
 @pytest.fixture(scope="module")
-def of_the_frozen_graph(build: Build) -> dict[str, Record]:
+def convert(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Convert:
+    """Convert a graph with the digits' data and both toolchains; return the records by variant."""
+
+    def run(file: str, note: str = "", **changes: Any) -> dict[str, Record]:
+        name = file.replace(".", "_") + note
+        add_model(workspace, name, file)
+        recipe = {"model": name, "target": "intel-openvino", "optimizations": BOTH}
+        return unmeasured(workspace, recipe | changes, tmp_path_factory.mktemp(name))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def of_the_frozen_graph(convert: Convert) -> dict[str, Record]:
     """The records of the digits as a frozen graph."""
-    return build("digits.pb")[0]
+    return convert("digits.pb")
 
 
 def predictions(record: Record) -> list[Any]:
@@ -109,13 +127,12 @@ def compared(record: Record) -> list[str]:
 
 @pytest.mark.parametrize("file", [name for name in FORMATS if name != "digits.pb"])
 def test_every_format_has_the_quality_of_the_frozen_graph(
-    build: Build, of_the_frozen_graph: dict[str, Record], file: str
+    convert: Convert, of_the_frozen_graph: dict[str, Record], file: str
 ) -> None:
     """The digits in each format predict what the frozen graph does, in the reference and both toolchains."""
-    records, printed = build(file)
-    assert set(records) == {"reference", "baseline", "baseline@2023.3"}, printed
+    records = convert(file)
+    assert set(records) == {"reference", "baseline", "baseline@2023.3"}
     for variant, record in records.items():
-        assert record.status == RecordStatus.MEASURED, record.reason
         assert predictions(record) == predictions(of_the_frozen_graph[variant])
         assert compared(record) == ([] if variant == "reference" else [FORMATS[file][2]] * 2)
         assert all(difference.agrees for difference in record.differences)
@@ -124,13 +141,12 @@ def test_every_format_has_the_quality_of_the_frozen_graph(
     assert (graph.path, graph.sha256) == (file, records["reference"].graphs[model])
 
 
-def test_an_onnx_graph_is_cut(build: Build, of_the_frozen_graph: dict[str, Record]) -> None:
+def test_an_onnx_graph_is_cut(convert: Convert, of_the_frozen_graph: dict[str, Record]) -> None:
     """Cut at an inner tensor of an ONNX graph, here before the softmax, all give that tensor."""
     logits = "functional_1/dense_1/MatMul_Gemm__7"
-    records, printed = build("digits.onnx", "cut", conversion={"outputs": {"digit": logits}})
+    records = convert("digits.onnx", "cut", conversion={"outputs": {"digit": logits}})
     assert set(records) == set(of_the_frozen_graph)
     for variant, record in records.items():
-        assert record.status == RecordStatus.MEASURED, printed
         assert predictions(record) == predictions(of_the_frozen_graph[variant])
         assert compared(record) == ([] if variant == "reference" else [logits] * 2)
 
@@ -138,6 +154,7 @@ def test_an_onnx_graph_is_cut(build: Build, of_the_frozen_graph: dict[str, Recor
 def test_the_answer_names_what_the_reference_ran_in(build: Build) -> None:
     """Of an ONNX model the reference runs in ONNX Runtime: its record says so, and the answer no other."""
     records, printed = build("digits.onnx", "named")
+    assert {record.status for record in records.values()} == {RecordStatus.MEASURED}, printed
     assert runtime_of(records["reference"]).startswith("ONNX Runtime")
     assert "TensorFlow" not in printed
 
@@ -201,7 +218,7 @@ def test_the_reference_converts_to_onnx(
     evaluated = job_folder(evaluate, {"digits": source, "data/test": DIGITS / "data" / "test"})
     venv_executor.run("tensorflow", "2.21", evaluated, LIMITS, print)
     tolerance = Tolerance("inputs/reference.npz", 1e-3)
-    convert = job("convert", Convert(files, tolerance, {"layout": "NCHW"}))
+    convert = job("convert", stages.Convert(files, tolerance, {"layout": "NCHW"}))
     reference = evaluated / "outputs" / "reference.npz"
     folder = job_folder(convert, {"digits": source, "reference.npz": reference})
     left = venv_executor.run("tensorflow", "2.21", folder, LIMITS, print)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 
 from dockyard.deliver.find import measured_artifact
 from dockyard.recipe.targets import code_folders
-from dockyard.recipe.workspace import PRODUCT, Workspace
-from tests.integration.conftest import DOCKYARD
-from tests.integration.test_build import DIGITS, Recipe, records, run
+from dockyard.recipe.workspace import PRODUCT
+from tests.integration.conftest import DOCKYARD, new_workspace
+from tests.integration.test_build import DIGITS
+from tests.integration.unmeasured import unmeasured
 
 TARGET = "intel-openvino"
 CONTROLLED = {"method": "int8-accuracy-aware", "max_drop": 0}
@@ -76,18 +78,27 @@ print(json.dumps([
 """
 
 
-@pytest.fixture
-def built(venv_executor: object, workspace: Workspace, recipe_file: Recipe) -> dict[str, Path]:
+Artifacts = Callable[[list[Any]], dict[str, Path]]
+
+
+@pytest.fixture(scope="module")
+def artifacts(venv_executor: object, tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """Make the artifacts of some optimizations of the digits; return them by variant."""
+    workspace = new_workspace(tmp_path_factory.mktemp("quantized") / "workspace")
+
+    def make(optimizations: list[Any]) -> dict[str, Path]:
+        recipe = {**DIGITS, "optimizations": optimizations}
+        found = unmeasured(workspace, recipe, tmp_path_factory.mktemp("made"))
+        made = [record for record in found.values() if record.variant != "reference"]
+        return {record.variant: measured_artifact(workspace, record, "digits") for record in made}
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def built(artifacts: Artifacts) -> dict[str, Path]:
     """The artifacts of the digits in float, in 8 bits and under accuracy control, by variant."""
-    recipe = recipe_file({**DIGITS, "optimizations": ["baseline", "int8", CONTROLLED]})
-    return artifacts(workspace, recipe)
-
-
-def artifacts(workspace: Workspace, recipe: Path) -> dict[str, Path]:
-    """Build a recipe and return its artifacts by variant."""
-    found, _ = run(workspace, recipe, "venv")
-    made = [record for record in records(found) if record.variant != "reference"]
-    return {record.variant: measured_artifact(workspace, record, "digits") for record in made}
+    return artifacts(["baseline", "int8", CONTROLLED])
 
 
 def printed_by(script: str, *arguments: str) -> Any:
@@ -107,11 +118,9 @@ def test_quantizers_come_back(built: dict[str, Path]) -> None:
     assert compressed < 1e-5
 
 
-def test_either_start_gives_the_same_network(
-    built: dict[str, Path], workspace: Workspace, recipe_file: Recipe
-) -> None:
+def test_either_start_gives_the_same_network(built: dict[str, Path], artifacts: Artifacts) -> None:
     """Accuracy control gives the same weights whether it starts from `int8`'s artifact or calibrates."""
-    alone = artifacts(workspace, recipe_file({**DIGITS, "optimizations": [CONTROLLED]}))
+    alone = artifacts([CONTROLLED])
     assert list(alone) == ["int8-accuracy-aware"]
     first, second = (found["int8-accuracy-aware"] / "model.bin" for found in (built, alone))
     assert first.read_bytes() == second.read_bytes()
