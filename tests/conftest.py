@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from dockyard.run.datasets import DataSet
 from shared.contract.recipe import Recipe
 
 ROOT = PRODUCT
+
+# Tests interrupt what they try; a shell's background job ignores interrupts, and so would whatever it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every run: a test that fails today failed yesterday.
 settings.register_profile(
