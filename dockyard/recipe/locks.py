@@ -1,4 +1,7 @@
-"""Locks of a workspace: files in `.dockyard/locks/`; the system takes them back from a process that dies."""
+"""Locks of a workspace: files in `.dockyard/locks/`, or beside what workspaces may share by a link.
+
+The system takes them back from a process that dies.
+"""
 
 from __future__ import annotations
 

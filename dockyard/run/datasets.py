@@ -169,9 +169,7 @@ def generated(workspace: Workspace, generator: str, on_progress: OnProgress) -> 
     if not script.is_file():
         raise InputProblem(f"there is no generator '{generator}'", where)
     folder = _generated_folder(workspace, generator, script)
-    if folder.is_dir():
-        return folder
-    # Workspaces whose data folder is a link to one place may want the same set at the same time.
+    # Workspaces may share the data by a link.
     with locked(folder.parent / f".{folder.name}.lock"):
         if not folder.is_dir():
             _generate(script, folder, where, on_progress)
